@@ -1,0 +1,461 @@
+"""
+Dale's principle and the gain of a recurrent network
+====================================================
+
+A cortical neuron either excites all its targets or inhibits them all (Dale's principle). Fruengel and Oberlaender
+(*Sparse connectivity enables efficient information processing in cortex-like artificial neural networks*, 2025) train
+recurrent networks with 11.5 % inhibitory neurons and find that dense ones stay at chance for tens of epochs, while
+networks with a tenth of the synapses start to learn at once.
+
+This chapter derives the gradient, checks it, shows the effect in under a minute with 300 neurons in place of 10,000,
+and asks for its cause: the constraint on the signs, the signs the network starts with, or something else?
+"""
+
+# %%
+# The claim, in one figure
+# ------------------------
+# The run below ends with ``out/dale/dale.png``: test accuracy over epochs, per density. The table printed beside it
+# holds the numbers. Two knobs turn the effect live: ``--inhibitory 0.5`` and ``--inhibition-gain 10``.
+#
+# The trick that makes it small is a *gain-matched replica*. One time step multiplies a uniform activity by
+# :math:`g = p N \tfrac{w_{max}}{2} (1 - 2f)`, with density :math:`p`, :math:`N` neurons, initial weights up to
+# :math:`w_{max}` and inhibitory fraction :math:`f` (derived below). The paper has :math:`N = 10\,000` and
+# :math:`w_{max} = 0.001`. With :math:`w_{max} = 10 / N` every :math:`N` has the same gain: 3.85 dense, 0.39 at
+# :math:`p = 0.1`.
+
+import itertools
+
+import numpy as np
+
+import minisparse as ms
+from minisparse import cli, results
+
+CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
+
+
+def knobs(flag):
+    flag("--inhibitory", type=float, default=0.115, help="share of inhibitory neurons, 0 to 1")
+    flag("--inhibition-gain", type=float, default=1.0, help="initial strength of inhibition over excitation")
+    flag("--clamp", choices=("enforced", "init_only", "both"), default="both", help="are signs kept after each step?")
+
+
+STORY = [1.0, 0.5, 0.1]
+args = cli.chapter(
+    "dale",
+    __doc__ or "Dale's principle and the gain of a recurrent network",
+    {"nodes": 300, "density": STORY, "epochs": 40, "seeds": 2, "time": "under a minute"},
+    smoke={"nodes": 60, "epochs": 2, "seeds": 1, "time": "under 10 s"},
+    paper={"dataset": "mnist", "nodes": 10_000, "epochs": 40, "seeds": 10, "time": "days on two cores; use a GPU"},
+    add=knobs,
+)
+
+# %%
+# Forward
+# -------
+# An image is a film of its rows: at step :math:`t` the network sees row :math:`x_t`, after the last row it answers.
+# Activity is (units, batch), one column per example; weights are (post, pre), so row :math:`i` of :math:`W` is what
+# neuron :math:`i` receives.
+#
+# .. math::
+#
+#    a_t = W_{in} x_t + b_{in} + W h_{t-1} + b_{rec}, \qquad h_t = \varphi(a_t), \qquad h_0 = 0, \qquad
+#    z = W_{out} h_T + b_{out}
+
+FORWARD = ("R1", "R2", "R3", "L1")
+for tag in FORWARD:
+    print(f"  ({tag})  {ms.code_line(tag)}")
+
+# %%
+# Backward, in five rungs
+# -----------------------
+# **1. Forward with indices.** For neuron :math:`i`, example :math:`b`, step :math:`t`:
+#
+# .. math::
+#
+#    a_{t,i,b} = \sum_k W^{in}_{ik} x_{t,k,b} + \sum_j W_{ij} h_{t-1,j,b} + b^{in}_i + b^{rec}_i, \qquad
+#    h_{t,i,b} = \varphi(a_{t,i,b})
+#
+# **2. Perturb.** Write :math:`da_{t,i,b} = \partial L / \partial a_{t,i,b}`. Move one synapse,
+# :math:`W_{ij} \to W_{ij} + \varepsilon`. At every step it adds :math:`\varepsilon\, h_{t-1,j,b}` to
+# :math:`a_{t,i,b}`; everything that follows from that is already counted in :math:`da_{t,i,b}`. So
+# :math:`\partial L / \partial W_{ij} = \sum_{t,b} da_{t,i,b}\, h_{t-1,j,b}`.
+#
+# **3. Collect.** The state :math:`h_{t,j}` is heard by every neuron :math:`i` at the next step, through
+# :math:`W_{ij}`, and (only at :math:`t = T`) by the readout. Sum over the listeners, then pass the nonlinearity:
+#
+# .. math::
+#
+#    da_{T,j,b} = \varphi'(a_{T,j,b}) \sum_c W^{out}_{cj}\, dz_{c,b}, \qquad
+#    da_{t,j,b} = \varphi'(a_{t,j,b}) \sum_i W_{ij}\, da_{t+1,i,b}
+#
+# The sum runs over the *first* index of :math:`W`: that is the transpose.
+#
+# **4. Matrix form, with shapes.** :math:`N` neurons, :math:`B` examples, :math:`I` inputs, :math:`C` classes.
+#
+# .. math::
+#
+#    \underbrace{da_{t}}_{N \times B} = (\underbrace{W^\top}_{N \times N} \underbrace{da_{t+1}}_{N \times B}) \circ
+#    \varphi'(a_t), \qquad
+#    \underbrace{dW}_{N \times N} = M \circ \sum_{t=2}^{T} da_t\, h_{t-1}^\top, \qquad
+#    \underbrace{dW_{in}}_{N \times I} = \sum_t da_t\, x_t^\top, \qquad db = \sum_{t,b} da_t
+#
+# :math:`M` is the mask of existing synapses: an absent synapse has no gradient. The sum over :math:`t` starts at 2
+# because :math:`h_0 = 0`. ReLU's slope at 0 is taken as 0. The cache holds the states :math:`h_t` and no :math:`a_t`,
+# because both slopes can be read from the value: :math:`1[h > 0]` and :math:`1 - h^2`.
+#
+# **5. The code.** These lines are read from the library by their tags:
+
+BACKWARD = ("R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "D1", "R12")
+for tag in BACKWARD:
+    print(f"  ({tag})  {ms.code_line(tag)}")
+
+# %%
+# Unrolled, the forward pass runs along the solid arrows and the backward pass along the dashed ones. Every copy of
+# :math:`W` is the same matrix, so its gradient is the sum over the copies.
+
+
+def draw_unrolled(path):
+    figure, axes = ms.plot.figure(size=(7.2, 3.4))
+    axes.set(xlim=(-0.6, 4.9), ylim=(-1.35, 1.45))
+    axes.axis("off")
+    ahead = {"arrowstyle": "-|>", "color": ms.plot.LINES[0]["color"], "lw": 1.6, "shrinkA": 15, "shrinkB": 15}
+    behind = {**ahead, "color": ms.plot.LINES[1]["color"], "linestyle": "--"}
+
+    def node(x, y, text):
+        axes.text(
+            x, y, text, ha="center", va="center", bbox={"boxstyle": "circle,pad=0.3", "fc": "white", "ec": "black"}
+        )
+
+    def link(start, end, name, back, offset=(0.0, 0.0)):
+        (x0, y0), (x1, y1) = start, end
+        bend = {"connectionstyle": "arc3,rad=-0.14"}
+        axes.annotate("", end, start, arrowprops={**ahead, **bend})
+        if back:
+            axes.annotate("", start, end, arrowprops={**behind, **bend})
+        middle = np.array([(x0 + x1) / 2 + offset[0], (y0 + y1) / 2 + offset[1]])
+        across = np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
+        axes.text(
+            *(middle - (0.2 if y0 == y1 else 0.24) * across), name, ha="center", va="center", color=ahead["color"]
+        )
+        axes.text(
+            *(middle + (0.24 if y0 == y1 else 0.36) * across),
+            back,
+            ha="center",
+            va="center",
+            color=behind["color"],
+            size=8,
+        )
+
+    for t in range(4):
+        node(1.2 * t, 0.3, f"$h_{t}$")
+        if t:
+            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), "$W$", f"$W^\\top da_{t}$" if t > 1 else "")
+            node(1.2 * t, -1.1, f"$x_{t}$")
+            link((1.2 * t, -1.1), (1.2 * t, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t}$")
+    node(4.6, 0.3, "$z$")
+    link((3.6, 0.3), (4.6, 0.3), "$W_{out}$", r"$W_{out}^\top dz$")
+    axes.text(-0.5, 1.25, "solid: forward", color=ahead["color"])
+    axes.text(1.1, 1.25, "dashed: backward", color=behind["color"])
+    alt = "The recurrent network unrolled over three steps: solid arrows forward, dashed arrows carry gradients back."
+    ms.plot.save(figure, path, alt=alt)
+
+
+draw_unrolled(args.out / "unrolled.png")
+
+# %%
+# The gradient check, live
+# ------------------------
+# All sizes differ (batch 3, time 5, neurons 7, inputs 2, classes 4), so that a transposed matrix or a wrong divisor
+# cannot hide. Every entry of every parameter and of the input is compared with a central difference in float64, with a
+# random cotangent; off the pattern the gradient must be exactly 0.
+
+rng = np.random.default_rng(7)
+pattern = ms.bernoulli(7, 7, 0.5, rng)
+reports = {}
+for storage in ("dense", "csr"):
+    for activation in ("relu", "tanh"):
+        tiny = ms.RNN(2, ms.make_weights(pattern, storage), 4, activation)
+        tiny_params = tiny.init(np.random.default_rng(1), dtype=np.float64, w_max=0.8)
+        x, labels = ms.asarray(np.random.default_rng(2).standard_normal((5, 2, 3))), ms.asarray(np.array([0, 3, 1]))
+        reports[storage, activation] = ms.check(tiny, tiny_params, x, labels)
+print("\ngradient check, relu, dense storage")
+print(reports["dense", "relu"])
+for (storage, activation), report in reports.items():
+    worst = max(row.error for row in report.rows)
+    print(f"  {storage:5s} {activation:4s} worst error {worst:.0e}: {'agrees' if report.ok else 'DISAGREES'}")
+    report.assert_ok()
+
+# %%
+# The gain law, in three lines
+# ----------------------------
+# Let :math:`s_j = \pm 1` be the sign of neuron :math:`j`. A synapse exists with probability :math:`p` and has the
+# magnitude :math:`w_{max}/2` on average, so
+#
+# 1. the mean matrix is :math:`\bar W = \bar w\, \mathbf 1 s^\top` with :math:`\bar w = p\, w_{max}/2`;
+# 2. forward, :math:`\bar W \mathbf 1 = \bar w\, (s^\top \mathbf 1)\, \mathbf 1 = g\, \mathbf 1` with
+#    :math:`g = \bar w N (1 - 2f)`: equal activity stays equal and grows by :math:`g` per step;
+# 3. backward, :math:`\bar W^\top s = \bar w\, (\mathbf 1^\top s)\, s = g\, s`: a gradient along the sign vector grows
+#    by the same :math:`g`.
+#
+# If :math:`g > 1`, activity and gradient explode together, :math:`g^{T-1}` each. Inhibition :math:`k` times as strong
+# gives :math:`g = \bar w N (1 - f - k f)`. The measured gains below are the mean of :math:`W \mathbf 1` over neurons
+# and :math:`s^\top W^\top s / s^\top s`, of the very matrices that are then trained.
+#
+# Is the clamp differentiated?
+# ----------------------------
+# No. After each step :math:`W_{ij} \leftarrow s_j \max(0, s_j W_{ij})`: a projection of the *parameter*, outside the
+# function whose gradient is taken, so the passes never hear of it. At the wall Adam's moments are left alone. A weight
+# that the clamp holds at 0 keeps collecting its true gradient in :math:`m` and :math:`v`; while that gradient points
+# into the wall, the weight is pushed out and set back at every step, and once it turns, the stale mean :math:`m` keeps
+# the weight at the wall for some ten steps (:math:`1/(1-\beta_1)`) before it leaves. Differentiating the clamp instead
+# (slope 0 beyond the wall) would kill such weights for good.
+#
+# The experiment
+# --------------
+# One seed gives five independent streams: synapses, signs, initial weights, order of the batches, rewiring (unused).
+# A run is a cell: its settings, its curve and what made it are one row of ``rows.jsonl``.
+
+dataset = ms.load(args.dataset, root=args.data_dir)
+n_in = dataset.sample_shape[1]
+
+
+def title(config):
+    """Name a setting in a few words."""
+    strength = f" x{config['inhibition_gain']:g}" if config["inhibition_gain"] != 1 else ""
+    reset = ", Adam reset" if config["forget_after"] else ""
+    return f"p = {config['density']:g}, {100 * config['inhibitory']:g} % inhibitory{strength}{reset}"
+
+
+def run_cell(config, checkpoint):
+    """Train one network; returns its measurements."""
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(config["seed"]).spawn(4)]
+    n, p, f, k = config["nodes"], config["density"], config["inhibitory"], config["inhibition_gain"]
+    pattern = ms.full(n, n) if p == 1 else ms.bernoulli(n, n, p, streams[0])
+    signs = ms.dale_signs(n, f, streams[1])
+    strengths = np.where(signs < 0, -k, 1.0)
+    w_max = 10 / n
+    model = ms.RNN(n_in, ms.make_weights(pattern, config["storage"]), dataset.n_classes, "relu")
+    params = model.init(streams[2], w_max=w_max, signs=strengths)
+    weights, opt, dale = model.weights["W_rec"], ms.Adam(lr=1e-3), ms.Dale(signs, config["clamp"])
+    gains = ms.forward_gain(weights, model.weight(params)), ms.backward_gain(weights, model.weight(params), strengths)
+
+    def forget(run):
+        if run.epoch == config["forget_after"]:
+            run.opt.state.clear()
+
+    history = ms.fit(
+        model,
+        params,
+        opt,
+        dataset,
+        config["epochs"],
+        streams[3],
+        after_step=[dale],
+        after_epoch=[forget],
+        checkpoint=checkpoint,
+        resume=args.resume,
+        label=f"{title(config)}, {config['clamp']}, seed {config['seed']}",
+        quiet=args.dataset == "digits",
+    )
+    accuracy = [row["test_accuracy"] for row in history[1:]]
+    return {
+        "storage_used": weights.storage,
+        "predicted_gain": ms.predicted_gain(n, p, w_max, f, k),
+        "forward_gain": gains[0],
+        "backward_gain": gains[1],
+        "gain_after": ms.forward_gain(weights, model.weight(params)),
+        "violations": dale.violations(model, params),
+        "delay": ms.training_delay(accuracy, LEFT_CHANCE),
+        "accuracy": accuracy,
+        "train_loss": [row["train_loss"] for row in history[1:]],
+        "seconds": sum(row["seconds"] for row in history),
+    }
+
+
+# %%
+# Five questions, one list of cells. If you choose a density or turn a knob, only your own setting is run.
+
+clamps = ("enforced", "init_only") if args.clamp == "both" else (args.clamp,)
+base = {
+    "inhibitory": args.inhibitory,
+    "inhibition_gain": args.inhibition_gain,
+    "epochs": args.epochs,
+    "forget_after": 0,
+}
+story = args.density == STORY and (args.inhibitory, args.inhibition_gain) == (0.115, 1.0)
+parts = [("densities", density, clamp, base) for density in args.density for clamp in clamps]
+if story:
+    short = {**base, "epochs": max(1, args.epochs // 2)}
+    for cure in ({"inhibitory": 0.5}, {"inhibition_gain": 10.0}):
+        parts += [("cures", 1.0, clamp, {**short, **cure}) for clamp in clamps]
+    parts += [("memory", 1.0, clamps[0], {**short, "forget_after": 1})]
+
+rows_file = args.out / "rows.jsonl"
+rows = results.read(rows_file) if args.resume else []
+done = {row["key"]: row for row in rows}
+common = {"dataset": args.dataset, "nodes": args.nodes, "storage": args.storage}
+cells = [
+    {"part": part, "config": {**common, "density": density, "clamp": clamp, "seed": seed, **settings}}
+    for part, density, clamp, settings in parts
+    for seed in range(args.seeds)
+]
+rows = []
+for number, cell in enumerate(cells, 1):
+    made_by = results.stamp(args.command, "dale")
+    name = results.key({**cell, "sources": made_by["sources_sha256"]})  # a row of other sources is not this cell's
+    checkpoint = args.out / f"{name}.npz"
+    if name not in done:
+        measured = run_cell(cell["config"], checkpoint)
+        done[name] = {**cell, "key": name, "origin": dataset.origin, **measured, "made_by": made_by}
+    rows.append(done[name])
+    results.write(rows_file, rows)
+    checkpoint.unlink(missing_ok=True)
+    c, row = cell["config"], rows[-1]
+    after = f"{row['accuracy'][-1]:.1f} % after {c['epochs']} epochs"
+    print(f"  {number}/{len(cells)}  {title(c)}, {c['clamp']}, seed {c['seed']}: {after}", flush=True)
+
+# %%
+# The table. A delay is the first epoch above 20 % test accuracy, minus 1; chance is at most 15 %.
+
+
+def groups():
+    """Rows of one setting together, seeds apart, in the order of the cells."""
+    found = {}
+    for row in rows:
+        setting = {key: value for key, value in row["config"].items() if key != "seed"}
+        found.setdefault((row["part"], results.key(setting)), []).append(row)
+    return list(found.values())
+
+
+def spread(values):
+    return f"{np.mean(values):.1f} ± {np.std(values):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
+
+
+columns = f"{'gain: law':>10s}{'forward':>9s}{'backward':>9s}  {'delay':12s}{'accuracy %':>13s}{'epochs':>7s}"
+print(f"\n{'setting':38s}{'signs':11s}{columns}")
+for group in groups():
+    first = group[0]
+    delays = ", ".join("never" if row["delay"] is None else str(row["delay"]) for row in group)
+    means = [np.mean([row[key] for row in group]) for key in ("forward_gain", "backward_gain")]
+    print(
+        f"{title(first['config']):38s}{first['config']['clamp']:11s}{first['predicted_gain']:10.2f}{means[0]:9.2f}{means[1]:9.2f}"
+        f"  {delays:12s}{spread([row['accuracy'][-1] for row in group]):>13s}{first['config']['epochs']:7d}"
+    )
+
+# %%
+# The figure.
+
+
+def draw(path):
+    shown = [group for group in groups() if group[0]["config"]["clamp"] == clamps[0]]
+    plain = [group for group in shown if group[0]["part"] == "densities"]
+    others = [group for group in shown if group[0]["part"] != "densities"]
+    figure, panels = ms.plot.figure(1, 1 + bool(others), size=(9.6 if others else 6.4, 4.2), sharey=True, squeeze=False)
+    for panel, members in zip(panels[0], (plain, others), strict=False):
+        for line, group in zip(itertools.cycle(ms.plot.LINES), members, strict=False):
+            accuracy = np.array([row["accuracy"] for row in group])
+            epochs = np.arange(1, accuracy.shape[1] + 1)
+            label = f"{title(group[0]['config'])}  (gain {group[0]['predicted_gain']:.2f})"
+            panel.plot(epochs, accuracy.mean(0), label=label, markevery=max(1, len(epochs) // 8), **line)
+            panel.fill_between(epochs, accuracy.min(0), accuracy.max(0), color=line["color"], alpha=0.15, linewidth=0)
+        panel.axhline(100 / dataset.n_classes, color="0.5", linewidth=0.8, linestyle=":")
+        beside = {"ha": "right", "transform": panel.get_yaxis_transform()}
+        panel.text(0.99, 100 / dataset.n_classes + 1, "chance", color="0.35", size=8, **beside)
+        panel.set(xlabel="epoch", ylim=(0, 100))
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.legend(loc="lower right", bbox_to_anchor=(1, 0.13), fontsize=8, frameon=False)
+    panels[0, 0].set(
+        ylabel="test accuracy (%)", title=f"By density ({args.nodes} neurons, {args.dataset}, signs {clamps[0]})"
+    )
+    if others:
+        panels[0, 1].set(title="Dense: two cures, and Adam reset once")
+    finding = "; ".join(
+        f"{title(group[0]['config'])}: {np.mean([row['accuracy'][-1] for row in group]):.0f} %" for group in shown
+    )
+    alt = f"Test accuracy over epochs of networks with Dale's principle. Mean final accuracy: {finding}."
+    ms.plot.save(figure, path, alt=alt)
+
+
+draw(args.out / "dale.png")
+
+# %%
+# What comes out, beside the paper
+# --------------------------------
+# The verdicts are computed from the rows. "Tens of epochs" reads at least 10; "no delay" reads at most 1, because an
+# epoch of digits has 15 steps where one of MNIST has 600. At the default size a verdict can at best read REPRODUCED AT
+# REDUCED SIZE.
+
+
+def delays(part, **wanted):
+    return [
+        row["config"]["epochs"] if row["delay"] is None else row["delay"]
+        for row in rows
+        if row["part"] == part and all(row["config"][key] == value for key, value in wanted.items())
+    ]
+
+
+def verdict(panel, claim, *questions):
+    """Print a panel's status: each question is (delays found, whether they are as the paper has them)."""
+    paper_size = args.dataset == "mnist" and args.nodes == 10_000
+    if not all(found for found, _ in questions):
+        status = "NOT RUN"
+    elif all(answer for _, answer in questions):
+        status = "REPRODUCED" if paper_size else "REPRODUCED AT REDUCED SIZE"
+    else:
+        status = "NOT REPRODUCED"
+    print(f"  Figure {panel:4s} {claim:58s} {status}  (delays {'; '.join(str(found) for found, _ in questions)})")
+
+
+if story and not args.smoke:
+    print("\nthe paper's panels, signs enforced and only initialised (delay in epochs, one per run)")
+    for clamp in clamps:
+        dense, sparse = (delays("densities", density=p, clamp=clamp) for p in (1.0, 0.1))
+        print(f" {clamp}")
+        verdict(
+            "6B",
+            "dense near chance for tens of epochs, p = 0.1 not",
+            (dense, min(dense) >= 10),
+            (sparse, max(sparse) <= 1),
+        )
+        half, strong = delays("cures", inhibitory=0.5, clamp=clamp), delays("cures", inhibition_gain=10.0, clamp=clamp)
+        verdict("6F", "50 % inhibitory: no delay, here at p = 1", (half, max(half) <= 1))
+        verdict("S5C", "10x initial inhibition: no delay, here at p = 1", (strong, max(strong) <= 1))
+    print("  Figures 6C (delay over size), 6D, 6E, S5A, S5B                  NOT RUN")
+    dense, wiped = delays("densities", density=1.0, clamp=clamps[0]), delays("memory")
+    print(f"  Adam's moments wiped once, after epoch 1: delays {wiped} in place of {dense} (a control the paper lacks)")
+
+# %%
+# Two things do *not* cause the delay. Not the constraint: networks whose signs are only initialised, and free
+# afterwards, wait as long. And not a gain above 1 as such: the dense network that finally learns still has one (see
+# ``gain_after`` in the rows). The cause is the *first few gradients*. At :math:`g > 1` they have exploded by
+# :math:`g^{T-1}` forward and again backward; Adam squares them into :math:`v`, which it forgets only over
+# :math:`1/(1-\beta_2) = 1000` steps. Until then :math:`\sqrt v` divides every step by a gradient that is long gone.
+# Wiping the two moments once, after the first epoch, ends the wait. So the chain reads: sign statistics, gain,
+# explosion, Adam's memory, delay. Sparsity, balanced signs and strong inhibition all cut it at the second link.
+#
+# What the published code does differently
+# ----------------------------------------
+# * Its clamp edits a matrix that the next forward pass rebuilds from the trained parameter, so the signs are never
+#   enforced: that is ``--clamp init_only`` here. Which of the two made the paper's figures is not known.
+# * It draws the inhibitory neurons *with* replacement: 10.9 % in place of 11.5 %, 39 % in place of 50 %
+#   (``dale_signs(..., replacement=True)``).
+# * Early stopping and the reported accuracy both use the test set. So does the final accuracy here: compare, but do
+#   not quote it as generalisation.
+#
+# Exercises
+# ---------
+# 1. ``--density 0.26``: the law puts the gain at 1. Is there a delay?
+# 2. By hand: why does the second recurrent bias change the training but not what the network can compute?
+# 3. Replace :math:`\beta_2 = 0.999` by 0.9 in ``run_cell``. Predict the delay first.
+# 4. The delay at :math:`N = 10\,000` and :math:`T = 28` starts from gradients near :math:`10^{10}`. How many steps does
+#    :math:`\sqrt v` need to fall to :math:`10^{-3}`, and how many epochs of 600 steps is that?
+#
+# Read next
+# ---------
+# ``minisparse/rnn.py`` (the passes), ``minisparse/dale.py`` (the clamp), ``tests/test_rnn.py`` (how they are checked).
+
+if args.record:
+    results.record(args.out, "dale", ["rows.jsonl", "dale.png", "unrolled.png"])
+    print(f"recorded in {results.RESULTS}")
+for path in ("dale.png", "unrolled.png", "rows.jsonl"):
+    print(f"wrote {args.out / path}")

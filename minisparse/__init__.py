@@ -1,0 +1,47 @@
+"""minisparse: sparse, brain-inspired networks from scratch, every forward pass beside its hand-derived backward pass.
+
+Every public name is importable from here; each module is loaded when one of its names is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "backend": ("array_module", "asarray", "describe", "to_numpy", "use"),
+    "connectivity": ("Pattern", "bernoulli", "dale_signs", "fixed_count", "full"),
+    "weights": ("CsrWeights", "DenseWeights", "make_weights"),
+    "normalise": ("Plain",),
+    "activations": ("Activation", "relu", "sigmoid", "tanh"),
+    "losses": ("softmax_cross_entropy",),
+    "rnn": ("RNN",),
+    "optim": ("SGD", "Adam"),
+    "dale": ("Dale",),
+    "data": ("Dataset", "batches", "load"),
+    "train": ("evaluate", "fit", "load_checkpoint", "save"),
+    "measure": ("backward_gain", "forward_gain", "predicted_gain", "training_delay"),
+    "gradcheck": ("GradientReport", "check", "check_pair", "pair"),
+    "equations": ("code_line",),
+    "errors": ("UserError",),
+}
+_MODULES = (*_HOMES, "cli", "plot", "results", "testing")
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    elif name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'minisparse' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+"""``python -m minisparse``: what to paste into a bug report."""
+
+import importlib
+import importlib.metadata
+import platform
+import sys
+
+import minisparse
+from minisparse import backend, data
+from minisparse.errors import UserError
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def main() -> int:
+    """Print versions, backend, threads and data folders."""
+    print(f"minisparse {minisparse.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for package in ("numpy", "scipy", "scikit-learn", "matplotlib", "numba", "threadpoolctl"):
+        print(f"  {package} {_version(package)}")
+    try:
+        print(backend.describe())
+    except UserError as error:
+        print(f"backend: {error}")
+    from minisparse import kernels
+
+    name = kernels._numpy_kernels()
+    print(f"sparse kernels on the CPU: {name.removeprefix('with_')}")
+    if name == "with_numba":
+        import numba
+
+        print(f"  numba threads {numba.get_num_threads()}")
+    import scipy.linalg  # noqa: F401  (loads the BLAS that is reported below)
+    import threadpoolctl
+
+    for pool in threadpoolctl.threadpool_info():
+        print(f"  {pool['internal_api']} {pool.get('version')}: {pool['num_threads']} threads")
+    for folder in data.folders():
+        found = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ["no such folder"]
+        print(f"data folder {folder}: {', '.join(found) or 'empty'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""One command line for every chapter, and one way to end when the user has something to mend."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from . import data
+from .backend import describe
+from .connectivity import check_density
+from .errors import FileError, InputError, UserError
+
+
+def chapter(
+    name: str, doc: str, defaults: dict[str, Any], smoke: dict, paper: dict, add: Any = None
+) -> argparse.Namespace:
+    """Parse a chapter's command line and prepare its output folder.
+
+    From here on an error of the user's to mend ends the chapter with one line on stderr and exit code 2.
+
+    Parameters
+    ----------
+    name : str
+        The script's name; also names the output folder.
+    doc : str
+        Shown by ``--help``.
+    defaults : dict
+        nodes, density (list), epochs, seeds, and ``time``: what the default run takes. May hold dataset and storage.
+    smoke, paper : dict
+        What ``--smoke`` and ``--paper`` change in the defaults, with a ``time`` of their own. A flag that is given
+        wins over both.
+    add : callable, optional
+        Adds the chapter's own flags to the parser.
+
+    Returns
+    -------
+    namespace
+        The flags; ``out`` is a Path to an existing, writable folder; ``command`` the command line.
+    """
+    sys.excepthook = _mendable
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    parser = argparse.ArgumentParser(
+        prog=f"{name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    preset = parser.add_mutually_exclusive_group()
+    preset.add_argument(
+        "--smoke", action="store_true", help=f"a tiny run that only shows that it works ({smoke['time']})"
+    )
+    preset.add_argument("--paper", action="store_true", help=f"the paper's own setting ({paper['time']})")
+    values = {"dataset": "digits", "storage": "auto", **defaults}
+    flag = _flagger(parser, values)
+    flag("--dataset", help=f"one of {', '.join(data.NAMES)}")
+    flag("--nodes", type=int, help="neurons")
+    flag(
+        "--density",
+        type=float,
+        nargs="+",
+        metavar="P",
+        help="share of the possible synapses that exist, each above 0 and at most 1",
+    )
+    flag("--epochs", type=int, help="passes over the training set")
+    flag("--seeds", type=int, help="how many seeds: 0, 1, ...")
+    flag("--storage", help="how recurrent weights are kept: auto, dense or csr")
+    parser.add_argument("--data-dir", help="folder that holds the data sets (default: $MINISPARSE_DATA, then data/)")
+    parser.add_argument("--out", default=f"out/{name}", help="folder for figures and rows (default: %(default)s)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
+    parser.add_argument("--record", action="store_true", help="copy rows and figures into chapters/results/")
+    if add:
+        add(flag)
+    parser.epilog = f"expected time on two cores: {defaults['time']} by default"
+
+    own = Path(sys.argv[0]).stem == name
+    argv = sys.argv[1:] if own else []
+    chosen, _ = parser.parse_known_args(argv)
+    changes = smoke if chosen.smoke else paper if chosen.paper else {}
+    parser.set_defaults(**{key: value for key, value in changes.items() if key != "time"})
+    args = parser.parse_args(argv)
+    args.command = " ".join(["python", f"chapters/{name}.py", *argv])
+    _check(args)
+    args.out = _writable(Path(args.out))
+    print(describe(), flush=True)
+    return args
+
+
+def _flagger(parser: argparse.ArgumentParser, values: dict[str, Any]) -> Any:
+    def flag(name: str, help: str, **options: Any) -> None:
+        default = options.pop("default", values.get(name.removeprefix("--").replace("-", "_")))
+        shown = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else default
+        parser.add_argument(name, default=default, help=f"{help} (default: {shown})", **options)
+
+    return flag
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse bad values before anything is loaded or written."""
+    for density in args.density:
+        check_density(density)
+    for name in ("nodes", "epochs", "seeds"):
+        if getattr(args, name) < 1:
+            raise InputError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    if args.dataset not in data.NAMES:
+        raise InputError(f"data set {args.dataset!r} is unknown; choose one of {', '.join(data.NAMES)}")
+    if args.storage not in ("auto", "dense", "csr"):
+        raise InputError(f"storage {args.storage!r} is unknown; choose one of auto, dense, csr")
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FileError(f"--out {folder} cannot be written ({error.strerror}); name another folder") from error
+    return folder
+
+
+def _mendable(kind: type, error: BaseException, trace: Any) -> None:
+    """End with one line for what the user can mend; show the traceback of everything else."""
+    if issubclass(kind, UserError):
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted; the same command with --resume goes on from here", file=sys.stderr)
+        sys.exit(130)
+    sys.__excepthook__(kind, error, trace)

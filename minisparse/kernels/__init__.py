@@ -1,0 +1,53 @@
+"""Sparse kernels: one module per library, the same four signatures in each; `table` picks by the array.
+
+``spmm(rows, values, x)``    y = W x for W given row by row; x is (n_pre, batch)
+``sddmm(rows, dy, x)``       dy xᵀ on the synapses only; stacks (time, units, batch) are summed over time
+``row_sum(rows, values)``    (n_post, 1), an empty row gives 0
+``adam(w, grad, m, v, ...)`` one optimiser step in place
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from dataclasses import dataclass
+from types import ModuleType
+
+from ..backend import Array, array_module
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Index arrays of one pattern on one device, row by row.
+
+    Attributes
+    ----------
+    indptr, indices : array
+        Compressed rows, int64 and int32.
+    shape : (int, int)
+        (n_post, n_pre).
+    rows : array
+        Row of each synapse, int32.
+    """
+
+    indptr: Array
+    indices: Array
+    rows: Array
+    shape: tuple[int, int]
+
+
+def table(x: Array) -> ModuleType:
+    """Return the kernels for the library and dtype of `x`; what has no kernel of its own gets the reference."""
+    if x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8):
+        return _load("reference")
+    return _load({"numpy": _numpy_kernels(), "cupy": "with_cupy"}.get(array_module(x).__name__, "reference"))
+
+
+@functools.cache
+def _numpy_kernels() -> str:
+    return "with_numba" if importlib.util.find_spec("numba") else "with_scipy"
+
+
+@functools.cache
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f".{name}", __name__)

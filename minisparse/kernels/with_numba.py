@@ -1,0 +1,129 @@
+"""Sparse kernels for NumPy arrays, compiled by Numba and cached on disk: rows in parallel, the batch contiguous.
+
+Each synapse is one multiply-add over a row of activity, so several synapses share one pass over the output row.
+Every output is summed by one thread in one order: results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import njit, prange
+
+from . import reference
+
+numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+own_threads = True
+_OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
+_SUMS = {**_OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
+SMALL = 1 << 15
+"""Entries below which one elementwise pass is faster without a parallel region."""
+
+
+def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return W x, (n_post, batch)."""
+    out = np.empty((rows.shape[0], x.shape[1]), values.dtype)
+    _spmm(rows.indptr, rows.indices.view(np.uint32), values, np.ascontiguousarray(x), out)
+    return out
+
+
+def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
+    out = np.zeros(rows.indices.size, dy.dtype)
+    dy, x = (np.ascontiguousarray(a if a.ndim == 3 else a[None]) for a in (dy, x))
+    _sddmm(rows.indptr, rows.indices.view(np.uint32), dy, x, out)
+    return out
+
+
+def row_sum(rows, values: np.ndarray) -> np.ndarray:
+    """Return the sum of each row's values, (n_post, 1)."""
+    out = np.empty((rows.shape[0], 1), values.dtype)
+    _row_sum(rows.indptr, values, out)
+    return out
+
+
+def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
+    """Update w, m and v in place; eps is added after the bias correction."""
+    if not (w.flags.c_contiguous and m.flags.c_contiguous and v.flags.c_contiguous):
+        return reference.adam(w, grad, m, v, lr, beta1, beta2, eps, step)
+    number = w.dtype.type
+    numbers = [number(a) for a in (lr, beta1, 1 - beta1, beta2, 1 - beta2, eps, 1 - beta1**step, 1 - beta2**step)]
+    update = _adam if w.size >= SMALL else _adam_small
+    return update(*(a.reshape(-1) for a in (w, np.ascontiguousarray(grad), m, v)), *numbers)
+
+
+@njit(**_SUMS)
+def _spmm(indptr, indices, values, x, out):
+    batch = x.shape[1]
+    for i in prange(out.shape[0]):
+        o = out[i]
+        o[:] = 0
+        k, end = indptr[i], indptr[i + 1]
+        while k + 8 <= end:
+            v0, v1, v2, v3 = values[k], values[k + 1], values[k + 2], values[k + 3]
+            v4, v5, v6, v7 = values[k + 4], values[k + 5], values[k + 6], values[k + 7]
+            x0, x1, x2, x3 = x[indices[k]], x[indices[k + 1]], x[indices[k + 2]], x[indices[k + 3]]
+            x4, x5, x6, x7 = x[indices[k + 4]], x[indices[k + 5]], x[indices[k + 6]], x[indices[k + 7]]
+            for b in range(batch):
+                first = (v0 * x0[b] + v1 * x1[b]) + (v2 * x2[b] + v3 * x3[b])
+                second = (v4 * x4[b] + v5 * x5[b]) + (v6 * x6[b] + v7 * x7[b])
+                o[b] += first + second
+            k += 8
+        while k < end:
+            v, row = values[k], x[indices[k]]
+            for b in range(batch):
+                o[b] += v * row[b]
+            k += 1
+
+
+@njit(**_SUMS)
+def _sddmm(indptr, indices, dy, x, out):
+    batch = dy.shape[2]
+    for t in range(dy.shape[0]):
+        for i in prange(dy.shape[1]):
+            d = dy[t, i]
+            k, end = indptr[i], indptr[i + 1]
+            while k + 4 <= end:
+                x0, x1, x2, x3 = (
+                    x[t, indices[k]],
+                    x[t, indices[k + 1]],
+                    x[t, indices[k + 2]],
+                    x[t, indices[k + 3]],
+                )
+                s0 = s1 = s2 = s3 = d.dtype.type(0)
+                for b in range(batch):
+                    s0 += d[b] * x0[b]
+                    s1 += d[b] * x1[b]
+                    s2 += d[b] * x2[b]
+                    s3 += d[b] * x3[b]
+                out[k] += s0
+                out[k + 1] += s1
+                out[k + 2] += s2
+                out[k + 3] += s3
+                k += 4
+            while k < end:
+                row, s = x[t, indices[k]], d.dtype.type(0)
+                for b in range(batch):
+                    s += d[b] * row[b]
+                out[k] += s
+                k += 1
+
+
+@njit(**_OPTIONS)
+def _row_sum(indptr, values, out):
+    for i in prange(out.shape[0]):
+        s = values.dtype.type(0)
+        for k in range(indptr[i], indptr[i + 1]):
+            s += values[k]
+        out[i, 0] = s
+
+
+def _adam_loop(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
+    for i in prange(w.size):
+        m[i] = beta1 * m[i] + rest1 * grad[i]
+        v[i] = beta2 * v[i] + rest2 * (grad[i] * grad[i])
+        w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
+
+
+_adam = njit(**_OPTIONS)(_adam_loop)
+_adam_small = njit(**{**_OPTIONS, "parallel": False})(_adam_loop)

@@ -1,0 +1,71 @@
+"""The loss, where the sum over the batch is divided by its size: once, here, and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .backend import Array, array_module
+from .errors import InputError
+
+
+def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
+    """Return the mean cross-entropy of the softmax and its gradient with respect to the logits.
+
+    ``L = -(1/B) Σ_b log softmax(z_b)[y_b]``, natural logarithm (nats).
+
+    Parameters
+    ----------
+    logits : (classes, batch)
+        Dimensionless.
+    labels : (batch,) int
+        Class of each example, 0..classes-1. Checked if they are on the host; `check_labels` them before moving them.
+
+    Returns
+    -------
+    loss : () array
+    dlogits : (classes, batch)
+        Already divided by the batch: every backward pass after it only sums.
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty or a label is out of range.
+
+    Examples
+    --------
+    >>> loss, dlogits = minisparse.softmax_cross_entropy(numpy.zeros((2, 1)), numpy.array([0]))
+    >>> round(float(loss), 6), dlogits.ravel()
+    (0.693147, array([-0.5,  0.5]))
+    """
+    classes, batch = logits.shape
+    if batch == 0:
+        raise InputError("the batch is empty: a mean over no example has no value; pass at least one")
+    if isinstance(labels, np.ndarray):
+        check_labels(labels, classes)
+    xp = array_module(logits, labels)
+    shifted = logits - logits.max(axis=0, keepdims=True)
+    log_softmax = shifted - xp.log(xp.exp(shifted).sum(axis=0, keepdims=True))
+    onehot = (labels == xp.arange(classes)[:, None]).astype(logits.dtype)
+    loss = -(onehot * log_softmax).sum() / batch
+    dlogits = (xp.exp(log_softmax) - onehot) / batch  # (L1)
+    return loss, dlogits
+
+
+def check_labels(labels: np.ndarray, classes: int) -> None:
+    """Refuse labels that are not whole numbers from 0 to classes - 1 (host only, once per data set).
+
+    Examples
+    --------
+    >>> minisparse.losses.check_labels(numpy.array([0, 3]), classes=3)
+    Traceback (most recent call last):
+    ...
+    minisparse.errors.InputError: labels must lie in 0..2 (3 classes), found 3 at position 1
+    """
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise InputError(f"labels must be a vector of integers, got shape {labels.shape} of {labels.dtype}")
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        first = wrong[0]
+        raise InputError(
+            f"labels must lie in 0..{classes - 1} ({classes} classes), found {labels[first]} at position {first}"
+        )

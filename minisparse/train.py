@@ -1,0 +1,425 @@
+"""The training loop: history, early stopping, and checkpoints from which a killed run resumes bit for bit."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from .backend import Array, array_module, asarray, one_blas_thread, to_numpy
+from .connectivity import Pattern, Rng, full
+from .data import Dataset, batches
+from .errors import FileError, InputError, NonFiniteError
+from .losses import softmax_cross_entropy
+from .weights import make_weights
+
+FORMAT = 1
+
+
+def evaluate(model: object, params: dict[str, Array], x: Array, labels: Array, batch_size: int = 100) -> tuple:
+    """Return the mean loss (nats) and the accuracy (percent) over a set of samples.
+
+    Parameters
+    ----------
+    model, params
+    x : (samples, ...) array
+    labels : (samples,) array
+    batch_size : int
+
+    Returns
+    -------
+    loss, accuracy : float
+
+    Examples
+    --------
+    >>> model = minisparse.RNN(8, minisparse.make_weights(minisparse.full(5, 5)), 10)
+    >>> params = model.init(numpy.random.default_rng(0))
+    >>> digits = minisparse.load("digits")
+    >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
+    """
+    xp = array_module(x, labels)
+    totals = xp.zeros(2)
+    for x_batch, y_batch in batches(x, labels, batch_size):
+        logits, _ = model.forward(params, x_batch)
+        loss, _ = softmax_cross_entropy(logits, y_batch)
+        totals[0] += loss * len(y_batch)
+        totals[1] += (logits.argmax(axis=0) == y_batch).sum()
+    loss, correct = to_numpy(totals) / len(x)
+    return float(loss), 100 * float(correct)
+
+
+def fit(
+    model: object,
+    params: dict[str, Array],
+    opt: object,
+    dataset: Dataset,
+    epochs: int,
+    rng: Rng,
+    batch_size: int = 100,
+    after_step: Sequence[Callable] = (),
+    after_epoch: Sequence[Callable] = (),
+    patience: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    resume: bool = False,
+    label: str = "",
+    quiet: bool = False,
+) -> list[dict]:
+    """Train, and test after every epoch.
+
+    Parameters
+    ----------
+    model, params, opt
+        `params` is updated in place.
+    dataset : Dataset
+    epochs : int
+        The history also has a row for epoch 0, before training.
+    rng : Generator
+        Shuffles the batches; a child of it is ``run.rng``, for hooks that rewire.
+    batch_size : int
+    after_step, after_epoch : sequences of callables
+        Called ``hook(run)`` in this order; `run` has model, params, opt, rng, epoch, step, cache and grads. A hook
+        with memory keeps it in ``hook.state``, a flat dict of arrays.
+    patience : int, optional
+        Stop after this many epochs in a row without a new lowest *test* loss. The reference stops so; the accuracy it
+        reports is therefore optimistic.
+    checkpoint : path, optional
+        Written after every epoch: aside, synced, renamed.
+    resume : bool
+        Continue from `checkpoint` if it exists; the result is the one an undisturbed run gives, bit for bit, on the
+        same machine with the same number of threads.
+    label : str
+        Stands before each line of progress.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    list of dict
+        A row per epoch: epoch, train_loss (nats, mean over the epoch's batches), test_loss (nats), test_accuracy (%),
+        seconds (training alone).
+
+    Raises
+    ------
+    ValueError
+        If a setting, shape or label does not fit; if the checkpoint belongs to another run.
+    OSError
+        If a checkpoint cannot be read or written.
+    FloatingPointError
+        If a loss is nan or inf, naming its epoch and step.
+
+    Examples
+    --------
+    >>> digits = minisparse.load("digits")
+    >>> model = minisparse.RNN(8, minisparse.make_weights(minisparse.full(20, 20)), 10)
+    >>> params, opt = model.init(numpy.random.default_rng(0)), minisparse.Adam()
+    >>> history = minisparse.fit(model, params, opt, digits, 1, numpy.random.default_rng(1), quiet=True)
+    >>> [row["epoch"] for row in history]
+    [0, 1]
+    """
+    if epochs < 0 or batch_size < 1 or (patience is not None and patience < 1):
+        raise InputError(
+            f"epochs >= 0, batch_size >= 1, patience >= 1 are needed, got {epochs}, {batch_size}, {patience}"
+        )
+    if resume and checkpoint is None:
+        raise InputError("resume=True needs checkpoint=, the file to resume from")
+    hooks = [*after_step, *after_epoch]
+    order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
+    run = SimpleNamespace(model=model, params=params, opt=opt, rng=rewiring, epoch=0, step=0, cache=None, grads=None)
+    settings = {
+        "batch_size": batch_size,
+        "dataset": dataset.name,
+        "samples": len(dataset.x_train),
+        "patience": patience,
+    }
+    generators = {"batches": order, "rewiring": rewiring}
+    history: list[dict] = []
+    if resume and Path(checkpoint).exists():
+        history = load_checkpoint(checkpoint, model, params, opt, hooks, generators, settings)
+    dataset = dataset.to_backend()
+    test = (dataset.x_test, dataset.y_test, batch_size)
+    shown = _Progress(epochs, math.ceil(len(dataset.x_train) / batch_size), label, quiet)
+    own_threads = any(weights.own_threads for weights in model.weights.values())
+
+    with one_blas_thread(own_threads), shown:
+        if not history:
+            loss, accuracy = evaluate(model, params, *test)
+            history.append(
+                {"epoch": 0, "train_loss": None, "test_loss": loss, "test_accuracy": accuracy, "seconds": 0.0}
+            )
+        while history[-1]["epoch"] < epochs and not _stalled(history, patience):
+            run.epoch = history[-1]["epoch"] + 1
+            start = time.perf_counter()
+            train_loss = _train_epoch(run, dataset, batch_size, order, after_step, shown)
+            seconds = time.perf_counter() - start
+            for hook in after_epoch:
+                hook(run)
+            loss, accuracy = evaluate(model, params, *test)
+            history.append(
+                {"epoch": run.epoch, "train_loss": train_loss, "test_loss": loss, "test_accuracy": accuracy,
+                 "seconds": seconds}
+            )  # fmt: skip
+            if checkpoint is not None:
+                save(checkpoint, model, params, opt, hooks, generators, settings, history)
+            shown.epoch(history[-1])
+    return history
+
+
+def _train_epoch(
+    run: SimpleNamespace, dataset: Dataset, batch_size: int, order: Rng, after_step: Sequence, shown: _Progress
+) -> float:
+    """Run one epoch; losses stay on the device until its end."""
+    xp = array_module(dataset.x_train)
+    losses = xp.zeros(math.ceil(len(dataset.x_train) / batch_size))
+    for run.step, (x, labels) in enumerate(batches(dataset.x_train, dataset.y_train, batch_size, order)):
+        logits, run.cache = run.model.forward(run.params, x)
+        losses[run.step], dlogits = softmax_cross_entropy(logits, labels)
+        run.grads = run.model.backward(dlogits, run.cache)
+        run.opt.step(run.params, run.grads)
+        for hook in after_step:
+            hook(run)
+        shown.step()
+    losses = to_numpy(losses)
+    wrong = np.flatnonzero(~np.isfinite(losses))
+    if wrong.size:
+        raise NonFiniteError(
+            f"the loss became {losses[wrong[0]]} at epoch {run.epoch}, step {wrong[0] + 1} of {losses.size}; "
+            "use a smaller learning rate, smaller initial weights or float64"
+        )
+    return float(losses.mean())
+
+
+def _stalled(history: list[dict], patience: int | None) -> bool:
+    """Whether the test loss has had no new minimum for `patience` epochs."""
+    if patience is None:
+        return False
+    losses = [row["test_loss"] for row in history]
+    return len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+class _Progress:
+    """A bar on a terminal, a line per epoch elsewhere, both on stderr."""
+
+    def __init__(self, epochs: int, steps: int, label: str, quiet: bool):
+        self._epochs, self._label, self._bar, self._lines = epochs, f"{label}: " if label else "", None, not quiet
+        self._enabled, self._steps = not quiet and sys.stderr.isatty(), steps
+
+    def __enter__(self) -> _Progress:
+        if self._enabled:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self._steps, leave=False, unit="step", dynamic_ncols=True)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def step(self) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def epoch(self, row: dict) -> None:
+        text = (
+            f"{self._label}epoch {row['epoch']}/{self._epochs}  loss {row['train_loss']:.4f}  "
+            f"test {row['test_accuracy']:.1f} %  {row['seconds']:.1f} s"
+        )
+        if self._bar is not None:
+            self._bar.reset()
+            self._bar.set_description(text)
+        elif self._lines:
+            print(text, file=sys.stderr, flush=True)
+
+
+def save(
+    path: str | os.PathLike,
+    model: object,
+    params: dict[str, Array],
+    opt: object,
+    hooks: Sequence = (),
+    generators: dict[str, Rng] | None = None,
+    settings: dict | None = None,
+    history: Sequence[dict] = (),
+) -> None:
+    """Write a checkpoint: values in pattern order, patterns, optimiser, hooks, generators, history.
+
+    The file is written aside, synced and renamed, so that a kill at any moment leaves the old or the new one whole.
+    It is a plain ``.npz``; nothing is pickled.
+
+    Parameters
+    ----------
+    path : path
+    model, params, opt
+    hooks : sequence
+        Objects whose ``state`` dict is kept.
+    generators : dict of generators
+    settings : dict
+        Plain values that must agree when the run is resumed.
+    history : list of dict
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    sparse = model.weights
+    arrays = {f"params/{k}": sparse[k].values(v) if k in sparse else v for k, v in params.items()}
+    for key, value in opt.state.items():
+        name = key.partition(".")[2]
+        arrays[f"opt/{key}"] = sparse[name].values(value) if name in sparse else value
+    for i, hook in enumerate(hooks):
+        arrays |= {f"hook{i}/{k}": v for k, v in getattr(hook, "state", {}).items()}
+    storages = {}
+    for name, weights in sparse.items():
+        storages[name] = weights.storage
+        arrays |= {f"pattern/{name}/indptr": weights.pattern.indptr, f"pattern/{name}/shape": np.array(weights.shape)}
+        if not weights.pattern.is_full:
+            arrays[f"pattern/{name}/indices"] = weights.pattern.indices
+    note = {
+        "format": FORMAT,
+        "model": model.config(),
+        "optimiser": opt.config(),
+        "storages": storages,
+        "settings": settings or {},
+        "generators": {name: _state_of(rng) for name, rng in (generators or {}).items()},
+        "history": list(history),
+    }
+    arrays["note"] = np.array(json.dumps(note, default=lambda a: a.tolist()))
+    write_aside(path, lambda file: np.savez(file, **{k: to_numpy(v) for k, v in arrays.items()}))
+
+
+def load_checkpoint(
+    path: str | os.PathLike,
+    model: object,
+    params: dict[str, Array],
+    opt: object,
+    hooks: Sequence = (),
+    generators: dict[str, Rng] | None = None,
+    settings: dict | None = None,
+) -> list[dict]:
+    """Put a checkpoint's state into a model, its parameters, optimiser, hooks and generators.
+
+    Everything is read and checked before the first of them is changed.
+
+    Parameters
+    ----------
+    path : path
+    model, params, opt, hooks, generators, settings
+        As handed to `save`.
+
+    Returns
+    -------
+    list of dict
+        The history.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint belongs to another model, optimiser or setting.
+    OSError
+        If the file cannot be read or is damaged.
+    """
+    try:
+        if Path(path).exists() and not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile("it is no complete .npz file")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        note = json.loads(str(arrays.pop("note")))
+        if note["format"] != FORMAT:
+            raise InputError(f"checkpoint {path} has format {note['format']}, this version reads {FORMAT}; start anew")
+        _agree(path, "model", note["model"], model.config())
+        _agree(path, "optimiser", note["optimiser"], opt.config())
+        if settings is not None:
+            _agree(path, "run", note["settings"], settings)
+        weights = {name: _stored_weights(arrays, name, kind) for name, kind in note["storages"].items()}
+        groups: dict[str, dict] = {}
+        for key, value in arrays.items():
+            group, _, name = key.partition("/")
+            groups.setdefault(group, {})[name] = asarray(value)
+        new_params = {k: weights[k].from_values(v) if k in weights else v for k, v in groups["params"].items()}
+        if new_params.keys() != params.keys():
+            raise InputError(f"checkpoint {path} is of another model: it has the parameters {', '.join(new_params)}")
+        state = {key: _packed(key, value, weights) for key, value in groups.get("opt", {}).items()}
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise FileError(f"checkpoint {path} does not exist; check the path, or start without --resume") from error
+    except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise FileError(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
+
+    model.weights.update(weights)
+    params.update(new_params)
+    opt.state = state
+    for i, hook in enumerate(hooks):
+        if f"hook{i}" in groups:
+            hook.state = groups[f"hook{i}"]
+    for name, rng in (generators or {}).items():
+        _restore(rng, note["generators"][name])
+    return note["history"]
+
+
+def _packed(key: str, value: Array, weights: dict) -> Array:
+    """Return an optimiser entry in its storage's own shape; the step counter as a plain number."""
+    name = key.partition(".")[2]
+    if not name:
+        return int(value)
+    return weights[name].from_values(value) if name in weights else value
+
+
+def _stored_weights(arrays: dict[str, np.ndarray], name: str, storage: str) -> object:
+    indptr, shape = arrays.pop(f"pattern/{name}/indptr"), arrays.pop(f"pattern/{name}/shape")
+    indices = arrays.pop(f"pattern/{name}/indices", None)
+    if indices is None:
+        return make_weights(full(*shape), storage)
+    return make_weights(Pattern(indptr, indices, tuple(shape)), storage)
+
+
+def _agree(path: str | os.PathLike, what: str, stored: dict, present: dict) -> None:
+    for key in sorted(stored.keys() | present.keys()):
+        if stored.get(key) != present.get(key):
+            raise InputError(
+                f"checkpoint {path} is of another {what}: its {key} is {stored.get(key)}, here it is "
+                f"{present.get(key)}; use another file, or the same settings"
+            )
+
+
+def _state_of(rng: Rng) -> dict:
+    if isinstance(rng, np.random.Generator):
+        return rng.bit_generator.state
+    name, keys, *rest = rng.get_state()
+    return {"legacy": [name, keys.tolist(), *rest]}
+
+
+def _restore(rng: Rng, state: dict) -> None:
+    if isinstance(rng, np.random.Generator):
+        rng.bit_generator.state = state
+    else:
+        rng.set_state(tuple(state["legacy"]))
+
+
+def write_aside(path: str | os.PathLike, write: Callable) -> None:
+    """Write a file beside its place, sync it, then rename it there: readers see the old or the new one, whole."""
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(aside, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        if os.name == "posix":
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
+    finally:
+        aside.unlink(missing_ok=True)
