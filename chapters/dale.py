@@ -29,6 +29,7 @@ import numpy as np
 
 import minisparse as ms
 from minisparse import cli, results
+from minisparse.errors import InputError
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
 
@@ -48,6 +49,8 @@ args = cli.chapter(
     paper={"dataset": "mnist", "nodes": 10_000, "epochs": 40, "seeds": 10, "time": "days on two cores; use a GPU"},
     add=knobs,
 )
+if args.inhibition_gain <= 0:
+    raise InputError(f"--inhibition-gain must be above 0, got {args.inhibition_gain:g}")
 
 # %%
 # Forward

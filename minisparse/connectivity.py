@@ -130,7 +130,8 @@ class Pattern:
             (np.arange(self.nnz, dtype=integer), self.indices, self.indptr.astype(integer)), self.shape
         )
         columns = numbered.tocsc()
-        return columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data
+        indptr, indices = columns.indptr.astype(np.int64), columns.indices.astype(np.int32)
+        return _read_only(indptr), _read_only(indices), _read_only(columns.data)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pattern):
@@ -241,8 +242,7 @@ def _distinct(places: int, count: int, rng: Rng) -> np.ndarray:
         chosen = np.concatenate([chosen, fresh])
         chosen.sort()
         chosen = chosen[np.concatenate([[True], chosen[1:] != chosen[:-1]])]
-    surplus = chosen.size - count
-    return np.delete(chosen, _distinct(chosen.size, surplus, rng)) if surplus else chosen
+    return chosen[rng.permutation(chosen.size) < count]
 
 
 def dale_signs(n: int, fraction: float, rng: Rng, replacement: bool = False) -> np.ndarray:
@@ -290,18 +290,22 @@ def _from_rows(rows: Iterable[np.ndarray], shape: tuple[int, int]) -> Pattern:
     pieces = [row.astype(np.int32) for row in rows]
     indptr = np.concatenate([[0], np.cumsum([piece.size for piece in pieces])])
     indices = np.concatenate(pieces)
-    indices.flags.writeable = False
     return Pattern(indptr, indices, shape)
 
 
 def _frozen(values: np.ndarray, dtype: type, name: str) -> np.ndarray:
-    """Return a read-only vector of the wanted integer type; an array that is read-only already is not copied."""
+    """Return a read-only copy, a vector of the wanted integer type."""
     values = np.asarray(values)
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
         raise InputError(f"{name} must be a vector of integers, got shape {values.shape} of {values.dtype}")
-    if values.size and not np.can_cast(values.dtype, dtype) and values.max() > np.iinfo(dtype).max:
-        raise InputError(f"{name} holds {values.max()}, more than {np.dtype(dtype).name} can hold")
-    values = values.astype(dtype, copy=values.flags.writeable)
+    if values.size and not np.can_cast(values.dtype, dtype):
+        widest = max(values.max(), -int(values.min()))
+        if widest > np.iinfo(dtype).max:
+            raise InputError(f"{name} holds {widest}, more than {np.dtype(dtype).name} can hold")
+    return _read_only(values.astype(dtype))
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
     values.flags.writeable = False
     return values
 

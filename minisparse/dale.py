@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .backend import Array, asarray, to_numpy
+from .backend import Array, array_module, to_numpy
 from .errors import InputError
 
 
@@ -59,13 +59,13 @@ class Dale:
     def violations(self, model: object, params: dict[str, Array]) -> int:
         """Count the weights whose sign is not their presynaptic neuron's."""
         weights, w = model.weights[self.parameter], params[self.parameter]
-        return int((w * weights.by_col(asarray(self.signs)) < 0).sum())
+        return int((w * weights.by_col(array_module(w).asarray(self.signs)) < 0).sum())
 
     def _bounds(self, weights: object, w: Array) -> tuple[Array, Array]:
         """Return the smallest and largest value each synapse may take; kept until the pattern changes."""
         if self._limits[0] is not weights or self._limits[1].dtype != w.dtype or type(self._limits[1]) is not type(w):
             lowest, highest = (
-                weights.by_col(asarray(np.where(self.signs == sign, 0.0, bound), dtype=w.dtype))
+                weights.by_col(array_module(w).asarray(np.where(self.signs == sign, 0.0, bound), dtype=w.dtype))
                 for sign, bound in ((1, -np.inf), (-1, np.inf))
             )
             self._limits = (weights, lowest, highest)

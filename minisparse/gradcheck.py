@@ -9,13 +9,14 @@ exactly 0: a forgotten mask shows nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, array_module, to_numpy
 from .errors import InputError
+from .probe import Probe
+from .report import Finding, GradientReport, Row
 
 STEP = 1e-5
 """Difference step, as a share of the tensor's largest magnitude."""
@@ -23,121 +24,7 @@ TOLERANCE = 1e-6
 FLOOR = 1e-8
 """Share of |f| that is added to the largest numeric gradient in the denominator of the error."""
 
-
-@dataclass(frozen=True)
-class Row:
-    """The verdict on one tensor.
-
-    Attributes
-    ----------
-    tensor : str
-    shape : tuple of int
-    judged, not_judged : int
-        Entries compared, and entries left out for `reason`.
-    reason : str
-        Why some entries could not be judged, or "".
-    worst : tuple of int or None
-        Index of the largest disagreement (None in directional mode).
-    analytic, numeric : float
-        The two gradients there.
-    error : float
-        ``max|analytic - numeric| / (max|numeric| + 1e-8 |f|)``, dimensionless.
-    """
-
-    tensor: str
-    shape: tuple[int, ...]
-    judged: int
-    not_judged: int
-    reason: str
-    worst: tuple[int, ...] | None
-    analytic: float
-    numeric: float
-    error: float
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: a stable code, the tensor, and a sentence."""
-
-    code: str
-    tensor: str
-    sentence: str
-
-
-class GradientReport:
-    """What a gradient check found, as data; printing it is one rendering.
-
-    Attributes
-    ----------
-    rows : tuple of Row
-        One per tensor checked.
-    findings : tuple of Finding
-        Everything that is wrong; empty if all is well. Codes: missing, extra, shape, aliased, changed-input,
-        not-deterministic, not-finite, off-pattern, mismatch, unjudged.
-    not_checked : tuple of str
-        Inputs left out.
-    mode : str
-        "entries" or "direction".
-
-    Examples
-    --------
-    >>> def forward(x):
-    ...     return x * x, x
-    >>> report = minisparse.check_pair(forward, lambda dy, x: {"x": dy * x}, {"x": numpy.array([1.0, 3.0])})
-    >>> report.ok, [finding.code for finding in report.findings]
-    (False, ['mismatch'])
-    """
-
-    def __init__(
-        self, rows: Iterable[Row], findings: Iterable[Finding], not_checked: Iterable[str] = (), mode: str = "entries"
-    ):
-        self.rows, self.findings, self.not_checked = tuple(rows), tuple(findings), tuple(not_checked)
-        self.mode = mode
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
-
-    def assert_ok(self) -> None:
-        """Raise AssertionError with the whole report if anything is wrong."""
-        if not self.ok:
-            raise AssertionError(str(self))
-
-    def to_dict(self) -> dict:
-        """Return the report in plain values."""
-        return {
-            "ok": self.ok,
-            "mode": self.mode,
-            "rows": [asdict(row) for row in self.rows],
-            "findings": [asdict(finding) for finding in self.findings],
-            "not_checked": list(self.not_checked),
-        }
-
-    def __add__(self, other: GradientReport) -> GradientReport:
-        return GradientReport(
-            self.rows + other.rows, self.findings + other.findings, self.not_checked + other.not_checked, self.mode
-        )
-
-    def __str__(self) -> str:
-        lines = [
-            f"{'tensor':10s}{'shape':>14s}{'judged':>9s}{'worst at':>12s}{'analytic':>14s}{'numeric':>14s}{'error':>9s}"
-        ]
-        for row in self.rows:
-            judged = f"{row.judged}/{row.judged + row.not_judged}"
-            worst = "-" if row.worst is None else ",".join(map(str, row.worst))
-            shape = " x ".join(map(str, row.shape)) or "scalar"
-            lines.append(
-                f"{row.tensor:10s}{shape:>14s}{judged:>9s}{worst:>12s}"
-                f"{row.analytic:14.6e}{row.numeric:14.6e}{row.error:9.1e}"
-            )
-            if row.not_judged:
-                lines.append(f"{'':10s}{row.not_judged} not judged here: {row.reason}")
-        lines += [f"NOT CHECKED: {', '.join(self.not_checked)}"] if self.not_checked else []
-        lines += [f"{finding.tensor}: {finding.sentence} [{finding.code}]" for finding in self.findings]
-        return "\n".join([*lines, "gradients agree" if self.ok else "GRADIENTS DISAGREE"])
-
-    __repr__ = __str__
+__all__ = ["GradientReport", "check", "check_pair", "pair"]
 
 
 def check(
@@ -263,7 +150,7 @@ def check_pair(
     """
     if mode not in ("entries", "direction"):
         raise InputError(f"mode {mode!r} is unknown; choose entries or direction")
-    probe = _Probe(forward, inputs, seed)
+    probe = Probe(forward, inputs, seed)
     names = probe.floats if wrt is None else list(wrt)
     for name in names:
         if name not in probe.floats:
@@ -302,73 +189,7 @@ def check_pair(
     return GradientReport(rows, findings, rest, mode)
 
 
-class _Probe:
-    """The function under test on protected float64 copies, evaluated relative to its value at the inputs."""
-
-    def __init__(self, forward: Callable, inputs: dict[str, Any], seed: int):
-        self._forward, self.findings = forward, []
-        self._modules, self._hosts, self._others = {}, {}, {}
-        for name, value in inputs.items():
-            if hasattr(value, "dtype") and value.dtype.kind == "f":
-                self._modules[name] = array_module(value)
-                self._hosts[name] = _protected(to_numpy(value).astype(float))
-            else:
-                self._others[name] = value
-        self.floats = list(self._hosts)
-        given = {name: self._place(name, host) for name, host in self._hosts.items()}
-        y, self.cache = forward(**given, **self._others)
-        for name, array in given.items():
-            if not np.array_equal(to_numpy(array), self._hosts[name], equal_nan=True):
-                self.findings.append(Finding("changed-input", name, "forward changes this input; work on a copy"))
-        self._module = array_module(y)
-        self._y = to_numpy(y).astype(float)
-        if not np.isfinite(self._y).all():
-            raise InputError("forward returns nan or inf at these inputs, so no gradient can be judged; use others")
-        again = to_numpy(self._call(given))
-        if not np.array_equal(again, self._y):
-            self.findings.append(Finding("not-deterministic", "y", "two forward calls on the same inputs differ"))
-        self._dy = np.random.default_rng(seed).standard_normal(self._y.shape)
-        self.size = abs(float((self._dy * self._y).sum()))
-        self.rounding = np.finfo(float).eps * float(np.abs(self._dy * self._y).sum())
-
-    def _call(self, given: dict[str, Array]) -> Array:
-        return self._forward(**given, **self._others)[0]
-
-    def _place(self, name: str, host: np.ndarray) -> Array:
-        xp = self._modules[name]
-        return host if xp is np else xp.asarray(host)
-
-    def cotangent_like_output(self) -> Array:
-        """Return dy where y lives."""
-        return _protected(self._dy.copy()) if self._module is np else self._module.asarray(self._dy)
-
-    def value(self, name: str) -> np.ndarray:
-        """Return the float64 copy of an input."""
-        return self._hosts[name]
-
-    def change(self, name: str, moved: np.ndarray) -> float:
-        """Return f(moved) - f(inputs)."""
-        given = {k: self._place(k, moved if k == name else host) for k, host in self._hosts.items()}
-        return float((self._dy * (to_numpy(self._call(given)) - self._y)).sum())
-
-    def slope(self, name: str, direction: np.ndarray, step: float) -> tuple[float, float]:
-        """Return f's central difference along a direction, and its bend f(+) + f(-) - 2f over 2 step."""
-        ahead = self.change(name, self._hosts[name] + step * direction)
-        behind = self.change(name, self._hosts[name] - step * direction)
-        return (ahead - behind) / (2 * step), (ahead + behind) / (2 * step)
-
-    def has_kink(self, name: str, direction: np.ndarray, step: float, disagreement: float) -> bool:
-        """Whether a kink within the step explains a disagreement.
-
-        A smooth function's bend shrinks as the square of the step; a kink's does not. Halving and quartering the step
-        leaves a kink no place to hide: at least two fifths of what it adds to the difference shows in one of the two.
-        """
-        bends = [self.slope(name, direction, step / part)[1] / part for part in (1, 2, 4)]
-        excess = max(abs(bends[0] - 4 * bends[1]), abs(bends[0] - 16 * bends[2]))
-        return excess > 0.3 * disagreement and excess > 40 * self.rounding / step
-
-
-def _structure(grads: Any, names: list[str], probe: _Probe, backward: Callable) -> list[Finding]:
+def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -> list[Finding]:
     """Look at the dict of gradients before any number in it."""
     if not isinstance(grads, dict):
         raise InputError(f"backward must return a dict of gradients by input name, got {type(grads).__name__}")
@@ -403,7 +224,7 @@ def _structure(grads: Any, names: list[str], probe: _Probe, backward: Callable) 
     return findings
 
 
-def _by_entry(probe: _Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any) -> Row:
+def _by_entry(probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any) -> Row:
     value = probe.value(name)
     step = STEP * (np.abs(value).max(initial=0) or 1.0)
     places = [tuple(map(int, place)) for place in np.argwhere(allowed)]
@@ -432,7 +253,7 @@ def _by_entry(probe: _Probe, name: str, analytic: np.ndarray, allowed: np.ndarra
 
 
 def _by_direction(
-    probe: _Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
 ) -> Row:
     value = probe.value(name)
     step = STEP * (np.abs(value).max(initial=0) or 1.0)
@@ -451,7 +272,7 @@ def _by_direction(
     return _row(name, [None], np.array([exact]), np.array([numeric]), np.array([judged]), probe, value.shape)
 
 
-def _row(name: str, places: list, exact: Any, numeric: Any, judged: Any, probe: _Probe, shape: tuple) -> Row:
+def _row(name: str, places: list, exact: Any, numeric: Any, judged: Any, probe: Probe, shape: tuple) -> Row:
     left_out = int((~judged).sum())
     reason = "a kink, or rounding, within the difference step" if left_out else ""
     if not judged.any():
@@ -486,8 +307,3 @@ def _verdict(row: Row, tolerance: float) -> list[Finding]:
             )
         )
     return findings
-
-
-def _protected(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from .errors import InputError
-from .train import write_aside
+from .files import write_aside
 
 LINES = (
     {"color": "#0072B2", "linestyle": "-", "marker": "o"},

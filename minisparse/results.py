@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .backend import describe
 from .errors import FileError
-from .train import write_aside
+from .files import write_aside
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "chapters" / "results"

@@ -181,18 +181,16 @@ class RNN:
         w, normalised = self._effective(params)
         W = self.weights["W_rec"].bind(w)
         b = sum(params[name] for name in self.biases)
-        h = xp.zeros((steps + 1, self.n, batch), dtype=params["W_in"].dtype)
+        W_in, W_out, b_out = (params[name] for name in ("W_in", "W_out", "b_out"))
+        h = xp.empty((steps + 1, self.n, batch), dtype=W_in.dtype)
 
-        drive = params["W_in"] @ x + b  # (R1)
+        h[0] = 0  # (R1)
         for t in range(steps):
-            h[t + 1] = phi(drive[t] + W.matmul(h[t]))  # (R2)
-        logits = params["W_out"] @ h[steps] + params["b_out"]  # (R3)
+            h[t + 1] = phi(W_in @ x[t] + W.matmul(h[t]) + b)  # (R2)
+        logits = W_out @ h[steps] + b_out  # (R3)
 
-        cache = SimpleNamespace(
-            x=x, h=h, W=W, W_in=params["W_in"], W_out=params["W_out"], weights=self.weights["W_rec"],
-            normalised=normalised, links={},
-        )  # fmt: skip
-        return logits, cache
+        sparse = {"weights": self.weights["W_rec"], "W": W, "normalised": normalised}
+        return logits, SimpleNamespace(x=x, h=h, W_in=W_in, W_out=W_out, **sparse, links={})
 
     @share_threads
     def backward(self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:

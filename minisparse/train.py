@@ -1,27 +1,25 @@
-"""The training loop: history, early stopping, and checkpoints from which a killed run resumes bit for bit."""
+"""The training loop: history, early stopping, hooks, and a checkpoint after every epoch."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
-from .backend import Array, array_module, asarray, one_blas_thread, to_numpy
-from .connectivity import Pattern, Rng, full
+from .backend import Array, array_module, one_blas_thread, to_numpy
+from .checkpoint import load_checkpoint, save
+from .connectivity import Rng
 from .data import Dataset, batches
-from .errors import FileError, InputError, NonFiniteError
+from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
-from .weights import make_weights
 
-FORMAT = 1
+__all__ = ["evaluate", "fit", "load_checkpoint", "save"]
 
 
 def evaluate(model: object, params: dict[str, Array], x: Array, labels: Array, batch_size: int = 100) -> tuple:
@@ -236,190 +234,3 @@ class _Progress:
             self._bar.set_description(text)
         elif self._lines:
             print(text, file=sys.stderr, flush=True)
-
-
-def save(
-    path: str | os.PathLike,
-    model: object,
-    params: dict[str, Array],
-    opt: object,
-    hooks: Sequence = (),
-    generators: dict[str, Rng] | None = None,
-    settings: dict | None = None,
-    history: Sequence[dict] = (),
-) -> None:
-    """Write a checkpoint: values in pattern order, patterns, optimiser, hooks, generators, history.
-
-    The file is written aside, synced and renamed, so that a kill at any moment leaves the old or the new one whole.
-    It is a plain ``.npz``; nothing is pickled.
-
-    Parameters
-    ----------
-    path : path
-    model, params, opt
-    hooks : sequence
-        Objects whose ``state`` dict is kept.
-    generators : dict of generators
-    settings : dict
-        Plain values that must agree when the run is resumed.
-    history : list of dict
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
-    sparse = model.weights
-    arrays = {f"params/{k}": sparse[k].values(v) if k in sparse else v for k, v in params.items()}
-    for key, value in opt.state.items():
-        name = key.partition(".")[2]
-        arrays[f"opt/{key}"] = sparse[name].values(value) if name in sparse else value
-    for i, hook in enumerate(hooks):
-        arrays |= {f"hook{i}/{k}": v for k, v in getattr(hook, "state", {}).items()}
-    storages = {}
-    for name, weights in sparse.items():
-        storages[name] = weights.storage
-        arrays |= {f"pattern/{name}/indptr": weights.pattern.indptr, f"pattern/{name}/shape": np.array(weights.shape)}
-        if not weights.pattern.is_full:
-            arrays[f"pattern/{name}/indices"] = weights.pattern.indices
-    note = {
-        "format": FORMAT,
-        "model": model.config(),
-        "optimiser": opt.config(),
-        "storages": storages,
-        "settings": settings or {},
-        "generators": {name: _state_of(rng) for name, rng in (generators or {}).items()},
-        "history": list(history),
-    }
-    arrays["note"] = np.array(json.dumps(note, default=lambda a: a.tolist()))
-    write_aside(path, lambda file: np.savez(file, **{k: to_numpy(v) for k, v in arrays.items()}))
-
-
-def load_checkpoint(
-    path: str | os.PathLike,
-    model: object,
-    params: dict[str, Array],
-    opt: object,
-    hooks: Sequence = (),
-    generators: dict[str, Rng] | None = None,
-    settings: dict | None = None,
-) -> list[dict]:
-    """Put a checkpoint's state into a model, its parameters, optimiser, hooks and generators.
-
-    Everything is read and checked before the first of them is changed.
-
-    Parameters
-    ----------
-    path : path
-    model, params, opt, hooks, generators, settings
-        As handed to `save`.
-
-    Returns
-    -------
-    list of dict
-        The history.
-
-    Raises
-    ------
-    ValueError
-        If the checkpoint belongs to another model, optimiser or setting.
-    OSError
-        If the file cannot be read or is damaged.
-    """
-    try:
-        if Path(path).exists() and not zipfile.is_zipfile(path):
-            raise zipfile.BadZipFile("it is no complete .npz file")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        note = json.loads(str(arrays.pop("note")))
-        if note["format"] != FORMAT:
-            raise InputError(f"checkpoint {path} has format {note['format']}, this version reads {FORMAT}; start anew")
-        _agree(path, "model", note["model"], model.config())
-        _agree(path, "optimiser", note["optimiser"], opt.config())
-        if settings is not None:
-            _agree(path, "run", note["settings"], settings)
-        weights = {name: _stored_weights(arrays, name, kind) for name, kind in note["storages"].items()}
-        groups: dict[str, dict] = {}
-        for key, value in arrays.items():
-            group, _, name = key.partition("/")
-            groups.setdefault(group, {})[name] = asarray(value)
-        new_params = {k: weights[k].from_values(v) if k in weights else v for k, v in groups["params"].items()}
-        if new_params.keys() != params.keys():
-            raise InputError(f"checkpoint {path} is of another model: it has the parameters {', '.join(new_params)}")
-        state = {key: _packed(key, value, weights) for key, value in groups.get("opt", {}).items()}
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise FileError(f"checkpoint {path} does not exist; check the path, or start without --resume") from error
-    except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise FileError(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
-
-    model.weights.update(weights)
-    params.update(new_params)
-    opt.state = state
-    for i, hook in enumerate(hooks):
-        if f"hook{i}" in groups:
-            hook.state = groups[f"hook{i}"]
-    for name, rng in (generators or {}).items():
-        _restore(rng, note["generators"][name])
-    return note["history"]
-
-
-def _packed(key: str, value: Array, weights: dict) -> Array:
-    """Return an optimiser entry in its storage's own shape; the step counter as a plain number."""
-    name = key.partition(".")[2]
-    if not name:
-        return int(value)
-    return weights[name].from_values(value) if name in weights else value
-
-
-def _stored_weights(arrays: dict[str, np.ndarray], name: str, storage: str) -> object:
-    indptr, shape = arrays.pop(f"pattern/{name}/indptr"), arrays.pop(f"pattern/{name}/shape")
-    indices = arrays.pop(f"pattern/{name}/indices", None)
-    if indices is None:
-        return make_weights(full(*shape), storage)
-    return make_weights(Pattern(indptr, indices, tuple(shape)), storage)
-
-
-def _agree(path: str | os.PathLike, what: str, stored: dict, present: dict) -> None:
-    for key in sorted(stored.keys() | present.keys()):
-        if stored.get(key) != present.get(key):
-            raise InputError(
-                f"checkpoint {path} is of another {what}: its {key} is {stored.get(key)}, here it is "
-                f"{present.get(key)}; use another file, or the same settings"
-            )
-
-
-def _state_of(rng: Rng) -> dict:
-    if isinstance(rng, np.random.Generator):
-        return rng.bit_generator.state
-    name, keys, *rest = rng.get_state()
-    return {"legacy": [name, keys.tolist(), *rest]}
-
-
-def _restore(rng: Rng, state: dict) -> None:
-    if isinstance(rng, np.random.Generator):
-        rng.bit_generator.state = state
-    else:
-        rng.set_state(tuple(state["legacy"]))
-
-
-def write_aside(path: str | os.PathLike, write: Callable) -> None:
-    """Write a file beside its place, sync it, then rename it there: readers see the old or the new one, whole."""
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        if os.name == "posix":
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ A storage object holds structure only; the numbers travel as one *packed* array 
 from __future__ import annotations
 
 import functools
+import operator
 from typing import ClassVar
 
 import numpy as np
@@ -42,15 +43,14 @@ class _Weights:
 
     def _rows(self, x: Array) -> kernels.Rows:
         p = self.pattern
-        return self._device(x, "rows", lambda put: kernels.Rows(put(p.indptr), put(p.indices), put(p.rows), p.shape))
+        return self._device(x, "rows", lambda put: kernels.Rows(p.indptr, p.indices, p.shape, put))
 
     def _columns(self, x: Array) -> tuple[kernels.Rows, Array]:
         """Return the transposed structure and the order that sorts row-wise values into it."""
 
         def make(put):
             indptr, indices, order = self.pattern.transposed
-            columns = np.repeat(np.arange(self.shape[1], dtype=np.int32), np.diff(indptr))
-            return kernels.Rows(put(indptr), put(indices), put(columns), self.shape[::-1]), put(order)
+            return kernels.Rows(indptr, indices, self.shape[::-1], put), put(order)
 
         return self._device(x, "columns", make)
 
@@ -254,7 +254,7 @@ class _BoundCsr:
 
 
 STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights)}
-CSR_AT_MOST = {"numpy": 0.3, "cupy": 0.02}
+CSR_AT_MOST = {"numpy": 0.25, "cupy": 0.02}
 """Density up to which CSR takes over from dense, per backend (benchmarks/rnn_step.py --crossover)."""
 CSR_FROM = 1 << 16
 """Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts."""
@@ -297,8 +297,11 @@ def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = 
 
 def sum_outer(dy: Array, x: Array) -> Array:
     """Return the full matrix dy xᵀ (post, pre), summed over the batch (and over time for stacks)."""
-    axes = (-1,) if dy.ndim == 2 else (0, 2)
-    return array_module(dy, x).tensordot(dy, x, axes=(axes, axes))
+    if dy.ndim == 2:
+        return dy @ x.T
+    if x.shape[1] < x.shape[2] and len(x):  # a result smaller than the stacks: add it up, without turning them
+        return functools.reduce(operator.iadd, (a @ b.T for a, b in zip(dy, x, strict=True)))
+    return array_module(dy, x).tensordot(dy, x, axes=((0, 2), (0, 2)))
 
 
 def check_units(x: Array, units: int, name: str, side: str, layouts: dict = {2: "(units, batch)"}) -> None:  # noqa: B006

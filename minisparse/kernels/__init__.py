@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import ModuleType
+
+import numpy as np
 
 from ..backend import Array, array_module
 
 
-@dataclass(frozen=True)
 class Rows:
     """Index arrays of one pattern on one device, row by row.
 
@@ -26,14 +27,16 @@ class Rows:
         Compressed rows, int64 and int32.
     shape : (int, int)
         (n_post, n_pre).
-    rows : array
-        Row of each synapse, int32.
     """
 
-    indptr: Array
-    indices: Array
-    rows: Array
-    shape: tuple[int, int]
+    def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int], put: Callable):
+        self.indptr, self.indices, self.shape = put(indptr), put(indices), shape
+        self._host_indptr, self._put = indptr, put
+
+    @functools.cached_property
+    def rows(self) -> Array:
+        """Row of each synapse, int32; made when a kernel first asks for it."""
+        return self._put(np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self._host_indptr)))
 
 
 def table(x: Array) -> ModuleType:

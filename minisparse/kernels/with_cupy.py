@@ -53,7 +53,8 @@ def spmm(rows, values: Array, x: Array) -> Array:
     from cupyx.scipy.sparse import csr_matrix
 
     xp = array_module(values, x)
-    matrix = csr_matrix((values, rows.indices, rows.indptr.astype(xp.int32)), shape=rows.shape)
+    matrix = csr_matrix(rows.shape, dtype=values.dtype)  # given three arrays, it would read indptr back to the host
+    matrix.data, matrix.indices, matrix.indptr = values, rows.indices, rows.indptr.astype(xp.int32)
     matrix.has_canonical_format = True
     return xp.ascontiguousarray(matrix @ xp.asfortranarray(x))
 
@@ -67,7 +68,8 @@ def row_sum(rows, values: Array) -> Array:
 def sddmm(rows, dy: Array, x: Array) -> Array:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
     xp = array_module(dy, x)
-    dy, x = (xp.ascontiguousarray(a if a.ndim == 3 else a[None]) for a in (dy, x))
+    dtype = xp.result_type(dy, x)
+    dy, x = (xp.ascontiguousarray(a if a.ndim == 3 else a[None], dtype=dtype) for a in (dy, x))
     steps, n_post, batch = dy.shape
     nnz = rows.indices.size
     out = xp.zeros(nnz, dtype=dy.dtype)

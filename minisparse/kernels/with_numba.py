@@ -22,14 +22,14 @@ SMALL = 1 << 15
 
 def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return W x, (n_post, batch)."""
-    out = np.empty((rows.shape[0], x.shape[1]), values.dtype)
+    out = np.empty((rows.shape[0], x.shape[1]), np.result_type(values, x))
     _spmm(rows.indptr, rows.indices.view(np.uint32), values, np.ascontiguousarray(x), out)
     return out
 
 
 def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
-    out = np.zeros(rows.indices.size, dy.dtype)
+    out = np.zeros(rows.indices.size, np.result_type(dy, x))
     dy, x = (np.ascontiguousarray(a if a.ndim == 3 else a[None]) for a in (dy, x))
     _sddmm(rows.indptr, rows.indices.view(np.uint32), dy, x, out)
     return out
@@ -90,7 +90,7 @@ def _sddmm(indptr, indices, dy, x, out):
                     x[t, indices[k + 2]],
                     x[t, indices[k + 3]],
                 )
-                s0 = s1 = s2 = s3 = d.dtype.type(0)
+                s0 = s1 = s2 = s3 = out.dtype.type(0)
                 for b in range(batch):
                     s0 += d[b] * x0[b]
                     s1 += d[b] * x1[b]
@@ -102,7 +102,7 @@ def _sddmm(indptr, indices, dy, x, out):
                 out[k + 3] += s3
                 k += 4
             while k < end:
-                row, s = x[t, indices[k]], d.dtype.type(0)
+                row, s = x[t, indices[k]], out.dtype.type(0)
                 for b in range(batch):
                     s += d[b] * row[b]
                 out[k] += s

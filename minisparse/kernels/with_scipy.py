@@ -41,7 +41,7 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _gathered(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    out = np.empty(rows.indices.size, dy.dtype)
+    out = np.empty(rows.indices.size, np.result_type(dy, x))
     size = max(1, BLOCK_BYTES // max(1, dy.shape[1] * dy.itemsize))
     for start in range(0, out.size, size):
         part = slice(start, start + size)
@@ -50,7 +50,7 @@ def _gathered(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _by_dense_block(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    out = np.empty(rows.indices.size, dy.dtype)
+    out = np.empty(rows.indices.size, np.result_type(dy, x))
     n_post, n_pre = rows.shape
     height = max(1, BLOCK_BYTES // (n_pre * dy.itemsize))
     for first in range(0, n_post, height):

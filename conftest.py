@@ -1,0 +1,63 @@
+"""What every test run shares: which marks run, how Hypothesis searches, and the names doctests start with."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import numpy as np
+import pytest
+
+import minisparse
+
+OPTIONAL = {"slow", "gpu", "torch", "nvrtc"}
+"""Marks that run only where ``-m`` asks for them (``--require-gpu`` asks for gpu)."""
+
+try:
+    from hypothesis import settings
+except ImportError:
+    settings = None
+if settings is not None:
+    in_ci = os.environ.get("CI", "").lower() == "true"
+    settings.register_profile("minisparse", deadline=None, print_blob=True, derandomize=in_ci)
+    settings.load_profile("minisparse")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-gpu", action="store_true", help="fail instead of skipping where CuPy or a CUDA device is missing"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("-m"):
+        return
+    wanted = {"gpu"} if config.getoption("--require-gpu") else set()
+    kept, left_out = [], []
+    for item in items:
+        optional = {mark.name for mark in item.iter_markers()} & OPTIONAL
+        (left_out if optional - wanted else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and (reason := _no_gpu()):
+        if item.config.getoption("--require-gpu"):
+            pytest.fail(f"--require-gpu: {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@functools.cache
+def _no_gpu() -> str:
+    """Say why nothing can run on a GPU here, or nothing."""
+    try:
+        with minisparse.use("cupy"):
+            return ""
+    except (ImportError, RuntimeError) as error:
+        return str(error)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _names_in_doctests(doctest_namespace: dict) -> None:
+    doctest_namespace.update(minisparse=minisparse, numpy=np)

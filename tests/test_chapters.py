@@ -1,0 +1,163 @@
+"""The chapters as a user runs them: they work, and bad input ends in one sentence and exit code 2."""
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minisparse as ms
+from minisparse import data, equations
+
+ROOT = Path(__file__).parent.parent
+TINY = ["--nodes", "20", "--epochs", "1", "--seeds", "1", "--density", "0.5", "--clamp", "enforced"]
+
+
+def run(chapter, *flags, cwd=ROOT, **environment):
+    command = [sys.executable, str(ROOT / "chapters" / f"{chapter}.py"), *map(str, flags)]
+    environment = {**os.environ, "PYTHONWARNINGS": "default", **environment}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+
+
+def curves(folder):
+    return [(row["config"], row["accuracy"], row["train_loss"]) for row in rows(folder)]
+
+
+def write_idx(folder, n_train=40, n_test=20, change=None):
+    """Write tiny IDX files in MNIST's layout; `change` alters one file's bytes."""
+    rng = np.random.default_rng(0)
+    folder = folder / "mnist"
+    folder.mkdir(parents=True)
+    for name in data.IDX_FILES:
+        n = n_train if name.startswith("train") else n_test
+        if "images" in name:
+            content = struct.pack(">4BIII", 0, 0, 8, 3, n, 28, 28) + rng.bytes(n * 784)
+        else:
+            content = struct.pack(">4BI", 0, 0, 8, 1, n) + bytes(rng.integers(0, 10, n).astype(np.uint8))
+        (folder / f"{name}.gz").write_bytes(gzip.compress((change or {}).get(name, lambda c: c)(content)))
+
+
+def test_smoke_run_writes_its_figures_and_rows(tmp_path):
+    done = run("dale", "--smoke", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "backend: numpy" in done.stdout
+    assert "gradients agree" in done.stdout
+    for row in rows(tmp_path):
+        assert {"key", "config", "accuracy", "delay", "predicted_gain", "forward_gain", "origin", "made_by"} <= set(row)
+        assert {"command", "commit", "backend", "versions", "sources_sha256"} <= set(row["made_by"])
+    for name in ("dale.png", "unrolled.png"):
+        content = (tmp_path / name).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert b"Description" in content
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dale.png", "rows.jsonl", "unrolled.png"]
+
+
+def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path):
+    first = run("dale", *TINY, "--seeds", "2", "--out", tmp_path)
+    assert first.returncode == 0, first.stderr
+    whole = curves(tmp_path)
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "rows.jsonl").write_text(lines[0])
+    again = run("dale", *TINY, "--seeds", "2", "--out", tmp_path, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert curves(tmp_path) == whole
+    assert (tmp_path / "rows.jsonl").read_text().splitlines(keepends=True)[0] == lines[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--density", "0"], "density must be above 0 and at most 1, got 0.0"),
+        (["--density", "1.5"], "density must be above 0 and at most 1, got 1.5"),
+        (["--dataset", "imagenet"], "data set 'imagenet' is unknown; choose one of digits, mnist, fashion-mnist"),
+        (["--nodes", "0"], "--nodes must be at least 1, got 0"),
+        (["--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["--storage", "coo"], "storage 'coo' is unknown; choose one of auto, dense, csr"),
+        (["--inhibitory", "1.5"], "the inhibitory fraction must lie in [0, 1], got 1.5"),
+        (["--inhibition-gain", "-1"], "--inhibition-gain must be above 0, got -1"),
+        (["--dataset", "mnist", "--data-dir", "nowhere"], "train-images-idx3-ubyte[.gz] was not found in nowhere"),
+    ],
+)
+def test_a_bad_flag_ends_in_one_sentence_and_writes_nothing(tmp_path, flags, sentence):
+    done = run("dale", *TINY, *flags, "--out", tmp_path / "new", cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("new/*.jsonl"))
+
+
+def test_an_unwritable_folder_is_named_before_anything_runs(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("dale", *TINY, "--out", tmp_path / "file" / "out")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "epoch" not in done.stdout
+
+
+def cut(content):
+    return content[:-100]
+
+
+def as_labels(content):
+    return bytes([0, 0, 8, 1]) + content[4:]
+
+
+def label_12(content):
+    return content[:-1] + bytes([12])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("train-images-idx3-ubyte", cut, "it is truncated: fetch it again"),
+        ("train-images-idx3-ubyte", as_labels, "does not start as an IDX file of 3 axes"),
+        ("t10k-labels-idx1-ubyte", label_12, "labels must lie in 0..9 (10 classes), found 12"),
+    ],
+)
+def test_a_bad_data_file_ends_in_one_sentence(tmp_path, name, change, sentence):
+    write_idx(tmp_path, change={name: change})
+    done = run("dale", *TINY, "--dataset", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_content_runs_and_is_labelled_in_every_row(tmp_path):
+    write_idx(tmp_path)
+    done = run("dale", *TINY, "--dataset", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "not the official ones" in done.stderr
+    assert "epoch 1/1" in done.stderr
+    assert {row["origin"] for row in rows(tmp_path / "out")} == {"unofficial copy"}
+
+
+def test_a_backend_that_does_not_exist_is_one_sentence():
+    done = run("dale", "--smoke", BACKEND="tensorflow")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "BACKEND='tensorflow' is unknown; choose one of numpy, cupy" in done.stderr
+
+
+def test_help_shows_every_default_and_the_expected_time():
+    text = run("dale", "--help").stdout
+    flags = "dataset nodes density epochs seeds storage data-dir out resume record smoke paper inhibitory clamp"
+    for flag in [f"--{name}" for name in flags.split()]:
+        assert flag in text
+    assert "expected time" in text
+
+
+def test_every_equation_tag_stands_in_the_chapter_that_derives_it():
+    chapter = (ROOT / "chapters" / "dale.py").read_text(encoding="utf-8")
+    for tag in equations.tags():
+        assert f'"{tag}"' in chapter, f"({tag}) is in the library but in no chapter"
+    with pytest.raises(ms.UserError, match="no line of the library carries the equation tag R99"):
+        ms.code_line("R99")
