@@ -127,12 +127,17 @@ def load_checkpoint(
         new_params = {k: weights[k].from_values(v) if k in weights else v for k, v in groups["params"].items()}
         if new_params.keys() != params.keys():
             raise InputError(f"checkpoint {path} is of another model: it has the parameters {', '.join(new_params)}")
+        for name, w in params.items():
+            _agree(path, "model", {f"{name}.dtype": new_params[name].dtype.name}, {f"{name}.dtype": w.dtype.name})
+        if generators is not None:
+            present = {name: _state_of(rng) for name, rng in generators.items()}
+            _agree(path, "run", _kinds(note["generators"]), _kinds(present))
         state = {key: _packed(key, value, weights) for key, value in groups.get("opt", {}).items()}
     except InputError:
         raise
     except FileNotFoundError as error:
         raise FileError(f"checkpoint {path} does not exist; check the path, or start without --resume") from error
-    except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile, NotImplementedError) as error:
+    except Exception as error:  # whatever zipfile, NumPy's header parser and JSON make of a damaged file
         raise FileError(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
 
     model.weights.update(weights)
@@ -172,14 +177,15 @@ def _agree(path: str | os.PathLike, what: str, stored: dict, present: dict) -> N
 
 
 def _state_of(rng: Rng) -> dict:
-    if isinstance(rng, np.random.Generator):
-        return rng.bit_generator.state
-    name, keys, *rest = rng.get_state()
-    return {"legacy": [name, keys.tolist(), *rest]}
+    return rng.bit_generator.state if isinstance(rng, np.random.Generator) else rng.get_state(legacy=False)
+
+
+def _kinds(states: dict[str, dict]) -> dict[str, str]:
+    return {f"generator of {name}": state["bit_generator"] for name, state in states.items()}
 
 
 def _restore(rng: Rng, state: dict) -> None:
     if isinstance(rng, np.random.Generator):
         rng.bit_generator.state = state
     else:
-        rng.set_state(tuple(state["legacy"]))
+        rng.set_state(state)

@@ -38,7 +38,7 @@ class Dale:
 
     def __init__(self, signs: np.ndarray, mode: str = "enforced", parameter: str = "W_rec"):
         signs = np.sign(to_numpy(signs))
-        if signs.ndim != 2 or signs.shape[1] != 1 or not np.all(signs):
+        if signs.ndim != 2 or signs.shape[1] != 1 or not np.all(np.abs(signs) == 1):
             raise InputError(f"signs must be a column (n_pre, 1) of +1 and -1, got shape {signs.shape}")
         if mode not in ("enforced", "init_only"):
             raise InputError(f"Dale mode {mode!r} is unknown; choose enforced or init_only")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import struct
 import warnings
@@ -269,7 +270,7 @@ def parse_idx(content: bytes, file: str) -> np.ndarray:
     if len(content) < header:
         raise FileError(f"{file} ends inside its header; the file is truncated: fetch it again")
     shape = struct.unpack(f">{axes}I", content[4:header])
-    expected = header + int(np.prod(shape, dtype=np.uint64))
+    expected = header + math.prod(shape)
     if len(content) != expected:
         fault = "truncated" if len(content) < expected else "longer than its header says"
         raise FileError(

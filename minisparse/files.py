@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -27,4 +28,5 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
     except OSError as error:
         raise FileError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()

@@ -118,6 +118,7 @@ class Adam(_Optimiser):
         _check_rate("lr", lr, positive=True)
         _check_rate("beta1", beta1)
         _check_rate("beta2", beta2)
+        _check_rate("eps", eps, positive=True)
         super().__init__(lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:

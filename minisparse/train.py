@@ -128,6 +128,11 @@ def fit(
         )
     if resume and checkpoint is None:
         raise InputError("resume=True needs checkpoint=, the file to resume from")
+    if dataset.n_classes > model.n_out:
+        raise InputError(
+            f"{dataset.name} has {dataset.n_classes} classes but the model has {model.n_out} outputs; "
+            f"make the model with n_out={dataset.n_classes}"
+        )
     hooks = [*after_step, *after_epoch]
     order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
     run = SimpleNamespace(model=model, params=params, opt=opt, rng=rewiring, epoch=0, step=0, cache=None, grads=None)
@@ -136,6 +141,7 @@ def fit(
         "dataset": dataset.name,
         "samples": len(dataset.x_train),
         "patience": patience,
+        "hooks": [type(hook).__name__ for hook in hooks],
     }
     generators = {"batches": order, "rewiring": rewiring}
     history: list[dict] = []

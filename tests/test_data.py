@@ -1,0 +1,332 @@
+"""Loading, checking, fetching and batching data: what is wrong is refused in a sentence, what is right is official."""
+
+import gzip
+import hashlib
+import os
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minisparse as ms
+from minisparse import data
+
+
+def idx(array):
+    """The content of an IDX file of unsigned bytes."""
+    array = np.asarray(array, np.uint8)
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def tiny_files():
+    """The four files of a data set of 12 training and 5 test images of 4 x 3 pixels."""
+    rng = np.random.default_rng(0)
+    arrays = (
+        rng.integers(0, 256, (12, 4, 3)),
+        np.arange(12) % 10,
+        rng.integers(0, 256, (5, 4, 3)),
+        np.arange(5),
+    )
+    return {name: idx(array) for name, array in zip(data.IDX_FILES, arrays, strict=True)}
+
+
+def write(folder, files, packed=False):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / (f"{name}.gz" if packed else name)
+        path.write_bytes(gzip.compress(content) if packed else content)
+
+
+@pytest.fixture
+def official(monkeypatch):
+    """Let the tiny files be the official MNIST."""
+    files = tiny_files()
+    monkeypatch.setitem(data.IDX_SHA256, "mnist", tuple(hashlib.sha256(c).hexdigest() for c in files.values()))
+    return files
+
+
+def test_digits_is_the_same_split_every_time():
+    first, again = ms.load("digits"), ms.load("digits")
+    assert first.x_train.shape == (1437, 8, 8)
+    assert first.x_test.shape == (360, 8, 8)
+    assert (first.name, first.n_classes, first.origin, first.sample_shape) == ("digits", 10, "official", (8, 8))
+    assert first.x_train.dtype == first.x_test.dtype == np.float32
+    assert first.y_train.dtype == first.y_test.dtype == np.int64
+    assert (first.x_train.min(), first.x_train.max()) == (0, 1)
+    assert np.bincount(first.y_test, minlength=10).min() > 20
+    for part in ("x_train", "y_train", "x_test", "y_test"):
+        np.testing.assert_array_equal(getattr(first, part), getattr(again, part))
+    digest = hashlib.sha256((first.x_test * 16).astype(np.uint8).tobytes() + first.y_test.astype(np.uint8).tobytes())
+    assert digest.hexdigest()[:16] == "17ad202804506223", "published rows were made with another split"
+
+
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    def rows(x, y):
+        return sorted(map(tuple, np.column_stack([x.reshape(len(x), -1), y]).astype(int).tolist()))
+
+    digits = ms.load("digits")
+    both = rows(16 * np.concatenate([digits.x_train, digits.x_test]), np.concatenate([digits.y_train, digits.y_test]))
+    assert both == rows(*load_digits(return_X_y=True))
+
+
+@given(st.integers(1, 20), st.integers(1, 25), st.booleans(), st.integers(0, 99))
+def test_batches_turn_every_sample_once_into_the_last_axis(samples, size, shuffled, seed):
+    x = np.arange(samples * 6).reshape(samples, 2, 3)
+    rng = np.random.default_rng(seed) if shuffled else None
+    cut = list(ms.batches(x, np.arange(samples), size, rng))
+    assert [len(labels) for _, labels in cut] == [size] * (samples // size) + [samples % size] * (samples % size > 0)
+    for images, labels in cut:
+        assert images.shape == (2, 3, len(labels))
+        assert images.flags.c_contiguous
+        for column, label in enumerate(labels):
+            np.testing.assert_array_equal(images[..., column], x[label])
+    order = np.concatenate([labels for _, labels in cut])
+    expected = np.random.default_rng(seed).permutation(samples) if shuffled else np.arange(samples)
+    np.testing.assert_array_equal(order, expected)
+
+
+def test_each_epoch_is_shuffled_anew_and_legacy_generators_are_taken():
+    x, labels, rng = np.zeros((50, 1)), np.arange(50), np.random.RandomState(0)
+    orders = [[int(a) for _, part in ms.batches(x, labels, 7, rng) for a in part] for _ in range(2)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(50))
+    assert orders[0] != orders[1]
+    assert orders[0] == np.random.RandomState(0).permutation(50).tolist()
+
+
+def test_a_batch_of_nothing_is_refused():
+    with pytest.raises(ms.UserError, match="batch_size must be at least 1, got 0"):
+        next(ms.batches(np.zeros((2, 1)), np.zeros(2, int), 0))
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
+def test_official_files_load_without_a_word(tmp_path, official, packed, recwarn):
+    write(tmp_path / "mnist", official, packed)
+    mnist = ms.load("mnist", root=tmp_path)
+    assert mnist.origin == "official"
+    assert not recwarn.list
+    assert (mnist.x_train.shape, mnist.x_test.shape) == ((12, 4, 3), (5, 4, 3))
+    assert (mnist.x_train.dtype, mnist.y_train.dtype, mnist.n_classes) == (np.float32, np.int64, 10)
+    images = np.frombuffer(official[data.IDX_FILES[0]][16:], np.uint8).reshape(12, 4, 3)
+    np.testing.assert_array_equal(mnist.x_train, images.astype(np.float32) / 255)
+    assert mnist.y_test.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("changed", data.IDX_FILES)
+def test_other_content_is_labelled_an_unofficial_copy(tmp_path, official, changed):
+    content = bytearray(official[changed])
+    content[-1] ^= 1
+    write(tmp_path / "mnist", official | {changed: bytes(content)})
+    with pytest.warns(UserWarning, match="the mnist files are not the official ones; .*'unofficial copy'") as caught:
+        copy = ms.load("mnist", root=tmp_path)
+    assert copy.origin == "unofficial copy"
+    assert caught[0].filename == __file__
+
+
+IMAGES, LABELS = data.IDX_FILES[:2]
+GOOD = tiny_files()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        (IMAGES, GOOD[IMAGES][:-1], "has 159 bytes but its header announces 160; it is truncated: fetch it again"),
+        (IMAGES, GOOD[IMAGES][:16], "has 16 bytes but its header announces 160; it is truncated"),
+        (IMAGES, GOOD[IMAGES][:15], "ends inside its header; the file is truncated: fetch it again"),
+        (LABELS, GOOD[LABELS][:4], "ends inside its header"),
+        (IMAGES, GOOD[IMAGES][:3], r"\(magic number 000008, expected 00000803\); is it the right file\?"),
+        (IMAGES, b"", r"magic number missing, expected 00000803"),
+        (IMAGES, GOOD[IMAGES] + b"\0", "announces 160; it is longer than its header says"),
+        (IMAGES, GOOD[LABELS], r"an IDX file of 3 axes \(magic number 00000801, expected 00000803\)"),
+        (LABELS, GOOD[IMAGES], r"an IDX file of 1 axes \(magic number 00000803, expected 00000801\)"),
+        (IMAGES, b"<html>not found</html>", "magic number 3c68746d"),
+        (IMAGES, b"\0\0\x08\x03" + struct.pack(">3I", 2**31, 2**31, 4), "it is truncated"),
+        (LABELS, idx(np.full(12, 10)), r"labels must lie in 0..9 \(10 classes\), found 10 at position 0"),
+        (LABELS, idx(np.zeros(11)), "12 train samples but 11 labels"),
+        (IMAGES, idx(np.zeros((12, 3, 4))), r"samples are \(3, 4\) in training, \(4, 3\) in test"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path, official, file, content, sentence, recwarn):
+    for packed in (False, True):
+        folder = tmp_path / str(packed)
+        write(folder / "mnist", official | {file: content}, packed)
+        with pytest.raises(ms.UserError, match=sentence) as refused:
+            ms.load("mnist", root=folder)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_gzip_is_refused_by_its_path(tmp_path, official):
+    write(tmp_path / "mnist", official, packed=True)
+    path = tmp_path / "mnist" / f"{IMAGES}.gz"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for content in (whole[:-10], whole[:12], whole[:3], bytes(flipped), official[IMAGES], whole + b"more"):
+        path.write_bytes(content)
+        with pytest.raises(ms.UserError, match=r"cannot be read .* damaged or truncated: fetch it again") as refused:
+            ms.load("mnist", root=tmp_path)
+        assert isinstance(refused.value, OSError)
+        assert str(path) in str(refused.value)
+
+
+def test_a_missing_file_is_answered_with_the_folders_and_the_way_to_fetch_it(tmp_path, official, monkeypatch):
+    monkeypatch.setenv("MINISPARSE_DATA", str(tmp_path / "named"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ms.UserError, match="was not found") as refused:
+        ms.load("mnist")
+    for part in (IMAGES, str(tmp_path / "named" / "mnist"), os.path.join("data", "mnist"), "MINISPARSE_DATA"):
+        assert part in str(refused.value)
+    assert 'minisparse.load("mnist", download=True)' in str(refused.value)
+    with pytest.raises(ms.UserError, match="was not found") as refused:
+        ms.load("mnist", root=tmp_path / "here")
+    assert str(tmp_path / "here" / "mnist") in str(refused.value)
+    assert "named" not in str(refused.value)
+
+
+def test_the_folders_are_searched_in_order_file_by_file(tmp_path, official, monkeypatch):
+    names = list(official)
+    write(tmp_path / "named" / "mnist", {name: official[name] for name in names[:2]})
+    write(tmp_path / "data" / "mnist", {name: official[name] for name in names[2:]} | {names[0]: b"never read"}, True)
+    monkeypatch.setenv("MINISPARSE_DATA", str(tmp_path / "named"))
+    monkeypatch.chdir(tmp_path)
+    assert ms.load("mnist").origin == "official"
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ms.UserError, match="data set 'minst' is unknown; choose one of digits, mnist, fashion-mnist"):
+        ms.load("minst")
+
+
+def dataset(**changed):
+    x, y = np.zeros((4, 3, 2), np.float32), np.array([0, 1, 2, 0])
+    return ms.Dataset(
+        **{"name": "toy", "x_train": x, "y_train": y, "x_test": x, "y_test": y, "n_classes": 3, **changed}
+    )
+
+
+def with_one(value):
+    x = np.zeros((4, 3, 2), np.float32)
+    x[2, 1, 0] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"x_train": with_one(np.nan)}, "toy: train sample 2 holds nan or inf; remove or repair it"),
+        ({"x_test": with_one(-np.inf)}, "toy: test sample 2 holds nan or inf"),
+        ({"y_train": np.array([0, 1, 3, 0])}, r"labels must lie in 0..2 \(3 classes\), found 3 at position 2"),
+        ({"y_test": np.array([0, -1, 2, 0])}, "found -1 at position 1"),
+        ({"y_train": np.zeros(4)}, "labels must be a vector of integers, got shape .* of float64"),
+        ({"y_train": np.zeros((4, 1), int)}, r"labels must be a vector of integers, got shape \(4, 1\)"),
+        ({"y_train": np.zeros(3, int)}, "4 train samples but 3 labels; there must be one per sample"),
+        ({"x_test": np.zeros((0, 3, 2)), "y_test": np.zeros(0, int)}, "0 test samples"),
+        ({"x_test": np.zeros((4, 2, 3))}, r"samples are \(3, 2\) in training, \(2, 3\) in test"),
+    ],
+)
+def test_a_data_set_that_does_not_fit_is_refused_when_it_is_made(changed, sentence):
+    assert dataset().sample_shape == (3, 2)
+    with pytest.raises(ms.UserError, match=sentence):
+        dataset(**changed)
+
+
+def test_the_real_mnist_is_official():
+    if "MINISPARSE_DATA" not in os.environ:
+        pytest.skip("MINISPARSE_DATA is not set: it names the folder that holds the official MNIST files")
+    mnist = ms.load("mnist")
+    assert mnist.origin == "official"
+    assert (mnist.x_train.shape, mnist.x_test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert np.bincount(mnist.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert (mnist.x_train.min(), mnist.x_train.max()) == (0, 1)
+
+
+class Mirrors:
+    """A web server on this machine: ``pages`` maps a path to its bytes, ``asked`` lists what was requested."""
+
+    def __init__(self):
+        self.pages, self.asked = {}, []
+        mirrors = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirrors.asked.append(self.path)
+                content = mirrors.pages.get(self.path)
+                self.send_response(404 if content is None else 200)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write(content or b"")
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def url(self, folder):
+        return f"http://127.0.0.1:{self.server.server_port}/{folder}/"
+
+    def serve(self, folder, files):
+        self.pages |= {f"/{folder}/{name}.gz": gzip.compress(content) for name, content in files.items()}
+
+
+@pytest.fixture
+def mirrors(monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    served = Mirrors()
+    monkeypatch.setitem(data.MIRRORS, "mnist", (served.url("one"), served.url("two")))
+    yield served
+    served.server.shutdown()
+    served.server.server_close()
+
+
+def test_missing_files_are_fetched_once(tmp_path, official, mirrors, monkeypatch):
+    mirrors.serve("one", official)
+    monkeypatch.setenv("MINISPARSE_DATA", str(tmp_path / "new"))
+    assert ms.load("mnist", download=True).origin == "official"
+    assert sorted(p.name for p in (tmp_path / "new" / "mnist").iterdir()) == sorted(f"{n}.gz" for n in official)
+    assert len(mirrors.asked) == 4
+    assert ms.load("mnist", download=True).origin == "official"
+    assert len(mirrors.asked) == 4, "files in place are not fetched again"
+
+
+def test_only_what_is_missing_is_fetched(tmp_path, official, mirrors):
+    mirrors.serve("one", official)
+    names = list(official)
+    write(tmp_path / "mnist", {names[0]: official[names[0]]})
+    write(tmp_path / "mnist", {names[2]: official[names[2]]}, packed=True)
+    assert ms.load("mnist", root=tmp_path, download=True).origin == "official"
+    assert mirrors.asked == [f"/one/{names[1]}.gz", f"/one/{names[3]}.gz"]
+
+
+def test_the_second_mirror_helps_out_when_the_first_fails(tmp_path, official, mirrors):
+    other = {name: content[:-1] + bytes([content[-1] ^ 1]) for name, content in official.items()}
+    mirrors.serve("one", dict(list(other.items())[:2]))
+    mirrors.pages[f"/one/{data.IDX_FILES[2]}.gz"] = b"no gzip at all"
+    mirrors.serve("two", official)
+    assert ms.load("mnist", root=tmp_path, download=True).origin == "official"
+    assert len(mirrors.asked) == 8
+    assert len(list((tmp_path / "mnist").iterdir())) == 4
+
+
+def test_content_with_another_hash_is_refused_and_leaves_nothing_behind(tmp_path, official, mirrors):
+    for folder in ("one", "two"):
+        mirrors.serve(folder, official | {IMAGES: official[IMAGES][:-1] + b"\x01"})
+    with pytest.raises(ms.UserError, match=f"{IMAGES}.gz could not be fetched") as refused:
+        ms.load("mnist", root=tmp_path, download=True)
+    for part in (mirrors.url("one"), mirrors.url("two"), "its content has the hash", str(tmp_path / "mnist")):
+        assert part in str(refused.value)
+    assert not list((tmp_path / "mnist").iterdir())
+
+
+def test_a_download_that_finds_no_mirror_says_so(tmp_path, official, mirrors):
+    mirrors.server.shutdown()
+    mirrors.server.server_close()
+    with pytest.raises(ms.UserError, match=r"could not be fetched .* put it into .* by hand"):
+        ms.load("mnist", root=tmp_path, download=True)
+    assert not list(tmp_path.rglob("*.part"))

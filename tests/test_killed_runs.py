@@ -1,0 +1,104 @@
+"""Training runs that are killed at random moments and restarted end with the very bits of the undisturbed run."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+EPOCHS = 36
+RUN = f"""
+import json, sys, time
+import numpy as np, minisparse as ms
+
+class Mean:
+    def __init__(self):
+        self.state = {{"mean": np.zeros((24, 1), np.float32)}}
+
+    def __call__(self, run):
+        self.state["mean"] = 0.9 * self.state["mean"] + run.params["b_rec"] * run.rng.random(dtype=np.float32)
+        run.params["b_rec"] -= np.float32(1e-4) * self.state["mean"]
+
+checkpoint, result = sys.argv[1:]
+rng = np.random.default_rng(0)
+model = ms.RNN(8, ms.make_weights(ms.bernoulli(24, 24, 0.4, rng), "dense"), 10)
+signs = ms.dale_signs(24, 0.2, rng)
+params, opt, mean = model.init(rng, signs=signs), ms.Adam(), Mean()
+digits = ms.load("digits")
+print("ready", flush=True)
+start = time.perf_counter()
+history = ms.fit(
+    model, params, opt, digits, {EPOCHS}, np.random.default_rng(1), batch_size=200,
+    after_step=[ms.Dale(signs), mean], checkpoint=checkpoint, resume=True, quiet=True,
+)
+print(time.perf_counter() - start)
+rows = json.dumps([{{k: v for k, v in row.items() if k != "seconds"}} for row in history])
+np.savez(result, history=rows, **params, **{{"opt." + k: v for k, v in opt.state.items()}}, mean=mean.state["mean"])
+"""
+
+
+def start(checkpoint, result):
+    """Start or restart the run; it is about to train when this returns."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", RUN, checkpoint, result], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    if child.stdout.readline() != "ready\n":
+        pytest.fail(child.communicate()[1])
+    return child
+
+
+def read(result):
+    with np.load(result, allow_pickle=False) as file:
+        return {name: (file[name].dtype.str, file[name].shape, file[name].tobytes()) for name in file.files}
+
+
+def epoch_of(checkpoint):
+    with np.load(checkpoint, allow_pickle=False) as file:
+        return json.loads(str(file["note"]))["history"][-1]["epoch"]
+
+
+def kill_and_restart(folder, kills):
+    undisturbed = start(folder / "reference.npz", folder / "reference.result.npz")
+    seconds = float(undisturbed.communicate(timeout=120)[0])
+    expected = read(folder / "reference.result.npz")
+    assert len(json.loads(np.load(folder / "reference.result.npz")["history"].item())) == EPOCHS + 1
+
+    moments, reached, finished = random.Random(0), [], 0
+    checkpoint, result = folder / "run.npz", folder / "run.result.npz"
+    while True:
+        child = start(checkpoint, result)
+        if len(reached) < kills:
+            time.sleep(moments.uniform(0, 0.8 * seconds))
+            child.kill()
+        _, errors = child.communicate(timeout=120)
+        if child.returncode == -signal.SIGKILL:
+            if checkpoint.exists():
+                reached.append(epoch_of(checkpoint))
+            continue
+        assert child.returncode == 0, errors
+        assert read(result) == expected
+        assert sorted(p.name for p in folder.glob(".*")) == []
+        checkpoint.unlink()
+        finished += 1
+        if len(reached) == kills:
+            break
+    assert any(0 < epoch < EPOCHS for epoch in reached), "no kill fell into the middle of a run"
+    print(f"killed {kills} times after epochs {reached}, finished {finished} times")
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+
+
+@posix
+def test_three_kills_leave_no_trace(tmp_path):
+    kill_and_restart(tmp_path, kills=3)
+
+
+@posix
+@pytest.mark.slow
+def test_twenty_kills_leave_no_trace(tmp_path):
+    kill_and_restart(tmp_path, kills=20)

@@ -1,0 +1,199 @@
+"""The optimisers are the published recurrences, in place, and touch nothing that has no gradient."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minisparse as ms
+
+BELOW, ABOVE = 100, 40_000
+"""Sizes on both sides of the one from which Adam runs in parallel."""
+
+
+def adam(w, gradients, lr, beta1, beta2, eps):
+    """Kingma & Ba (2015), one entry, plain floats: the path of the parameter."""
+    m = v = 0.0
+    for k, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        w -= lr * (m / (1 - beta1**k)) / (math.sqrt(v / (1 - beta2**k)) + eps)
+        yield w
+
+
+def sgd(w, gradients, lr, momentum):
+    u = 0.0
+    for g in gradients:
+        u = momentum * u + g
+        w -= lr * u
+        yield w
+
+
+CASES = {
+    "adam": (ms.Adam, adam, {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}),
+    "adam, other numbers": (ms.Adam, adam, {"lr": 0.05, "beta1": 0.5, "beta2": 0.75, "eps": 0.125}),
+    "adam without memory": (ms.Adam, adam, {"lr": 0.01, "beta1": 0, "beta2": 0, "eps": 1e-8}),
+    "sgd": (ms.SGD, sgd, {"lr": 0.1, "momentum": 0.0}),
+    "momentum": (ms.SGD, sgd, {"lr": 0.1, "momentum": 0.9}),
+}
+
+
+def layouts(rng, shape, dtype=np.float64):
+    """The same numbers in C order, in Fortran order, and as every second column of a larger array."""
+    numbers = rng.uniform(1, 2, shape).astype(dtype)
+    spaced = np.zeros((shape[0], 2 * shape[1]), dtype)[:, ::2]
+    spaced[:] = numbers
+    return {"C": numbers.copy(), "F": np.asfortranarray(numbers), "spaced": spaced, "transposed": numbers.T.copy().T}
+
+
+@pytest.mark.parametrize("size", [BELOW, ABOVE])
+@pytest.mark.parametrize("case", CASES)
+def test_five_steps_are_the_published_recurrence(case, size):
+    make, recurrence, settings = CASES[case]
+    rng = np.random.default_rng(0)
+    params = layouts(rng, (size // 10, 10))
+    start = {name: w.copy() for name, w in params.items()}
+    gradients = [rng.standard_normal((size // 10, 10)) * rng.choice([1e-6, 1, 1e3], (size // 10, 10)) for _ in range(5)]
+    opt, taken = make(**settings), []
+    for g in gradients:
+        opt.step(params, {"C": g, "F": g, "spaced": np.asfortranarray(g), "transposed": g})
+        taken.append({name: w.copy() for name, w in params.items()})
+    sample = {(0, 0), (size // 10 - 1, 9), *zip(rng.integers(0, size // 10, 40), rng.integers(0, 10, 40), strict=True)}
+    for place in sample:
+        for name in params:
+            path = recurrence(float(start[name][place]), [float(g[place]) for g in gradients], **settings)
+            largest = 0.0
+            for k, expected in enumerate(path):
+                largest = max(largest, abs(expected))
+                assert abs(taken[k][name][place] - expected) <= 1e-15 * largest, (name, place, k)
+
+
+@pytest.mark.parametrize("size", [BELOW, ABOVE])
+def test_the_defaults_are_the_published_ones(size):
+    params, again = ({"w": np.ones(size)} for _ in range(2))
+    grads = {"w": np.linspace(-1, 1, size)}
+    one, other = ms.Adam(), ms.Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8)
+    for _ in range(3):
+        one.step(params, grads)
+        other.step(again, grads)
+    np.testing.assert_array_equal(params["w"], again["w"])
+
+
+@pytest.mark.parametrize("size", [BELOW, ABOVE])
+@pytest.mark.parametrize("case", CASES)
+def test_float32_stays_float32_and_is_the_float64_step_rounded(case, size):
+    make, _, settings = CASES[case]
+    paths = {}
+    for dtype in (np.float32, np.float64):
+        rng = np.random.default_rng(0)
+        params, opt = layouts(rng, (size // 10, 10), dtype), make(**settings)
+        for _ in range(5):
+            g = rng.standard_normal((size // 10, 10)).astype(np.float32).astype(dtype)
+            opt.step(params, dict.fromkeys(params, g))
+        assert {a.dtype for a in (*params.values(), *(v for k, v in opt.state.items() if k != "step"))} == {
+            np.dtype(dtype)
+        }
+        paths[dtype] = params
+    for name, w in paths[np.float32].items():
+        np.testing.assert_allclose(w, paths[np.float64][name], rtol=1e-5, atol=1e-5)
+
+
+def bits(a):
+    return a.view(f"i{a.itemsize}")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [BELOW, ABOVE])
+@pytest.mark.parametrize("case", CASES)
+def test_what_never_had_a_gradient_keeps_its_bits(case, size, dtype):
+    make, _, settings = CASES[case]
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal(size).astype(dtype)
+    w[:6] = [0.0, -0.0, np.finfo(dtype).tiny, -np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max, -1.0]
+    still = rng.random(size) < 0.5
+    still[:6] = True
+    before, params, opt = w.copy(), {"w": w}, make(**settings)
+    for _ in range(5):
+        opt.step(params, {"w": np.where(still, 0, rng.standard_normal(size)).astype(dtype)})
+    np.testing.assert_array_equal(bits(w)[still], bits(before)[still])
+    assert np.all(w[~still] != before[~still])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_state_is_flat_and_empty_before_the_first_step(case):
+    make, _, settings = CASES[case]
+    opt, params = make(**settings), {"a": np.ones(3), "b": np.ones((2, 2))}
+    assert opt.state == {}
+    opt.step(params, {"a": np.ones(3), "b": np.ones((2, 2))})
+    opt.step(params, {"a": np.ones(3), "b": np.ones((2, 2))})
+    moments = ("m", "v") if make is ms.Adam else ("m",) if settings["momentum"] else ()
+    assert set(opt.state) == {"step"} | {f"{m}.{name}" for m in moments for name in params}
+    assert opt.state["step"] == 2
+    for moment in moments:
+        assert opt.state[f"{moment}.b"].shape == (2, 2)
+        assert opt.state[f"{moment}.b"] is not opt.state.get("v.a")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_steps_are_taken_in_place_and_gradients_are_only_read(case):
+    make, _, settings = CASES[case]
+    w, g = np.ones((4, 3)), np.full((4, 3), 0.5)
+    params, opt = {"w": w}, make(**settings)
+    g.flags.writeable = False
+    for _ in range(3):
+        opt.step(params, {"w": g})
+    assert params["w"] is w
+    assert np.all(w < 1)
+    assert np.all(g == 0.5)
+
+
+@pytest.mark.parametrize(
+    ("grads", "sentence"),
+    [
+        ({"a": np.ones(2)}, "params and grads must have the same keys; only one of them has b"),
+        ({"a": np.ones(2), "b": np.ones(3), "x": np.ones(1)}, "only one of them has x"),
+        ({"a": np.ones(2), "b": np.ones((3, 1))}, r"grads\['b'\] must have shape \(3,\), got \(3, 1\)"),
+        ({"a": np.ones(2), "b": np.ones(())}, r"grads\['b'\] must have shape \(3,\), got \(\)"),
+    ],
+)
+@pytest.mark.parametrize("case", ["adam", "momentum"])
+def test_gradients_of_something_else_are_refused_before_anything_changes(case, grads, sentence):
+    make, _, settings = CASES[case]
+    opt, params = make(**settings), {"a": np.ones(2), "b": np.ones(3)}
+    opt.step(params, {"a": np.ones(2), "b": np.ones(3)})
+    before = {k: np.copy(v) for k, v in {**params, **opt.state}.items()}
+    with pytest.raises(ms.UserError, match=sentence):
+        opt.step(params, grads)
+    for key, value in {**params, **opt.state}.items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: ms.Adam(lr=0), "lr must be above 0, got 0"),
+        (lambda: ms.SGD(lr=-1), "lr must be above 0, got -1"),
+        (lambda: ms.SGD(lr=float("nan")), "lr must be above 0, got nan"),
+        (lambda: ms.SGD(momentum=1), "momentum must be at least 0 and below 1, got 1"),
+        (lambda: ms.Adam(beta1=1.0), "beta1 must be at least 0 and below 1"),
+        (lambda: ms.Adam(beta2=-0.1), "beta2 must be at least 0 and below 1"),
+        (lambda: ms.Adam(eps=0), "eps must be above 0, got 0"),
+    ],
+)
+def test_rates_out_of_range_are_refused(make, sentence):
+    with pytest.raises(ms.UserError, match=sentence):
+        make()
+
+
+def test_an_optimiser_describes_itself_in_plain_values():
+    assert ms.Adam(lr=0.1).config() == {"optimiser": "Adam", "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    assert repr(ms.SGD(lr=0.5, momentum=0.9)) == "SGD(lr=0.5, momentum=0.9)"
+
+
+@given(st.floats(-1e6, 1e6).filter(lambda g: abs(g) > 1e-3))
+def test_the_first_step_of_adam_is_the_learning_rate_against_the_gradient(g):
+    params = {"w": np.zeros(1)}
+    ms.Adam(lr=0.125).step(params, {"w": np.array([g])})
+    assert params["w"][0] == pytest.approx(-math.copysign(0.125, g), rel=2e-5)

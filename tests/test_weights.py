@@ -1,0 +1,286 @@
+"""The three linear maps are the plain matrix products, over every storage."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minisparse as ms
+from minisparse import testing
+
+storages = pytest.mark.parametrize("storage", ["dense", "csr"])
+dtypes = st.sampled_from([np.float32, np.float64])
+
+
+@st.composite
+def layers(draw, storage):
+    """A weights object, its mask, a dtype and a generator for the numbers."""
+    n_post, n_pre = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    weights = ms.make_weights(draw(testing.patterns(n_post, n_pre)), storage)
+    return weights, weights.pattern.mask(), draw(dtypes), draw(testing.generators())
+
+
+def close(found, expected, dtype):
+    assert found.dtype == dtype
+    assert found.shape == expected.shape
+    tolerance = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def bits(a):
+    return np.ascontiguousarray(a).view(f"i{a.itemsize}").tolist()
+
+
+@storages
+@given(st.data())
+def test_values_travel_in_pattern_order_and_come_back_bit_for_bit(storage, data):
+    weights, mask, dtype, rng = data.draw(layers(storage))
+    values = rng.choice([-1.5, -0.0, 0.0, np.nan, np.inf, 1e-40, 2.5], weights.nnz).astype(dtype)
+    w = weights.from_values(values)
+    assert w.shape == (weights.shape if storage == "dense" else (weights.nnz,))
+    assert bits(weights.values(w)) == bits(values)
+    matrix = np.zeros(weights.shape, dtype)
+    matrix[mask] = values
+    assert bits(weights.unpack(w)) == bits(matrix)
+    assert bits(weights.pack(matrix)) == bits(w)
+    for made in (w, weights.values(w), weights.unpack(w), weights.pack(matrix)):
+        assert not any(np.shares_memory(made, other) for other in (values, matrix) + ((w,) if made is not w else ()))
+
+
+@storages
+@given(st.data())
+def test_pack_drops_what_lies_off_the_pattern(storage, data):
+    weights, mask, dtype, rng = data.draw(layers(storage))
+    matrix = rng.choice([-1.5, -0.0, np.nan, np.inf, 2.5], weights.shape).astype(dtype)
+    kept = matrix.copy()
+    back = weights.unpack(weights.pack(matrix))
+    assert bits(back[mask]) == bits(matrix[mask])
+    assert bits(back[~mask]) == [0] * int((~mask).sum())
+    assert bits(matrix) == bits(kept)
+
+
+@storages
+@given(st.data())
+def test_the_maps_are_the_plain_matrix_products(storage, data):
+    weights, mask, dtype, rng = data.draw(layers(storage))
+    (n_post, n_pre), batch, steps = weights.shape, data.draw(st.integers(1, 5)), data.draw(st.integers(0, 4))
+    matrix = (rng.standard_normal(weights.shape) * mask).astype(dtype)
+    x, dy = (rng.standard_normal((steps + 1, n, batch)).astype(dtype) for n in (n_pre, n_post))
+    w = weights.pack(matrix)
+    W = weights.bind(w)
+    close(W.matmul(x[0]), matrix @ x[0], dtype)
+    close(W.matmul_t(dy[0]), matrix.T @ dy[0], dtype)
+    close(weights.unpack(weights.outer(dy[0], x[0])), dy[0] @ x[0].T * mask, dtype)
+    stacked = np.einsum("tib,tjb->ij", dy[:steps], x[:steps]).astype(dtype) * mask
+    close(weights.unpack(weights.outer(dy[:steps], x[:steps])), stacked, dtype)
+    assert weights.outer(dy, x).shape == w.shape
+    close(weights.row_sum(w), matrix.sum(axis=1, keepdims=True), dtype)
+    g, s = rng.standard_normal((n_post, 1)).astype(dtype), rng.standard_normal((n_pre, 1)).astype(dtype)
+    close(weights.unpack(w * weights.by_row(g)), matrix * g, dtype)
+    close(weights.unpack(w * weights.by_col(s)), matrix * s.T, dtype)
+
+
+@storages
+@given(st.data())
+def test_off_the_pattern_a_gradient_is_plus_zero_even_beside_nan(storage, data):
+    weights, mask, dtype, rng = data.draw(layers(storage))
+    stacked, batch = data.draw(st.booleans()), data.draw(st.integers(1, 3))
+    x, dy = (
+        rng.choice([-1.0, -0.0, 1.0, np.nan, np.inf, -np.inf], (2,) * stacked + (n, batch)).astype(dtype)
+        for n in weights.shape[::-1]
+    )
+    with np.errstate(invalid="ignore"):
+        dw = weights.outer(dy, x)
+        expected = np.einsum("tib,tjb->ij", *(a if stacked else a[None] for a in (dy, x)))
+    dw = weights.unpack(dw)
+    assert bits(dw[~mask]) == [0] * int((~mask).sum())
+    np.testing.assert_array_equal(dw[mask], expected[mask])
+
+
+@storages
+def test_an_empty_stack_gives_zeros(storage):
+    weights = ms.make_weights(ms.bernoulli(4, 3, 0.7, np.random.default_rng(0)), storage)
+    for dtype in (np.float32, np.float64):
+        for dy, x in [((0, 4, 5), (0, 3, 5)), ((2, 4, 0), (2, 3, 0)), ((4, 0), (3, 0))]:
+            dw = weights.outer(np.zeros(dy, dtype), np.zeros(x, dtype))
+            assert bits(weights.unpack(dw)) == np.zeros((4, 3), int).tolist()
+            assert dw.dtype == dtype
+
+
+@storages
+def test_the_products_take_slices_and_transposes(storage):
+    rng = np.random.default_rng(0)
+    weights = ms.make_weights(ms.bernoulli(6, 5, 0.5, rng), storage)
+    w = weights.from_values(rng.standard_normal(weights.nnz))
+    W, matrix = weights.bind(w), weights.unpack(w)
+    wide = rng.standard_normal((4, 8, 12))
+    x, dy = wide[1:3, 1:6, ::2], wide.transpose(0, 2, 1)[1:3, ::2, :6]
+    close(W.matmul(x[0]), matrix @ x[0], float)
+    close(W.matmul_t(dy[0]), matrix.T @ dy[0], float)
+    expected = np.einsum("tib,tjb->ij", dy, x) * weights.pattern.mask()
+    close(weights.unpack(weights.outer(dy, x)), expected, float)
+
+
+@storages
+@pytest.mark.parametrize(
+    ("use", "sentence"),
+    [
+        (
+            lambda V, w: V.bind(w).matmul(np.ones(3)),
+            r"W expects 3 inputs \(pre\) but x has shape \(3,\); x must be \(units, batch\)",
+        ),
+        (
+            lambda V, w: V.bind(w).matmul(np.ones((4, 2))),
+            r"W expects 3 inputs \(pre\) but x has shape \(4, 2\); x must be \(units, batch\)",
+        ),
+        (
+            lambda V, w: V.bind(w).matmul_t(np.ones(4)),
+            r"W expects 4 outputs \(post\) but dy has shape \(4,\); dy must be \(units, batch\)",
+        ),
+        (lambda V, w: V.bind(w).matmul_t(np.ones((3, 2))), r"W expects 4 outputs \(post\) but dy has shape \(3, 2\)"),
+        (lambda V, w: V.bind(w).matmul(np.ones((2, 3, 2))), r"x must be \(units, batch\)"),
+        (
+            lambda V, w: V.outer(np.ones(4), np.ones(3)),
+            r"W expects 4 outputs \(post\) but dy has shape \(4,\); "
+            r"dy must be \(units, batch\) or \(time, units, batch\)",
+        ),
+        (lambda V, w: V.outer(np.ones((3, 2)), np.ones((4, 2))), r"W expects 4 outputs \(post\) but dy"),
+        (lambda V, w: V.outer(np.ones((4, 2)), np.ones((4, 2))), r"W expects 3 inputs \(pre\) but x"),
+        (lambda V, w: V.outer(np.ones((4, 2)), np.ones((3, 1))), r"dy \(4, 2\) and x \(3, 1\) must agree in time"),
+        (lambda V, w: V.outer(np.ones((2, 4, 2)), np.ones((1, 3, 2))), "must agree in time and batch"),
+        (lambda V, w: V.outer(np.ones((2, 4, 2)), np.ones((3, 2))), "must agree in time and batch"),
+        (lambda V, w: V.bind(w[:-1]), "must have shape .* got"),
+        (lambda V, w: V.row_sum(w[:-1]), "must have shape .* got"),
+        (lambda V, w: V.values(w[:-1]), "must have shape .* got"),
+        (lambda V, w: V.unpack(w[:-1]), "must have shape .* got"),
+        (lambda V, w: V.from_values(np.ones(3)), r"values, one per synapse, must have shape \(5,\) .* got \(3,\)"),
+        (lambda V, w: V.from_values(np.ones((5, 1))), "values, one per synapse, must have shape"),
+        (lambda V, w: V.pack(np.ones((3, 4))), r"a matrix \(post, pre\) must have shape \(4, 3\) .* got \(3, 4\)"),
+        (lambda V, w: V.by_row(np.ones(4)), r"a number per postsynaptic neuron must have shape \(4, 1\)"),
+        (lambda V, w: V.by_row(np.ones((3, 1))), r"a number per postsynaptic neuron must have shape \(4, 1\)"),
+        (lambda V, w: V.by_col(np.ones(3)), r"a number per presynaptic neuron must have shape \(3, 1\)"),
+        (lambda V, w: V.by_col(np.ones((4, 1))), r"a number per presynaptic neuron must have shape \(3, 1\)"),
+    ],
+)
+def test_wrong_shapes_are_refused_by_a_sentence_that_names_thing_and_fix(storage, use, sentence):
+    weights = ms.make_weights(ms.Pattern([0, 2, 2, 3, 5], [0, 2, 1, 0, 1], (4, 3)), storage)
+    with pytest.raises(ms.UserError, match=sentence) as refused:
+        use(weights, weights.from_values(np.ones(5)))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "backend", "storage"),
+    [
+        (ms.full(20, 20), "numpy", "dense"),
+        (ms.full(1000, 1000), "numpy", "dense"),
+        (ms.fixed_count(1000, 1000, 500_000, np.random.default_rng(0)), "numpy", "dense"),
+        (ms.fixed_count(1000, 1000, 100_000, np.random.default_rng(0)), "numpy", "csr"),
+        (ms.fixed_count(255, 256, 100, np.random.default_rng(0)), "numpy", "dense"),
+        (ms.fixed_count(256, 256, 100, np.random.default_rng(0)), "numpy", "csr"),
+        (ms.fixed_count(1000, 1000, 100_000, np.random.default_rng(0)), "cupy", "dense"),
+        (ms.fixed_count(1000, 1000, 10_000, np.random.default_rng(0)), "cupy", "csr"),
+        (ms.fixed_count(1000, 1000, 1000, np.random.default_rng(0)), "another", "dense"),
+    ],
+)
+def test_auto_is_a_table_over_size_density_and_backend(pattern, backend, storage):
+    assert [ms.make_weights(pattern, "auto", backend).storage for _ in range(3)] == [storage] * 3
+    for named in ("dense", "csr"):
+        assert ms.make_weights(pattern, named, backend).storage == named
+    if backend == "numpy":
+        assert ms.make_weights(pattern).storage == storage
+
+
+def test_an_unknown_storage_is_answered_with_the_known_ones():
+    with pytest.raises(ms.UserError, match="storage 'coo' is unknown; choose one of auto, dense, csr"):
+        ms.make_weights(ms.full(2, 2), "coo")
+
+
+@storages
+def test_a_weights_object_holds_structure_only(storage):
+    pattern = ms.bernoulli(4, 3, 0.5, np.random.default_rng(0))
+    weights = ms.make_weights(pattern, storage)
+    assert (weights.shape, weights.nnz, weights.pattern is pattern) == ((4, 3), pattern.nnz, True)
+    assert repr(weights) == f"{type(weights).__name__}({pattern!r})"
+    first, second = weights.from_values(np.ones(pattern.nnz)), weights.from_values(np.zeros(pattern.nnz))
+    bound = weights.bind(first)
+    weights.bind(second)
+    np.testing.assert_array_equal(bound.matmul(np.ones((3, 1)))[:, 0], pattern.afferents())
+    np.testing.assert_array_equal(bound.matmul_t(np.ones((4, 1)))[:, 0], pattern.efferents())
+
+
+@storages
+def test_two_models_on_one_weights_object_are_rewired_apart(storage):
+    shared = ms.make_weights(ms.bernoulli(5, 5, 0.5, np.random.default_rng(0)), storage)
+    first = ms.RNN(2, shared, 3)
+    second, third = first.copy(), ms.RNN(2, shared, 3)
+    params, x = first.init(np.random.default_rng(1)), np.ones((4, 2, 3), np.float32)
+    assert second.weights is not first.weights
+    assert second.weights["W_rec"] is first.weights["W_rec"]
+    assert second.config() == first.config()
+    before, _ = first.forward(params, x)
+
+    second.weights["W_rec"] = ms.make_weights(ms.full(5, 5), storage)
+    other, _ = second.forward({**params, "W_rec": second.weights["W_rec"].pack(np.ones((5, 5), np.float32))}, x)
+    after, cache = first.forward(params, x)
+    np.testing.assert_array_equal(after, before)
+    assert not np.array_equal(after, other)
+    assert first.weights["W_rec"] is third.weights["W_rec"] is shared
+
+    logits, cache = first.forward(params, x)
+    first.weights["W_rec"] = second.weights["W_rec"]
+    assert first.backward(logits, cache)["W_rec"].shape == params["W_rec"].shape, "backward uses the cache's weights"
+
+
+@storages
+def test_index_arrays_are_made_once(storage, monkeypatch):
+    rng = np.random.default_rng(0)
+    weights = ms.make_weights(ms.bernoulli(5, 5, 0.5, rng), storage)
+    w, x = weights.from_values(rng.standard_normal(weights.nnz)), np.ones((5, 2))
+    for _ in range(2):
+        weights.bind(w).matmul_t(x)
+        weights.outer(x, x)
+    monkeypatch.setattr(ms.Pattern, "transposed", property(lambda self: pytest.fail("sorted again")))
+    monkeypatch.setattr(ms.Pattern, "mask", lambda self: pytest.fail("spread again"))
+    weights.bind(w).matmul_t(x)
+    weights.outer(x, x)
+
+
+LARGE = """
+import resource, sys, tempfile
+from pathlib import Path
+import numpy as np, minisparse as ms
+n = 20_000
+pattern = ms.bernoulli(n, n, 0.01, np.random.default_rng(0))
+assert abs(pattern.nnz - 4_000_000) < 20_000
+model = ms.RNN(28, ms.make_weights(pattern), 10)
+assert model.weights["W_rec"].storage == "csr"
+params, opt = model.init(np.random.default_rng(1)), ms.Adam()
+x = np.ones((2, 28, 3), np.float32)
+logits, cache = model.forward(params, x)
+opt.step(params, model.backward(logits, cache))
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "large.npz"
+    ms.save(path, model, params, opt)
+    assert path.stat().st_size < 100e6
+    again = model.init(np.random.default_rng(2))
+    fresh = ms.Adam()
+    ms.load_checkpoint(path, model, again, fresh)
+for name in params:
+    assert np.array_equal(params[name], again[name])
+    assert np.array_equal(opt.state["v." + name], fresh.state["v." + name])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is a POSIX module")
+def test_twenty_thousand_neurons_are_built_trained_and_saved_without_a_full_matrix():
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    peak = int(done.stdout)
+    print(f"peak {peak / 1e9:.2f} GB; a full float32 matrix alone has 1.6 GB")
+    assert peak < 1.6e9
