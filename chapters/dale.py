@@ -24,6 +24,7 @@ and asks for its cause: the constraint on the signs, the signs the network start
 # :math:`p = 0.1`.
 
 import itertools
+import math
 
 import numpy as np
 
@@ -342,6 +343,10 @@ def groups():
     return list(found.values())
 
 
+def listed(delays):
+    return ", ".join("never" if delay in (None, math.inf) else str(delay) for delay in delays)
+
+
 def spread(values):
     return f"{np.mean(values):.1f} ± {np.std(values):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
 
@@ -350,11 +355,11 @@ columns = f"{'gain: law':>10s}{'forward':>9s}{'backward':>9s}  {'delay':12s}{'ac
 print(f"\n{'setting':38s}{'signs':11s}{columns}")
 for group in groups():
     first = group[0]
-    delays = ", ".join("never" if row["delay"] is None else str(row["delay"]) for row in group)
-    means = [np.mean([row[key] for row in group]) for key in ("forward_gain", "backward_gain")]
+    forward, backward = (np.mean([row[key] for row in group]) for key in ("forward_gain", "backward_gain"))
+    delays, last = listed(row["delay"] for row in group), spread([row["accuracy"][-1] for row in group])
     print(
-        f"{title(first['config']):38s}{first['config']['clamp']:11s}{first['predicted_gain']:10.2f}{means[0]:9.2f}{means[1]:9.2f}"
-        f"  {delays:12s}{spread([row['accuracy'][-1] for row in group]):>13s}{first['config']['epochs']:7d}"
+        f"{title(first['config']):38s}{first['config']['clamp']:11s}{first['predicted_gain']:10.2f}{forward:9.2f}"
+        f"{backward:9.2f}  {delays:12s}{last:>13s}{first['config']['epochs']:7d}"
     )
 
 # %%
@@ -401,9 +406,9 @@ draw(args.out / "dale.png")
 # REDUCED SIZE.
 
 
-def delays(part, **wanted):
+def waits(part, **wanted):
     return [
-        row["config"]["epochs"] if row["delay"] is None else row["delay"]
+        math.inf if row["delay"] is None else row["delay"]
         for row in rows
         if row["part"] == part and all(row["config"][key] == value for key, value in wanted.items())
     ]
@@ -418,13 +423,13 @@ def verdict(panel, claim, *questions):
         status = "REPRODUCED" if paper_size else "REPRODUCED AT REDUCED SIZE"
     else:
         status = "NOT REPRODUCED"
-    print(f"  Figure {panel:4s} {claim:58s} {status}  (delays {'; '.join(str(found) for found, _ in questions)})")
+    print(f"  Figure {panel:4s} {claim:58s} {status}  (delays {'; '.join(listed(found) for found, _ in questions)})")
 
 
 if story and not args.smoke:
     print("\nthe paper's panels, signs enforced and only initialised (delay in epochs, one per run)")
     for clamp in clamps:
-        dense, sparse = (delays("densities", density=p, clamp=clamp) for p in (1.0, 0.1))
+        dense, sparse = (waits("densities", density=p, clamp=clamp) for p in (1.0, 0.1))
         print(f" {clamp}")
         verdict(
             "6B",
@@ -432,7 +437,7 @@ if story and not args.smoke:
             (dense, min(dense) >= 10),
             (sparse, max(sparse) <= 1),
         )
-        half, strong = delays("cures", inhibitory=0.5, clamp=clamp), delays("cures", inhibition_gain=10.0, clamp=clamp)
+        half, strong = waits("cures", inhibitory=0.5, clamp=clamp), waits("cures", inhibition_gain=10.0, clamp=clamp)
         verdict("6F", "50 % inhibitory: no delay, here at p = 1", (half, max(half) <= 1))
         verdict("S5C", "10x initial inhibition: no delay, here at p = 1", (strong, max(strong) <= 1))
     print("  Figures 6C (delay over size), 6D, 6E, S5A, S5B                  NOT RUN")
@@ -443,8 +448,8 @@ if story and not args.smoke:
         "clipped": "gradients clipped to length 1 from the start",
     }
     for adam, name in controls.items():
-        found = delays("densities", density=1.0, clamp=clamps[0]) if adam == "plain" else delays("memory", adam=adam)
-        print(f"  {name:46s} delays {found}")
+        found = waits("densities", density=1.0, clamp=clamps[0]) if adam == "plain" else waits("memory", adam=adam)
+        print(f"  {name:46s} delays {listed(found)}")
 
 # %%
 # Two things do *not* cause the delay. Not the constraint: networks whose signs are only initialised, and free
