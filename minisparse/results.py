@@ -99,11 +99,10 @@ def write(path: Path, rows: Iterable[dict]) -> None:
 
 
 def record(out: Path, chapter: str, files: Iterable[str]) -> None:
-    """Copy what a chapter wrote into ``chapters/results/``, as ``chapter.jsonl`` and ``chapter-name.png``."""
+    """Copy what a chapter wrote into ``chapters/results/``, under names that start with the chapter's."""
+    names = {"rows.jsonl": f"{chapter}.jsonl", f"{chapter}.png": f"{chapter}.png"}
     for file in files:
-        target = RESULTS / (
-            f"{chapter}.jsonl" if file == "rows.jsonl" else f"{chapter}-{file.removeprefix(chapter + '-')}"
-        )
+        target = RESULTS / names.get(file, f"{chapter}-{file}")
         content = (Path(out) / file).read_bytes()
         write_aside(target, lambda handle, content=content: handle.write(content))
 

@@ -158,6 +158,7 @@ def fit(
             history.append(
                 {"epoch": 0, "train_loss": None, "test_loss": loss, "test_accuracy": accuracy, "seconds": 0.0}
             )
+        shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
@@ -209,22 +210,20 @@ def _stalled(history: list[dict], patience: int | None) -> bool:
 
 
 class _Progress:
-    """A bar on a terminal, a line per epoch elsewhere, both on stderr."""
+    """A bar over all steps on a terminal, a line per epoch elsewhere, both on stderr."""
 
     def __init__(self, epochs: int, steps: int, label: str, quiet: bool):
-        self._epochs, self._label, self._bar, self._lines = epochs, f"{label}: " if label else "", None, not quiet
-        self._enabled, self._steps = not quiet and sys.stderr.isatty(), steps
+        self._epochs, self._steps, self._label, self._quiet = epochs, steps, f"{label}: " if label else "", quiet
+        self._bar = None
 
-    def __enter__(self) -> _Progress:
-        if self._enabled:
+    def start(self, done: int) -> None:
+        """Begin after `done` epochs."""
+        if not self._quiet and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self._steps, leave=False, unit="step", dynamic_ncols=True)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+            self._bar = tqdm(
+                total=self._epochs * self._steps, initial=done * self._steps, unit="step", dynamic_ncols=True
+            )
 
     def step(self) -> None:
         if self._bar is not None:
@@ -236,7 +235,13 @@ class _Progress:
             f"test {row['test_accuracy']:.1f} %  {row['seconds']:.1f} s"
         )
         if self._bar is not None:
-            self._bar.reset()
             self._bar.set_description(text)
-        elif self._lines:
+        elif not self._quiet:
             print(text, file=sys.stderr, flush=True)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -161,3 +161,33 @@ def test_every_equation_tag_stands_in_the_chapter_that_derives_it():
         assert f'"{tag}"' in chapter, f"({tag}) is in the library but in no chapter"
     with pytest.raises(ms.UserError, match="no line of the library carries the equation tag R99"):
         ms.code_line("R99")
+
+
+def unfinished(folder, *flags):
+    """Run a cell, then leave its folder as if it had been killed before its row was written: a checkpoint, no row."""
+    done = run("dale", *TINY, *flags, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    (row,) = rows(folder)
+    (folder / "rows.jsonl").unlink()
+    return folder / f"{row['key']}.npz"
+
+
+def test_a_damaged_checkpoint_is_one_sentence_and_is_left_as_it_is(tmp_path):
+    checkpoint = unfinished(tmp_path)
+    checkpoint.write_bytes(b"PK\x03\x04 no archive")
+    done = run("dale", *TINY, "--out", tmp_path, "--resume")
+    assert done.returncode == 2
+    assert f"checkpoint {checkpoint} is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert checkpoint.read_bytes() == b"PK\x03\x04 no archive"
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+def test_a_checkpoint_of_another_model_is_one_sentence(tmp_path):
+    checkpoint = unfinished(tmp_path)
+    other = ms.RNN(8, ms.make_weights(ms.full(5, 5)), 10)
+    ms.save(checkpoint, other, other.init(np.random.default_rng(0)), ms.Adam())
+    done = run("dale", *TINY, "--out", tmp_path, "--resume")
+    assert done.returncode == 2
+    assert "is of another model: its n is 5, here it is 20" in done.stderr
+    assert "Traceback" not in done.stderr
