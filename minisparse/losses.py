@@ -42,6 +42,8 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
         raise InputError("the batch is empty: a mean over no example has no value; pass at least one")
     if isinstance(labels, np.ndarray):
         check_labels(labels, classes)
+    if labels.shape != (batch,):
+        raise InputError(f"labels must be ({batch},), one class per column of the logits, got {tuple(labels.shape)}")
     xp = array_module(logits, labels)
     shifted = logits - logits.max(axis=0, keepdims=True)
     log_softmax = shifted - xp.log(xp.exp(shifted).sum(axis=0, keepdims=True))

@@ -42,6 +42,12 @@ class _Optimiser:
         for name, w in params.items():
             if w.shape != grads[name].shape:
                 raise InputError(f"grads[{name!r}] must have shape {tuple(w.shape)}, got {tuple(grads[name].shape)}")
+            for key in (f"{moment}.{name}" for moment in self.moments):
+                if key in self.state and self.state[key].shape != w.shape:
+                    raise InputError(
+                        f"this optimiser's {key} has shape {tuple(self.state[key].shape)} but {name} has "
+                        f"{tuple(w.shape)}; make a new optimiser for another model"
+                    )
         self.state["step"] = self.state.get("step", 0) + 1
         for name, w in params.items():
             moments = []

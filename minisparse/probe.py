@@ -26,7 +26,9 @@ class Probe:
                 self._others[name] = value
         self.floats = list(self._hosts)
         given = {name: self._place(name, host) for name, host in self._hosts.items()}
-        y, self.cache = forward(**given, **self._others)
+        if not self.floats:
+            raise InputError("there is no float array among the inputs, so no gradient to check; pass x.astype(float)")
+        y, self.cache = self._first_call(given)
         for name, array in given.items():
             if not np.array_equal(to_numpy(array), self._hosts[name], equal_nan=True):
                 self.findings.append(Finding("changed-input", name, "forward changes this input; work on a copy"))
@@ -40,6 +42,17 @@ class Probe:
         self._dy = np.random.default_rng(seed).standard_normal(self._y.shape)
         self.size = abs(float((self._dy * self._y).sum()))
         self.rounding = np.finfo(float).eps * float(np.abs(self._dy * self._y).sum())
+
+    def _first_call(self, given: dict[str, Array]) -> tuple[Array, Any]:
+        try:
+            result = self._forward(**given, **self._others)
+        except ValueError as error:
+            if "read-only" in str(error):
+                raise InputError("forward writes into one of its inputs; make it work on a copy") from error
+            raise
+        if not (isinstance(result, tuple) and len(result) == 2 and hasattr(result[0], "dtype")):
+            raise InputError("forward must return a pair: the output, an array, and the cache that backward needs")
+        return result
 
     def _call(self, given: dict[str, Array]) -> Array:
         return self._forward(**given, **self._others)[0]

@@ -123,6 +123,8 @@ class RNN:
             W_in (n, n_in), W_rec (packed), b_in, b_rec (n, 1), W_out (n_out, n), b_out (n_out, 1).
         """
         w_max = W_MAX if w_max is None else w_max
+        if not w_max > 0:
+            raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
         bound = self.n**-0.5
         weights = self.weights["W_rec"]
 

@@ -113,7 +113,7 @@ def test_functions_that_remember_or_change_their_input_are_named():
         x += 1
         return x, None
 
-    with pytest.raises(ValueError, match="read-only"):
+    with pytest.raises(ms.UserError, match="forward writes into one of its inputs"):
         ms.check_pair(greedy, lambda dy, _: {"x": dy}, {"x": np.ones(3)})
 
 
@@ -163,6 +163,13 @@ def test_bad_questions_are_refused():
     ]:
         with pytest.raises(ms.UserError, match=sentence):
             ms.check_pair(affine, affine_backward, affine_inputs(), **arguments)
+    for forward, inputs, sentence in [
+        (lambda x: x, {"x": np.ones(3)}, "forward must return a pair"),
+        (lambda x: ([1.0], x), {"x": np.ones(3)}, "forward must return a pair"),
+        (lambda x: (x, x), {"x": np.arange(3)}, "no float array among the inputs"),
+    ]:
+        with pytest.raises(ms.UserError, match=sentence):
+            ms.check_pair(forward, lambda dy, x: {"x": dy}, inputs)
     with pytest.raises(ms.UserError, match="nan or inf"):
         ms.check_pair(affine, affine_backward, {**affine_inputs(), "b": np.full((4, 1), np.inf)})
 

@@ -197,3 +197,16 @@ def test_the_first_step_of_adam_is_the_learning_rate_against_the_gradient(g):
     params = {"w": np.zeros(1)}
     ms.Adam(lr=0.125).step(params, {"w": np.array([g])})
     assert params["w"][0] == pytest.approx(-math.copysign(0.125, g), rel=2e-5)
+
+
+@pytest.mark.parametrize("make", [ms.Adam, lambda: ms.SGD(momentum=0.9)])
+@pytest.mark.parametrize("other", [3, 300])
+def test_the_moments_of_another_model_are_refused_and_nothing_moves(make, other):
+    opt = make()
+    opt.step({"W": np.ones((20, 20))}, {"W": np.ones((20, 20))})
+    before = {key: np.array(value) for key, value in opt.state.items()}
+    params = {"W": np.ones((other, 20))}
+    with pytest.raises(ms.UserError, match="make a new optimiser for another model"):
+        opt.step(params, {"W": np.ones((other, 20))})
+    assert np.all(params["W"] == 1)
+    assert all(np.array_equal(opt.state[key], value) for key, value in before.items())
