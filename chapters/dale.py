@@ -401,7 +401,7 @@ def draw(path):
         panel.axhline(100 / dataset.n_classes, color="0.5", linewidth=0.8, linestyle=":")
         beside = {"ha": "right", "transform": panel.get_yaxis_transform()}
         panel.text(0.99, 100 / dataset.n_classes + 1, "chance", color="0.35", size=8, **beside)
-        panel.set(xlabel="epoch", ylim=(0, 100))
+        panel.set(xlabel="epoch", xlim=(0, len(epochs) + 0.5), ylim=(0, 100))
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, frameon=False)
     panels[0, 0].set(
