@@ -45,7 +45,7 @@ STORY = [1.0, 0.5, 0.1]
 args = cli.chapter(
     "dale",
     __doc__ or "Dale's principle and the gain of a recurrent network",
-    {"nodes": 300, "density": STORY, "epochs": 40, "seeds": 2, "time": "under a minute"},
+    {"nodes": 300, "density": STORY, "epochs": 30, "seeds": 2, "time": "under a minute"},
     smoke={"nodes": 60, "epochs": 2, "seeds": 1, "time": "under 10 s"},
     paper={"dataset": "mnist", "nodes": 10_000, "epochs": 40, "seeds": 10, "time": "days on two cores; use a GPU"},
     add=knobs,
