@@ -50,10 +50,18 @@ def _logistic(a: Array) -> Array:
 relu = Activation(
     "relu",
     value=lambda a: array_module(a).maximum(a, 0),
-    slope=lambda h: (h > 0).astype(h.dtype),  # the subgradient at a = 0 is 0
+    slope=lambda h: (h > 0).astype(h.dtype),  # (N1) the subgradient at a = 0 is 0
 )
-tanh = Activation("tanh", value=lambda a: array_module(a).tanh(a), slope=lambda h: 1 - h * h)
-sigmoid = Activation("sigmoid", value=_logistic, slope=lambda h: h * (1 - h))
+tanh = Activation(
+    "tanh",
+    value=lambda a: array_module(a).tanh(a),
+    slope=lambda h: 1 - h * h,  # (N2)
+)
+sigmoid = Activation(
+    "sigmoid",
+    value=_logistic,
+    slope=lambda h: h * (1 - h),  # (N3)
+)
 
 ACTIVATIONS = {activation.name: activation for activation in (relu, tanh, sigmoid)}
 

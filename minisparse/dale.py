@@ -52,7 +52,7 @@ class Dale:
     def project(self, model: object, params: dict[str, Array]) -> None:
         """Set every weight of the wrong sign to +0.0, in place ("init_only": leave it)."""
         if self.mode == "enforced":
-            w = params[self.parameter]
+            w = params[self.parameter]  # (O5)
             lowest, highest = self._bounds(model.weights[self.parameter], w)
             w.clip(lowest, highest, out=w)
 

@@ -19,7 +19,7 @@ def _lines() -> dict[str, tuple[str, str]]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             match = TAG.match(line)
             if match:
-                place = f"{path.relative_to(package.parent)}:{number}"
+                place = f"{path.relative_to(package.parent).as_posix()}:{number}"
                 if match["tag"] in found:
                     raise InputError(f"equation tag {match['tag']} stands at {found[match['tag']][1]} and at {place}")
                 found[match["tag"]] = match["code"].strip(), place
@@ -51,6 +51,18 @@ def code_line(tag: str) -> str:
     if tag not in _lines():
         raise InputError(f"no line of the library carries the equation tag {tag}; there are {', '.join(_lines())}")
     return _lines()[tag][0]
+
+
+def module_of(tag: str) -> str:
+    """Return the name of the module that carries a tag.
+
+    Examples
+    --------
+    >>> minisparse.equations.module_of("L1")
+    'minisparse.losses'
+    """
+    code_line(tag)
+    return _lines()[tag][1].rpartition(":")[0].removesuffix(".py").replace("/", ".")
 
 
 def tags() -> tuple[str, ...]:

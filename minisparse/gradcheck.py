@@ -3,28 +3,30 @@
 The function differentiated is ``f = Σ dy ∘ y`` for a random cotangent dy (a cotangent of ones misses, say, a softmax
 backward that returns zeros). Everything runs in float64 on write-protected copies. Where a nonlinearity has a kink
 within reach of the difference step, the entry is *not judged*, and counted. Off a sparse pattern the gradient must be
-exactly 0: a forgotten mask shows nowhere else.
+exactly 0: a forgotten mask shows nowhere else. What is wrong is then explained: for a model of this library by
+comparing with every catalogued mistake, for anything else from the numbers alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .backend import Array, array_module, to_numpy
+from .diagnose import diagnose
 from .errors import InputError
-from .probe import Probe
+from .losses import softmax_cross_entropy
+from .probe import STEP, Probe
+from .recognise import recognise, sizes_of
 from .report import Finding, GradientReport, Row
 
-STEP = 1e-5
-"""Difference step, as a share of the tensor's largest magnitude."""
 TOLERANCE = 1e-6
 FLOOR = 1e-8
 """Share of |f| that is added to the largest numeric gradient in the denominator of the error."""
 
-__all__ = ["GradientReport", "check", "check_pair", "pair"]
+__all__ = ["STEP", "GradientReport", "check", "check_pair", "pair"]
 
 
 def check(
@@ -36,17 +38,23 @@ def check(
     mode: str = "entries",
     seed: int = 0,
     tolerance: float = TOLERANCE,
+    loss: Callable = softmax_cross_entropy,
 ) -> GradientReport:
     """Check a model's backward pass: every parameter and the input.
+
+    A wrong gradient is compared with what each catalogued mistake would give (`minisparse.mistakes`); the report's last
+    line names the mistakes that could not be seen at the given sizes. Pairwise different sizes of at least 2 show all.
 
     Parameters
     ----------
     model, params, x
         As handed to ``model.forward``; nothing is changed.
     labels : (batch,) int, optional
-        Also checks the loss: a row "logits" for `softmax_cross_entropy` at the model's own logits.
+        Also checks the loss: a row "logits" at the model's own logits.
     mode, seed, tolerance
         As for `check_pair`.
+    loss : callable, optional
+        ``loss, dlogits = loss(logits, labels)``.
 
     Returns
     -------
@@ -61,19 +69,31 @@ def check(
     True
     """
     settings = {"mode": mode, "seed": seed, "tolerance": tolerance}
-    report = check_pair(**pair(model, params, x), **settings)
+    report, known, blind = _recognised(model, params, x, pair(model, params, x), [*params, "x"], settings)
+    rows, findings = list(report.rows), list(report.findings)
     if labels is not None:
-        from .losses import softmax_cross_entropy
-
         logits, _ = model.forward(params, x)
-        loss = check_pair(
-            lambda logits: softmax_cross_entropy(logits, labels),
-            lambda dy, dlogits: {"logits": dy * dlogits},
-            {"logits": logits},
-            **settings,
-        )
-        report += loss
-    return report
+        functions = {
+            "forward": lambda logits: loss(logits, labels),
+            "backward": lambda dy, dlogits: {"logits": dy * dlogits},
+            "inputs": {"logits": logits},
+        }
+        of_loss, named, unseen = _recognised(loss, logits, labels, functions, None, settings)
+        rows, findings = rows + list(of_loss.rows), findings + list(of_loss.findings)
+        known, blind = known + named, blind + unseen
+    blind = [f"{', '.join(blind)}"] if blind else []
+    return GradientReport(
+        rows, known + findings, report.not_checked, mode, sizes_of(model, params, x), blind, report.notes
+    )
+
+
+def _recognised(subject: Any, given: Any, data: Array, functions: dict, wrt: Any, settings: dict) -> tuple:
+    """Check a library model or loss: the report, the mistake recognised, and the mistakes that could not be seen."""
+    found = _compare(**functions, wrt=wrt, **settings)
+    if settings["mode"] != "entries":
+        return found.report, [], []
+    known, blind = recognise(subject, given, data, found.report, settings["seed"])
+    return found.report if known else _diagnosed(found), known, blind
 
 
 def pair(model: object, params: dict[str, Array], x: Array) -> dict[str, Any]:
@@ -120,9 +140,10 @@ def check_pair(
     forward, backward : callable
         `grads` is a dict with the names of `inputs`.
     inputs : dict
-        Float arrays are checked (as float64 copies that cannot be written to); all else is passed on as it is.
+        Float arrays are checked (as float64 copies that cannot be written to). Whole numbers and lists are converted,
+        and the report says so, if `wrt` names them or `backward` returns their gradient; all else is passed on as is.
     wrt : names, optional
-        What to check; every float array if omitted.
+        What to check; every float array if omitted. The rest is listed as not checked.
     support : dict of bool arrays, optional
         Where a tensor's gradient may differ from 0; elsewhere it must be exactly 0 and is not differenced.
     mode : {"entries", "direction"}
@@ -148,19 +169,63 @@ def check_pair(
     >>> minisparse.check_pair(forward, lambda dy, y: {"x": dy * (1 - y * y)}, {"x": numpy.ones((2, 3))}).ok
     True
     """
+    found = _compare(forward, backward, inputs, wrt, support, mode, seed, tolerance)
+    return _diagnosed(found) if mode == "entries" else found.report
+
+
+class _Compared(NamedTuple):
+    """A report without diagnosis, and what a diagnosis needs."""
+
+    report: GradientReport
+    probe: Probe
+    backward: Callable
+    support: dict[str, Array]
+    judged: dict[str, np.ndarray]
+
+
+def _diagnosed(found: _Compared) -> GradientReport:
+    """Explain the mismatches of a report, where they can be explained."""
+    report, probe, backward, support, judged = found
+    wrong = [finding.tensor for finding in report.findings if finding.code == "mismatch"]
+    if not wrong or "not-deterministic" in report.codes:
+        return report
+    with np.errstate(all="ignore"):
+        why = diagnose(probe, backward, wrong, support, judged)
+    report.findings = tuple(_explained(finding, why) for finding in report.findings)
+    return report
+
+
+def _compare(
+    forward: Callable,
+    backward: Callable,
+    inputs: dict[str, Any],
+    wrt: Iterable[str] | None = None,
+    support: dict[str, Array] | None = None,
+    mode: str = "entries",
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> _Compared:
     if mode not in ("entries", "direction"):
         raise InputError(f"mode {mode!r} is unknown; choose entries or direction")
-    probe = Probe(forward, inputs, seed)
+    convert = set(wrt or ())
+    if not convert and not any(map(is_float, inputs.values())):
+        convert = {name for name, value in inputs.items() if _is_numeric(value)}
+    probe = Probe(forward, inputs, seed, convert)
+    grads = _gradients(backward, probe)
+    meant = [name for name in grads if name in probe.others and _is_numeric(probe.others[name])]
+    if meant:
+        probe = Probe(forward, inputs, seed, {*convert, *meant})
+        grads = _gradients(backward, probe)
+    probe.grads = grads
     names = probe.floats if wrt is None else list(wrt)
     for name in names:
         if name not in probe.floats:
             raise InputError(f"wrt names {name!r}, but the float arrays among the inputs are {', '.join(probe.floats)}")
     findings = probe.findings
-    grads = backward(probe.cotangent_like_output(), probe.cache)
     findings += _structure(grads, names, probe, backward)
     broken = {finding.tensor for finding in findings}
 
-    rows = []
+    rows, off_pattern, verdicts, judged = [], [], [], {}
     rng = np.random.default_rng([seed, 1])
     for name in names:
         if name in broken:
@@ -171,37 +236,72 @@ def check_pair(
             allowed = to_numpy(support[name])
             if allowed.shape != analytic.shape:
                 raise InputError(f"support[{name!r}] must have shape {analytic.shape}, got {allowed.shape}")
-        off = np.argwhere(~allowed & ((analytic != 0) | np.signbit(analytic)))
-        if off.size:
-            where = ", ".join(map(str, off[0]))
-            findings.append(
-                Finding(
-                    "off-pattern",
-                    name,
-                    f"{len(off)} entries off the pattern are not exactly 0, the first at ({where}): "
-                    f"{analytic[tuple(off[0])]:.3g}; apply the mask to the gradient",
-                )
-            )
-        row = (_by_entry if mode == "entries" else _by_direction)(probe, name, analytic, allowed, tolerance, rng)
+        off_pattern += _off_pattern(name, analytic, allowed)
+        measure = _by_entry if mode == "entries" else _by_direction
+        row, judged[name] = measure(probe, name, analytic, allowed, tolerance, rng)
         rows.append(row)
-        findings += _verdict(row, tolerance)
+        verdicts += _verdict(row, tolerance)
     rest = [name for name in inputs if name not in names]
-    return GradientReport(rows, findings, rest, mode)
+    sizes = {**{name: probe.value(name).shape for name in probe.floats}, "output": probe.y.shape}
+    report = GradientReport(rows, [*findings, *off_pattern, *verdicts], rest, mode, sizes, _blind(sizes), probe.notes)
+    return _Compared(report, probe, backward, support or {}, judged)
+
+
+def _is_numeric(value: Any) -> bool:
+    if hasattr(value, "dtype"):
+        return value.dtype.kind in "iuf"
+    return isinstance(value, (list, tuple, int, float)) and not isinstance(value, bool)
+
+
+def _gradients(backward: Callable, probe: Probe) -> dict[str, Any]:
+    grads = backward(probe.cotangent(), probe.cache)
+    if not isinstance(grads, dict):
+        raise InputError(f"backward must return a dict of gradients by input name, got {type(grads).__name__}")
+    return grads
+
+
+def _off_pattern(name: str, analytic: np.ndarray, allowed: np.ndarray) -> list[Finding]:
+    off = np.argwhere(~allowed & ((analytic != 0) | np.signbit(analytic)))
+    if not off.size:
+        return []
+    where = ", ".join(map(str, off[0]))
+    sentence = (
+        f"{len(off)} entries off the pattern are not exactly 0, the first at ({where}): "
+        f"{analytic[tuple(off[0])]:.3g}; apply the mask to the gradient"
+    )
+    return [Finding("off-pattern", name, sentence, {"entries": len(off)})]
+
+
+def _explained(finding: Finding, explained: dict[str, Finding]) -> Finding:
+    if finding.code != "mismatch" or finding.tensor not in explained:
+        return finding
+    why = explained[finding.tensor]
+    evidence = {**finding.evidence, **why.evidence}
+    return Finding(why.code, finding.tensor, f"{why.sentence} ({finding.sentence})", evidence)
+
+
+def _blind(sizes: dict[str, tuple[int, ...]]) -> list[str]:
+    single = [f"{name}.shape[{axis}]" for name, shape in sizes.items() for axis, k in enumerate(shape) if k == 1]
+    if "output" not in "".join(single):
+        return []
+    return [f"whether a sum over an axis of length 1 is a mean, or one summand ({', '.join(single)})"]
 
 
 def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -> list[Finding]:
     """Look at the dict of gradients before any number in it."""
-    if not isinstance(grads, dict):
-        raise InputError(f"backward must return a dict of gradients by input name, got {type(grads).__name__}")
     findings = []
     for name in names:
         if name not in grads:
             found = ", ".join(map(str, grads)) or "nothing"
             findings.append(Finding("missing", name, f"backward returns no gradient of this name; it returns {found}"))
         elif np.shape(grads[name]) != probe.value(name).shape:
-            findings.append(
-                Finding("shape", name, f"its gradient has shape {np.shape(grads[name])}, not {probe.value(name).shape}")
-            )
+            found, right = np.shape(grads[name]), probe.value(name).shape
+            hint = ""
+            if found == right[::-1]:
+                hint = "; it is transposed"
+            elif [k for k in found if k > 1] == [k for k in right if k > 1]:
+                hint = "; sum with keepdims=True"
+            findings.append(Finding("shape", name, f"its gradient has shape {found}, not {right}{hint}"))
         elif not np.isfinite(to_numpy(grads[name])).all():
             findings.append(Finding("not-finite", name, "its gradient holds nan or inf"))
     for name in grads:
@@ -217,16 +317,18 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
             )
         seen[id(value)] = name
     first = {name: to_numpy(value).copy() for name, value in grads.items()}
-    again = backward(probe.cotangent_like_output(), probe.cache)
+    again = backward(probe.cotangent(), probe.cache)
     for name in first:
         if not np.array_equal(first[name], to_numpy(again[name]), equal_nan=True):
             findings.append(Finding("not-deterministic", name, "two backward calls on the same cache differ"))
     return findings
 
 
-def _by_entry(probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any) -> Row:
+def _by_entry(
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
+) -> tuple[Row, np.ndarray]:
     value = probe.value(name)
-    step = STEP * (np.abs(value).max(initial=0) or 1.0)
+    step = probe.step(name)
     places = [tuple(map(int, place)) for place in np.argwhere(allowed)]
     numeric, exact = np.zeros(len(places)), np.array([analytic[place] for place in places])
 
@@ -249,16 +351,18 @@ def _by_entry(probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray
             judged[k] = not (
                 apart[k] < 4 * probe.rounding / step or probe.has_kink(name, along(places[k]), step, apart[k])
             )
-    return _row(name, places, exact, numeric, judged, probe, value.shape)
+    mask = np.zeros(value.shape, bool)
+    mask[allowed] = judged
+    return _row(name, places, exact, numeric, judged, probe, value.shape), mask
 
 
 def _by_direction(
     probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
-) -> Row:
+) -> tuple[Row, np.ndarray]:
     value = probe.value(name)
-    step = STEP * (np.abs(value).max(initial=0) or 1.0)
+    step = probe.step(name)
     if not allowed.any():
-        return _row(name, [], np.zeros(0), np.zeros(0), np.ones(0, bool), probe, value.shape)
+        return _row(name, [], np.zeros(0), np.zeros(0), np.ones(0, bool), probe, value.shape), allowed
     for _ in range(3):
         direction = rng.standard_normal(value.shape) * allowed
         direction /= np.abs(direction).max()
@@ -269,7 +373,7 @@ def _by_direction(
         )
         if judged:
             break
-    return _row(name, [None], np.array([exact]), np.array([numeric]), np.array([judged]), probe, value.shape)
+    return _row(name, [None], np.array([exact]), np.array([numeric]), np.array([judged]), probe, value.shape), allowed
 
 
 def _row(name: str, places: list, exact: Any, numeric: Any, judged: Any, probe: Probe, shape: tuple) -> Row:
@@ -295,6 +399,7 @@ def _verdict(row: Row, tolerance: float) -> list[Finding]:
                 "mismatch",
                 row.tensor,
                 f"the gradient {where} is {row.analytic:.6g}, the difference quotient says {row.numeric:.6g}",
+                {"worst": row.worst, "analytic": row.analytic, "numeric": row.numeric},
             )
         )
     if row.not_judged > row.judged:

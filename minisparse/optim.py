@@ -48,14 +48,14 @@ class _Optimiser:
                         f"this optimiser's {key} has shape {tuple(self.state[key].shape)} but {name} has "
                         f"{tuple(w.shape)}; make a new optimiser for another model"
                     )
-        self.state["step"] = self.state.get("step", 0) + 1
+        self.state["step"] = self.state.get("step", 0) + 1  # (O6)
         for name, w in params.items():
             moments = []
             for moment in self.moments:
                 key = f"{moment}.{name}"
                 if key not in self.state:
                     self.state[key] = array_module(w).zeros_like(w)
-                moments.append(self.state[key])
+                moments.append(self.state[key])  # (O4)
             self._update(w, grads[name], *moments)
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
@@ -119,6 +119,7 @@ class Adam(_Optimiser):
     """
 
     moments = ("m", "v")
+    kernels = staticmethod(kernels.table)
 
     def __init__(self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
         _check_rate("lr", lr, positive=True)
@@ -128,7 +129,7 @@ class Adam(_Optimiser):
         super().__init__(lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        kernels.table(w).adam(w, grad, *moments, **self.settings, step=self.state["step"])
+        self.kernels(w).adam(w, grad, *moments, **self.settings, step=self.state["step"])
 
 
 def _check_rate(name: str, value: float, positive: bool = False) -> None:

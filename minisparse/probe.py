@@ -11,19 +11,37 @@ from .backend import Array, array_module, to_numpy
 from .errors import InputError
 from .report import Finding
 
+STEP = 1e-5
+"""Difference step, as a share of the tensor's largest magnitude."""
+
 
 class Probe:
-    """The function under test on protected float64 copies, evaluated relative to its value at the inputs."""
+    """The function under test on protected float64 copies, evaluated relative to its value at the inputs.
 
-    def __init__(self, forward: Callable, inputs: dict[str, Any], seed: int):
-        self._forward, self.findings = forward, []
-        self._modules, self._hosts, self._others = {}, {}, {}
+    Parameters
+    ----------
+    forward : callable
+    inputs : dict
+    seed : int
+        Of the random cotangent.
+    convert : collection of str
+        Inputs to differentiate although they are not float arrays: whole numbers, lists, Python numbers.
+    """
+
+    def __init__(self, forward: Callable, inputs: dict[str, Any], seed: int, convert: Any = ()):
+        self._forward, self.findings, self.notes = forward, [], []
+        self._modules, self._hosts, self.others = {}, {}, {}
         for name, value in inputs.items():
-            if hasattr(value, "dtype") and value.dtype.kind == "f":
+            if is_float(value):
                 self._modules[name] = array_module(value)
                 self._hosts[name] = protected(to_numpy(value).astype(float))
+            elif name in convert:
+                self._modules[name] = array_module(value) if hasattr(value, "dtype") else np
+                self._hosts[name] = protected(_as_float(name, value))
+                kind = value.dtype if hasattr(value, "dtype") else type(value).__name__
+                self.notes.append(f"{name} was given as {kind} and is checked as float64")
             else:
-                self._others[name] = value
+                self.others[name] = value
         self.floats = list(self._hosts)
         given = {name: self._place(name, host) for name, host in self._hosts.items()}
         if not self.floats:
@@ -33,19 +51,24 @@ class Probe:
             if not np.array_equal(to_numpy(array), self._hosts[name], equal_nan=True):
                 self.findings.append(Finding("changed-input", name, "forward changes this input; work on a copy"))
         self._module = array_module(y)
-        self._y = to_numpy(y).astype(float)
-        if not np.isfinite(self._y).all():
+        self.y = to_numpy(y).astype(float)
+        if not self.y.size:
+            raise InputError(
+                f"the output has no entries (its shape is {self.y.shape}), so no gradient can be judged; pass at least "
+                "one example"
+            )
+        if not np.isfinite(self.y).all():
             raise InputError("forward returns nan or inf at these inputs, so no gradient can be judged; use others")
         again = to_numpy(self._call(given))
-        if not np.array_equal(again, self._y):
+        if not np.array_equal(again, self.y):
             self.findings.append(Finding("not-deterministic", "y", "two forward calls on the same inputs differ"))
-        self._dy = np.random.default_rng(seed).standard_normal(self._y.shape)
-        self.size = abs(float((self._dy * self._y).sum()))
-        self.rounding = np.finfo(float).eps * float(np.abs(self._dy * self._y).sum())
+        self.dy = np.random.default_rng(seed).standard_normal(self.y.shape)
+        self.size = abs(float((self.dy * self.y).sum()))
+        self.rounding = np.finfo(float).eps * float(np.abs(self.dy * self.y).sum())
 
     def _first_call(self, given: dict[str, Array]) -> tuple[Array, Any]:
         try:
-            result = self._forward(**given, **self._others)
+            result = self._forward(**given, **self.others)
         except ValueError as error:
             if "read-only" in str(error):
                 raise InputError("forward writes into one of its inputs; make it work on a copy") from error
@@ -55,30 +78,47 @@ class Probe:
         return result
 
     def _call(self, given: dict[str, Array]) -> Array:
-        return self._forward(**given, **self._others)[0]
+        return self._forward(**given, **self.others)[0]
 
     def _place(self, name: str, host: np.ndarray) -> Array:
         xp = self._modules[name]
         return host if xp is np else xp.asarray(host)
 
-    def cotangent_like_output(self) -> Array:
-        """Return dy where y lives."""
-        return protected(self._dy.copy()) if self._module is np else self._module.asarray(self._dy)
+    def cotangent(self, dy: np.ndarray | None = None) -> Array:
+        """Return the random cotangent, or a given one, where y lives."""
+        dy = self.dy if dy is None else dy
+        return protected(np.array(dy)) if self._module is np else self._module.asarray(dy)
 
     def value(self, name: str) -> np.ndarray:
         """Return the float64 copy of an input."""
         return self._hosts[name]
 
+    def step(self, name: str) -> float:
+        """Return the difference step that suits an input's magnitude."""
+        return STEP * (np.abs(self.value(name)).max(initial=0) or 1.0)
+
+    def _moved(self, name: str, moved: np.ndarray) -> np.ndarray:
+        given = {k: self._place(k, moved if k == name else host) for k, host in self._hosts.items()}
+        return to_numpy(self._call(given)) - self.y
+
     def change(self, name: str, moved: np.ndarray) -> float:
         """Return f(moved) - f(inputs)."""
-        given = {k: self._place(k, moved if k == name else host) for k, host in self._hosts.items()}
-        return float((self._dy * (to_numpy(self._call(given)) - self._y)).sum())
+        return float((self.dy * self._moved(name, moved)).sum())
 
     def slope(self, name: str, direction: np.ndarray, step: float) -> tuple[float, float]:
         """Return f's central difference along a direction, and its bend f(+) + f(-) - 2f over 2 step."""
         ahead = self.change(name, self._hosts[name] + step * direction)
         behind = self.change(name, self._hosts[name] - step * direction)
         return (ahead - behind) / (2 * step), (ahead + behind) / (2 * step)
+
+    def jacobian(self, name: str) -> np.ndarray:
+        """Return the central differences of every output entry by every entry of an input, (y.size, entries)."""
+        value, step = self.value(name), self.step(name)
+        columns = []
+        for unit in np.eye(value.size).reshape(value.size, *value.shape):
+            ahead, behind = self._moved(name, value + step * unit), self._moved(name, value - step * unit)
+            columns.append((ahead - behind).ravel() / (2 * step))
+        return np.array(columns).reshape(value.size, self.y.size).T
 
     def has_kink(self, name: str, direction: np.ndarray, step: float, disagreement: float) -> bool:
         """Whether a kink within the step explains a disagreement.
@@ -91,7 +131,19 @@ class Probe:
         return excess > 0.3 * disagreement and excess > 40 * self.rounding / step
 
 
+def is_float(value: Any) -> bool:
+    """Whether a value is an array of floats."""
+    return hasattr(value, "dtype") and value.dtype.kind == "f"
+
+
 def protected(array: np.ndarray) -> np.ndarray:
     """Forbid writing to an array."""
     array.flags.writeable = False
     return array
+
+
+def _as_float(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.array(to_numpy(value) if hasattr(value, "dtype") else value, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} cannot be differentiated: it is no array of numbers ({error})") from error

@@ -217,12 +217,12 @@ class RNN:
         x, h, W, slope = cache.x, cache.h, cache.W, self.activation.slope
         if dlogits.shape != (self.n_out, x.shape[2]):
             raise InputError(f"dlogits must be (n_out, batch) = {(self.n_out, x.shape[2])}, got {dlogits.shape}")
-        da = xp.empty_like(h[1:])
+        da = xp.zeros(h[1:].shape, dtype=h.dtype)
 
         dW_out = dlogits @ h[-1].T  # (R4)
         db_out = dlogits.sum(axis=1, keepdims=True)  # (R5)
         da[-1] = (cache.W_out.T @ dlogits) * slope(h[-1])  # (R6)
-        for t in range(len(x) - 1, 0, -1):
+        for t in range(len(x) - 1, 0, -1):  # (R13)
             da[t - 1] = W.matmul_t(da[t]) * slope(h[t])  # (R7)
         dW_in = sum_outer(da, x)  # (R8)
         db = da.sum(axis=(0, 2))[:, None]  # (R9)

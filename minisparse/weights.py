@@ -122,7 +122,7 @@ class DenseWeights(_Weights):
     def outer(self, dy: Array, x: Array) -> Array:
         """Return the packed gradient dy xᵀ, summed over the batch (and over time for stacks)."""
         self._expect_stacks(dy, x)
-        return self._zero_off_pattern(sum_outer(dy, x))
+        return self._zero_off_pattern(sum_outer(dy, x))  # (S3)
 
     def row_sum(self, w: Array) -> Array:
         """Return each neuron's summed afferent values, (n_post, 1)."""
@@ -160,12 +160,12 @@ class _BoundDense:
     def matmul(self, x: Array) -> Array:
         """Return W x."""
         check_units(x, self._w.shape[1], "x", "pre")
-        return self._w @ x
+        return self._w @ x  # (S1)
 
     def matmul_t(self, dy: Array) -> Array:
         """Return Wᵀ dy."""
         check_units(dy, self._w.shape[0], "dy", "post")
-        return self._w.T @ dy
+        return self._w.T @ dy  # (S2)
 
 
 class CsrWeights(_Weights):
@@ -218,7 +218,7 @@ class CsrWeights(_Weights):
     def outer(self, dy: Array, x: Array) -> Array:
         """Return the packed gradient dy xᵀ, summed over the batch (and over time for stacks)."""
         self._expect_stacks(dy, x)
-        return kernels.table(dy).sddmm(self._rows(dy), dy, x)
+        return kernels.table(dy).sddmm(self._rows(dy), dy, x)  # (S6)
 
     def row_sum(self, w: Array) -> Array:
         """Return each neuron's summed afferent values, (n_post, 1)."""
@@ -245,12 +245,12 @@ class _BoundCsr:
     def matmul(self, x: Array) -> Array:
         """Return W x."""
         check_units(x, self._weights.shape[1], "x", "pre")
-        return kernels.table(x).spmm(self._weights._rows(x), self._w, x)
+        return kernels.table(x).spmm(self._weights._rows(x), self._w, x)  # (S4)
 
     def matmul_t(self, dy: Array) -> Array:
         """Return Wᵀ dy."""
         check_units(dy, self._weights.shape[0], "dy", "post")
-        return kernels.table(dy).spmm(*self._transposed, dy)
+        return kernels.table(dy).spmm(*self._transposed, dy)  # (S5)
 
 
 STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights)}

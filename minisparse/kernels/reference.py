@@ -35,7 +35,7 @@ def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
     """Update w, m and v in place; eps is added after the bias correction."""
     xp = array_module(w, grad)
     m *= beta1
-    m += (1 - beta1) * grad
+    m += (1 - beta1) * grad  # (O1)
     v *= beta2
-    v += (1 - beta2) * (grad * grad)
-    w -= lr * (m / (1 - beta1**step)) / (xp.sqrt(v / (1 - beta2**step)) + eps)
+    v += (1 - beta2) * (grad * grad)  # (O2)
+    w -= lr * (m / (1 - beta1**step)) / (xp.sqrt(v / (1 - beta2**step)) + eps)  # (O3)
