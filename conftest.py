@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
+import importlib.util
 
 import numpy as np
 import pytest
@@ -13,14 +13,8 @@ import minisparse
 OPTIONAL = {"slow", "gpu", "torch", "nvrtc"}
 """Marks that run only where ``-m`` asks for them (``--require-gpu`` asks for gpu)."""
 
-try:
-    from hypothesis import settings
-except ImportError:
-    settings = None
-if settings is not None:
-    in_ci = os.environ.get("CI", "").lower() == "true"
-    settings.register_profile("minisparse", deadline=None, print_blob=True, derandomize=in_ci)
-    settings.load_profile("minisparse")
+if importlib.util.find_spec("hypothesis"):
+    minisparse.testing.load_profile()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -109,7 +109,7 @@ for tag in FORWARD:
 #
 # **5. The code.** These lines are read from the library by their tags:
 
-BACKWARD = ("R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "D1", "R12")
+BACKWARD = ("R4", "R5", "R6", "R13", "R7", "N1", "R8", "R9", "R10", "R11", "D1", "R12")
 for tag in BACKWARD:
     print(f"  ({tag})  {ms.code_line(tag)}")
 
@@ -487,6 +487,22 @@ if story and not args.smoke:
 # link, clipping and wiping at the fourth. This was shown for 300 neurons and eight time steps; at the paper's size it
 # is a prediction.
 #
+# What each check sees
+# --------------------
+# The mistakes below are classic; each is planted in the library's own source, one line exchanged, and then checked. A
+# cotangent of ones and a random one compare existing synapses only; *exact zeros* also asks for +0 off the pattern;
+# *two steps* takes two training steps and compares them with Adam's closed form and the clamp. ``chapters/checks.py``
+# explains why.
+
+seen = ms.sight.what_each_check_sees()
+print(f"\n{'mistake':30s}{'line':6s}" + "".join(f"{check:>13s}" for check in ms.sight.CHECKS))
+for row in seen:
+    answers = "".join(f"{'caught' if row[check] else 'missed':>13s}" for check in ms.sight.CHECKS)
+    print(f"{row['code']:30s}({row['tag']}){'':{4 - len(row['tag'])}s}{answers}")
+caught = "".join(f"{sum(row[check] for row in seen):>10d}/{len(seen)}" for check in ms.sight.CHECKS)
+print(f"{'caught':36s}{caught}")
+
+# %%
 # What the published code does differently
 # ----------------------------------------
 # * Its clamp edits a matrix that the next forward pass rebuilds from the trained parameter, so the signs are never

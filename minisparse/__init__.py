@@ -25,10 +25,11 @@ _HOMES = {
     "train": ("evaluate", "fit"),
     "measure": ("backward_gain", "forward_gain", "predicted_gain", "training_delay"),
     "gradcheck": ("GradientReport", "check", "check_pair", "pair"),
+    "stepcheck": ("check_steps",),
     "equations": ("code_line",),
     "errors": ("UserError",),
 }
-_MODULES = (*_HOMES, "cli", "mistakes", "plot", "results", "testing")
+_MODULES = (*_HOMES, "cli", "probe", "mistakes", "sight", "plot", "results", "testing")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]
 

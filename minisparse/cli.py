@@ -14,9 +14,24 @@ from .backend import describe
 from .connectivity import check_density
 from .errors import FileError, InputError, UserError
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
+    "nodes": {"type": int, "help": "neurons"},
+    "density": {
+        "type": float,
+        "nargs": "+",
+        "metavar": "P",
+        "help": "share of the possible synapses that exist, each above 0 and at most 1",
+    },
+    "epochs": {"type": int, "help": "passes over the training set"},
+    "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
+    "storage": {"help": "how recurrent weights are kept: auto, dense or csr"},
+}
+"""Flags that every chapter that needs them shares, under one name and with one meaning."""
+
 
 def chapter(
-    name: str, doc: str, defaults: dict[str, Any], smoke: dict, paper: dict, add: Any = None
+    name: str, doc: str, defaults: dict[str, Any], smoke: dict, paper: dict | None = None, add: Any = None
 ) -> argparse.Namespace:
     """Parse a chapter's command line and prepare its output folder.
 
@@ -29,10 +44,11 @@ def chapter(
     doc : str
         Shown by ``--help``.
     defaults : dict
-        nodes, density (list), epochs, seeds, and ``time``: what the default run takes. May hold dataset and storage.
+        Of those of nodes, density (a list), epochs and seeds that the chapter has a use for, and ``time``: what the
+        default run takes. May hold dataset and storage. A chapter that trains nothing has none of them.
     smoke, paper : dict
         What ``--smoke`` and ``--paper`` change in the defaults, with a ``time`` of their own. A flag that is given
-        wins over both.
+        wins over both. A chapter that has no paper setting gives none.
     add : callable, optional
         Adds the chapter's own flags to the parser.
 
@@ -50,24 +66,19 @@ def chapter(
     preset.add_argument(
         "--smoke", action="store_true", help=f"a tiny run that only shows that it works ({smoke['time']})"
     )
-    preset.add_argument("--paper", action="store_true", help=f"the paper's own setting ({paper['time']})")
-    values = {"dataset": "digits", "storage": "auto", **defaults}
+    if paper:
+        preset.add_argument("--paper", action="store_true", help=f"the paper's own setting ({paper['time']})")
+    trains = "epochs" in defaults
+    values = {"dataset": "digits", "storage": "auto", **defaults} if trains else defaults
     flag = _flagger(parser, values)
-    flag("--dataset", help=f"one of {', '.join(data.NAMES)}")
-    flag("--nodes", type=int, help="neurons")
-    flag(
-        "--density",
-        type=float,
-        nargs="+",
-        metavar="P",
-        help="share of the possible synapses that exist, each above 0 and at most 1",
-    )
-    flag("--epochs", type=int, help="passes over the training set")
-    flag("--seeds", type=int, help="how many seeds: 0, 1, ...")
-    flag("--storage", help="how recurrent weights are kept: auto, dense or csr")
-    parser.add_argument("--data-dir", help="folder that holds the data sets (default: $MINISPARSE_DATA, then data/)")
+    for option, settings in OPTIONS.items():
+        if option in values:
+            flag(f"--{option}", **settings)
     parser.add_argument("--out", default=f"out/{name}", help="folder for figures and rows (default: %(default)s)")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
+    if trains:
+        where = "folder that holds the data sets (default: $MINISPARSE_DATA, then data/)"
+        parser.add_argument("--data-dir", help=where)
+        parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
     parser.add_argument("--record", action="store_true", help="copy rows and figures into chapters/results/")
     if add:
         add(flag)
@@ -76,7 +87,7 @@ def chapter(
     own = Path(sys.argv[0]).stem == name
     argv = sys.argv[1:] if own else []
     chosen, _ = parser.parse_known_args(argv)
-    changes = smoke if chosen.smoke else paper if chosen.paper else {}
+    changes = smoke if chosen.smoke else paper if paper and chosen.paper else {}
     parser.set_defaults(**{key: value for key, value in changes.items() if key != "time"})
     args = parser.parse_args(argv)
     args.command = " ".join(["python", f"chapters/{name}.py", *argv])
@@ -97,14 +108,15 @@ def _flagger(parser: argparse.ArgumentParser, values: dict[str, Any]) -> Any:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse bad values before anything is loaded or written."""
-    for density in args.density:
+    given = vars(args)
+    for density in given.get("density", ()):
         check_density(density)
     for name in ("nodes", "epochs", "seeds"):
-        if getattr(args, name) < 1:
-            raise InputError(f"--{name} must be at least 1, got {getattr(args, name)}")
-    if args.dataset not in data.NAMES:
+        if given.get(name, 1) < 1:
+            raise InputError(f"--{name} must be at least 1, got {given[name]}")
+    if given.get("dataset", data.NAMES[0]) not in data.NAMES:
         raise InputError(f"data set {args.dataset!r} is unknown; choose one of {', '.join(data.NAMES)}")
-    if args.storage not in ("auto", "dense", "csr"):
+    if given.get("storage", "auto") not in ("auto", "dense", "csr"):
         raise InputError(f"storage {args.storage!r} is unknown; choose one of auto, dense, csr")
 
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .backend import Array, array_module, to_numpy
-from .diagnose import diagnose
+from .diagnosis import diagnose
 from .errors import InputError
 from .losses import softmax_cross_entropy
-from .probe import STEP, Probe
+from .probe import STEP, Probe, is_float
 from .recognise import recognise, sizes_of
 from .report import Finding, GradientReport, Row
 
@@ -81,7 +81,6 @@ def check(
         of_loss, named, unseen = _recognised(loss, logits, labels, functions, None, settings)
         rows, findings = rows + list(of_loss.rows), findings + list(of_loss.findings)
         known, blind = known + named, blind + unseen
-    blind = [f"{', '.join(blind)}"] if blind else []
     return GradientReport(
         rows, known + findings, report.not_checked, mode, sizes_of(model, params, x), blind, report.notes
     )
@@ -89,7 +88,7 @@ def check(
 
 def _recognised(subject: Any, given: Any, data: Array, functions: dict, wrt: Any, settings: dict) -> tuple:
     """Check a library model or loss: the report, the mistake recognised, and the mistakes that could not be seen."""
-    found = _compare(**functions, wrt=wrt, **settings)
+    found = compare(**functions, wrt=wrt, **settings)
     if settings["mode"] != "entries":
         return found.report, [], []
     known, blind = recognise(subject, given, data, found.report, settings["seed"])
@@ -132,6 +131,7 @@ def check_pair(
     mode: str = "entries",
     seed: int = 0,
     tolerance: float = TOLERANCE,
+    dy: Array | None = None,
 ) -> GradientReport:
     """Check a pair of functions: ``y, cache = forward(**inputs)`` and ``grads = backward(dy, cache)``.
 
@@ -140,8 +140,9 @@ def check_pair(
     forward, backward : callable
         `grads` is a dict with the names of `inputs`.
     inputs : dict
-        Float arrays are checked (as float64 copies that cannot be written to). Whole numbers and lists are converted,
-        and the report says so, if `wrt` names them or `backward` returns their gradient; all else is passed on as is.
+        Float arrays are checked (as float64 copies that cannot be written to), and so are lists that hold a table or
+        fractions. Whole numbers are converted if `wrt` names them or `backward` returns their gradient. The report says
+        what was converted; all else is passed on as it is.
     wrt : names, optional
         What to check; every float array if omitted. The rest is listed as not checked.
     support : dict of bool arrays, optional
@@ -152,6 +153,8 @@ def check_pair(
         Of the random cotangent and directions.
     tolerance : float
         Largest error per tensor that passes.
+    dy : array, optional
+        The cotangent, random if omitted. (Ones are a poor choice: they miss mistakes that cancel in a sum.)
 
     Returns
     -------
@@ -169,11 +172,11 @@ def check_pair(
     >>> minisparse.check_pair(forward, lambda dy, y: {"x": dy * (1 - y * y)}, {"x": numpy.ones((2, 3))}).ok
     True
     """
-    found = _compare(forward, backward, inputs, wrt, support, mode, seed, tolerance)
+    found = compare(forward, backward, inputs, wrt, support, mode, seed, tolerance, dy)
     return _diagnosed(found) if mode == "entries" else found.report
 
 
-class _Compared(NamedTuple):
+class Compared(NamedTuple):
     """A report without diagnosis, and what a diagnosis needs."""
 
     report: GradientReport
@@ -183,7 +186,7 @@ class _Compared(NamedTuple):
     judged: dict[str, np.ndarray]
 
 
-def _diagnosed(found: _Compared) -> GradientReport:
+def _diagnosed(found: Compared) -> GradientReport:
     """Explain the mismatches of a report, where they can be explained."""
     report, probe, backward, support, judged = found
     wrong = [finding.tensor for finding in report.findings if finding.code == "mismatch"]
@@ -195,7 +198,7 @@ def _diagnosed(found: _Compared) -> GradientReport:
     return report
 
 
-def _compare(
+def compare(
     forward: Callable,
     backward: Callable,
     inputs: dict[str, Any],
@@ -204,17 +207,19 @@ def _compare(
     mode: str = "entries",
     seed: int = 0,
     tolerance: float = TOLERANCE,
-) -> _Compared:
+    dy: Array | None = None,
+) -> Compared:
+    """Do what `check_pair` does, but leave a mismatch without explanation."""
     if mode not in ("entries", "direction"):
         raise InputError(f"mode {mode!r} is unknown; choose entries or direction")
     convert = set(wrt or ())
     if not convert and not any(map(is_float, inputs.values())):
         convert = {name for name, value in inputs.items() if _is_numeric(value)}
-    probe = Probe(forward, inputs, seed, convert)
+    probe = Probe(forward, inputs, seed, convert, dy)
     grads = _gradients(backward, probe)
     meant = [name for name in grads if name in probe.others and _is_numeric(probe.others[name])]
     if meant:
-        probe = Probe(forward, inputs, seed, {*convert, *meant})
+        probe = Probe(forward, inputs, seed, {*convert, *meant}, dy)
         grads = _gradients(backward, probe)
     probe.grads = grads
     names = probe.floats if wrt is None else list(wrt)
@@ -244,7 +249,7 @@ def _compare(
     rest = [name for name in inputs if name not in names]
     sizes = {**{name: probe.value(name).shape for name in probe.floats}, "output": probe.y.shape}
     report = GradientReport(rows, [*findings, *off_pattern, *verdicts], rest, mode, sizes, _blind(sizes), probe.notes)
-    return _Compared(report, probe, backward, support or {}, judged)
+    return Compared(report, probe, backward, support or {}, judged)
 
 
 def _is_numeric(value: Any) -> bool:
@@ -340,6 +345,9 @@ def _by_entry(
     for k, place in enumerate(places):
         numeric[k] = probe.slope(name, along(place), step)[0]
     judged, examined = np.ones(len(places), bool), np.zeros(len(places), bool)
+    noise = 4 * probe.rounding / step
+    if max(np.abs(numeric).max(initial=0), np.abs(exact).max(initial=0)) <= noise:
+        exact = numeric  # flat: both are 0 as far as a difference quotient can tell
     while True:
         scale = np.abs(numeric[judged]).max(initial=0) + FLOOR * probe.size
         apart = np.abs(exact - numeric)
@@ -348,9 +356,7 @@ def _by_entry(
             break
         for k in suspects:
             examined[k] = True
-            judged[k] = not (
-                apart[k] < 4 * probe.rounding / step or probe.has_kink(name, along(places[k]), step, apart[k])
-            )
+            judged[k] = not (apart[k] < noise or probe.has_kink(name, along(places[k]), step, apart[k]))
     mask = np.zeros(value.shape, bool)
     mask[allowed] = judged
     return _row(name, places, exact, numeric, judged, probe, value.shape), mask

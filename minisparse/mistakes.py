@@ -108,6 +108,8 @@ class Mistake:
             return dataclasses.replace(part, slope=known.slope) if known else part
         twin = copy.copy(part)
         twin.__class__ = getattr(module, name, type(part))
+        for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
+            delattr(twin, own)  # a method that was exchanged on the object
         if hasattr(part, "kernels"):
             kernels = _mutant(self.tag, self.wrong) if module_of(self.tag) == _KERNELS else None
             twin.kernels = (lambda w: kernels) if kernels else type(twin).kernels
@@ -294,8 +296,8 @@ _CATALOGUE = (
         "L1",
         "dlogits = (xp.exp(log_softmax) - xp.exp(log_softmax)) / batch",
         ("logits",),
-        "The gradient is 0 everywhere; a cotangent of ones would not have noticed.",
-        "The columns of a softmax add up to 1, so a check that only sums them sees nothing.",
+        "The gradient is 0 everywhere: nothing would be learnt.",
+        "Softmax and one-hot both add up to 1, so a check that only sums them sees nothing.",
     ),
     # recurrent: back-propagation through time
     Mistake(

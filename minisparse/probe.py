@@ -24,18 +24,22 @@ class Probe:
     inputs : dict
     seed : int
         Of the random cotangent.
+    dy : array, optional
+        A cotangent in place of the random one.
     convert : collection of str
         Inputs to differentiate although they are not float arrays: whole numbers, lists, Python numbers.
     """
 
-    def __init__(self, forward: Callable, inputs: dict[str, Any], seed: int, convert: Any = ()):
+    def __init__(
+        self, forward: Callable, inputs: dict[str, Any], seed: int, convert: Any = (), dy: np.ndarray | None = None
+    ):
         self._forward, self.findings, self.notes = forward, [], []
         self._modules, self._hosts, self.others = {}, {}, {}
         for name, value in inputs.items():
             if is_float(value):
                 self._modules[name] = array_module(value)
                 self._hosts[name] = protected(to_numpy(value).astype(float))
-            elif name in convert:
+            elif name in convert or is_table(value):
                 self._modules[name] = array_module(value) if hasattr(value, "dtype") else np
                 self._hosts[name] = protected(_as_float(name, value))
                 kind = value.dtype if hasattr(value, "dtype") else type(value).__name__
@@ -62,7 +66,7 @@ class Probe:
         again = to_numpy(self._call(given))
         if not np.array_equal(again, self.y):
             self.findings.append(Finding("not-deterministic", "y", "two forward calls on the same inputs differ"))
-        self.dy = np.random.default_rng(seed).standard_normal(self.y.shape)
+        self.dy = np.random.default_rng(seed).standard_normal(self.y.shape) if dy is None else _like(dy, self.y)
         self.size = abs(float((self.dy * self.y).sum()))
         self.rounding = np.finfo(float).eps * float(np.abs(self.dy * self.y).sum())
 
@@ -131,9 +135,25 @@ class Probe:
         return excess > 0.3 * disagreement and excess > 40 * self.rounding / step
 
 
+def _like(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    dy = np.asarray(to_numpy(dy), float)
+    if dy.shape != y.shape:
+        raise InputError(f"dy must have the shape of the output, {y.shape}, got {dy.shape}")
+    return dy
+
+
 def is_float(value: Any) -> bool:
     """Whether a value is an array of floats."""
     return hasattr(value, "dtype") and value.dtype.kind == "f"
+
+
+def is_table(value: Any) -> bool:
+    """Whether a value is an array of numbers written as lists: nested, or with fractions in it."""
+    try:
+        array = np.array(value) if isinstance(value, list) else None
+    except ValueError:
+        return False
+    return array is not None and (array.dtype.kind == "f" or (array.dtype.kind == "i" and array.ndim > 1))
 
 
 def protected(array: np.ndarray) -> np.ndarray:

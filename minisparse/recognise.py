@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, to_numpy
+from .backend import Array, array_module, to_numpy
 from .mistakes import Mistake, catalogue
 from .report import Finding, GradientReport
 
@@ -46,18 +46,19 @@ def recognise(
         equal = [row for row in rows if _gives(own, row, gradients, (subject, given, data, seed))]
     if report.ok:
         return [], [row.code for row in equal]
-    return ([_named(equal)] if equal else []), []
+    return ([named(equal)] if equal else []), []
 
 
 def _gives(own: dict, row: Mistake, gradients: Callable, arguments: tuple) -> bool:
     subject, *rest = arguments
     try:
-        return _same(own, gradients(row.plant(subject), *rest))
+        return same(own, gradients(row.plant(subject), *rest))
     except (ValueError, IndexError):  # a wrong line that does not even run at these sizes
         return False
 
 
-def _named(rows: list[Mistake]) -> Finding:
+def named(rows: list[Mistake]) -> Finding:
+    """Turn the mistakes that give the same numbers into one finding."""
     first, others = rows[0], [row.code for row in rows[1:]]
     sentence = f"{first.sentence} The line ({first.tag}) reads: {first.right}"
     if others:
@@ -78,12 +79,11 @@ def _of_loss(loss: Callable, logits: Array, labels: Array, seed: int) -> dict[st
 
 
 def _beside(logits: Array, dy: np.ndarray) -> Array:
-    from .backend import array_module
-
     return array_module(logits).asarray(dy, dtype=logits.dtype)
 
 
-def _same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    """Whether two dicts of arrays are equal to rounding, keys and shapes included."""
     if a.keys() != b.keys():
         return False
     return all(_close(a[name], b[name]) for name in a)

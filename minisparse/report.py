@@ -156,7 +156,7 @@ class GradientReport:
         if self.sizes:
             sizes = ", ".join(f"{name} {' x '.join(map(str, size)) or 'scalar'}" for name, size in _shown(self.sizes))
             lines.append(
-                f"sizes {sizes}: {'they cannot show ' + '; '.join(self.blind) if self.blind else 'no blind spot'}"
+                f"sizes {sizes}: {'they cannot show ' + ', '.join(self.blind) if self.blind else 'no blind spot'}"
             )
         return "\n".join(lines)
 

@@ -7,17 +7,9 @@ import time
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import minisparse as ms
 from minisparse import testing
-
-sizes = st.integers(1, 9)
-
-
-@st.composite
-def patterns(draw):
-    return draw(testing.patterns(draw(sizes), draw(sizes)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +93,7 @@ def test_full_says_the_same_as_a_mask_of_ones():
     assert full != ms.Pattern([0, 2, 3, 5], [0, 1, 1, 0, 1], (3, 2))
 
 
-@given(patterns())
+@given(testing.patterns())
 def test_a_pattern_is_its_mask(pattern):
     mask = pattern.mask()
     assert ms.Pattern.from_mask(mask) == pattern
@@ -116,7 +108,7 @@ def test_a_pattern_is_its_mask(pattern):
     np.testing.assert_array_equal(np.stack([pattern.rows, pattern.indices]), np.nonzero(mask))
 
 
-@given(patterns())
+@given(testing.patterns())
 def test_transposed_lists_the_same_synapses_column_by_column(pattern):
     indptr, indices, order = pattern.transposed
     assert ms.Pattern(indptr, indices, pattern.shape[::-1]) == ms.Pattern.from_mask(pattern.mask().T)
@@ -125,15 +117,17 @@ def test_transposed_lists_the_same_synapses_column_by_column(pattern):
     np.testing.assert_array_equal(numbers[order], matrix.T[pattern.mask().T])
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.01, 1), st.integers(0, 2**32 - 1))
-def test_bernoulli_row_by_row_is_the_published_draw(n_post, n_pre, p, seed):
+@given(testing.sizes(2, distinct=False, high=40), testing.densities(), testing.seeds())
+def test_bernoulli_row_by_row_is_the_published_draw(shape, p, seed):
+    n_post, n_pre = shape
     pattern = ms.bernoulli(n_post, n_pre, p, np.random.RandomState(seed))
     mask = np.random.RandomState(seed).rand(n_post, n_pre) < p
     np.testing.assert_array_equal(pattern.mask(), mask)
 
 
-@given(st.integers(1, 30), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 2**32 - 1))
-def test_with_one_seed_a_sparser_mask_is_a_subset_of_a_denser_one(n, p, q, seed):
+@given(testing.sizes(1, distinct=False, high=30), testing.densities(), testing.densities(), testing.seeds())
+def test_with_one_seed_a_sparser_mask_is_a_subset_of_a_denser_one(size, p, q, seed):
+    (n,) = size
     sparse, dense = (ms.bernoulli(n, n, d, np.random.default_rng(seed)).mask() for d in sorted((p, q)))
     assert not (sparse & ~dense).any()
 
@@ -148,9 +142,10 @@ def test_the_published_network_has_its_edges_and_its_inhibitory_neurons():
         assert (ms.dale_signs(10_000, fraction, rng, replacement=True) < 0).sum() == distinct
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.data(), st.booleans())
-def test_fixed_count_has_exactly_that_many_synapses(n_post, n_pre, data, legacy):
-    count, seed = data.draw(st.integers(0, n_post * n_pre)), data.draw(st.integers(0, 2**32 - 1))
+@given(testing.sizes(2, distinct=False, high=12), testing.fractions(), testing.seeds(), testing.choices(False, True))
+def test_fixed_count_has_exactly_that_many_synapses(shape, share, seed, legacy):
+    n_post, n_pre = shape
+    count = round(share * n_post * n_pre)
     make = np.random.RandomState if legacy else np.random.default_rng
     pattern = ms.fixed_count(n_post, n_pre, count, make(seed))
     assert pattern.nnz == pattern.mask().sum() == count
@@ -178,8 +173,9 @@ def test_fixed_count_out_of_range_is_refused():
             ms.fixed_count(3, 4, count, np.random.default_rng(0))
 
 
-@given(st.integers(1, 500), st.floats(0, 1), st.booleans(), st.integers(0, 2**32 - 1))
-def test_dale_signs_has_exactly_the_rounded_count(n, fraction, legacy, seed):
+@given(testing.sizes(1, distinct=False, high=500), testing.fractions(), testing.choices(False, True), testing.seeds())
+def test_dale_signs_has_exactly_the_rounded_count(size, fraction, legacy, seed):
+    (n,) = size
     rng = np.random.RandomState(seed) if legacy else np.random.default_rng(seed)
     signs = ms.dale_signs(n, fraction, rng)
     assert (signs.shape, signs.dtype) == ((n, 1), np.int8)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import minisparse as ms
 from minisparse import testing
@@ -81,11 +80,10 @@ def test_as_a_hook_of_fit_it_clamps_after_each_step(digits, storage):
     assert (params["W_rec"] == 0).any()
 
 
-@given(st.data(), st.sampled_from(["dense", "csr"]), st.sampled_from([np.float32, np.float64]), st.integers(0, 999))
-def test_the_clamp_is_the_published_one(data, storage, dtype, seed):
-    n = data.draw(st.integers(1, 7))
-    weights = ms.make_weights(data.draw(testing.patterns(n, n)), storage)
-    rng = np.random.default_rng(seed)
+@given(testing.networks(), testing.dtypes(), testing.generators())
+def test_the_clamp_is_the_published_one(network, dtype, rng):
+    weights = network.model.weights["W_rec"]
+    n = weights.shape[0]
     signs = rng.choice([-1, 1], (n, 1))
     matrix = rng.choice([-2.0, -1e-40, -0.0, 0.0, 1e-40, 0.5, np.inf, -np.inf], (n, n)).astype(dtype)
     model, params = ms.RNN(1, weights, 1), {"W_rec": weights.pack(matrix)}

@@ -1,45 +1,179 @@
-"""The library's own passes, run on symbols: every gradient equals the symbolic derivative of the forward pass."""
+"""The library's own passes, run on symbols: every gradient equals the symbolic derivative of the forward pass.
+
+A `Term` is a SymPy expression that NumPy's object arrays can calculate with. A comparison (of a rectifier, of a
+maximum) is decided at one point, so what is proved there holds in the whole region around it.
+"""
+
+import functools
 
 import numpy as np
 import pytest
 import sympy
 
 import minisparse as ms
+from minisparse import mistakes
 
-TANH = ms.Activation("tanh", value=np.vectorize(sympy.tanh, otypes=[object]), slope=ms.tanh.slope)
+MODULUS = 49
+POINT = {}
+"""The value of every symbol at the point where comparisons are decided."""
+
+
+class Term:
+    """A SymPy expression among array elements."""
+
+    def __init__(self, expression):
+        self.expression = sympy.sympify(int(expression) if isinstance(expression, (bool, np.bool_)) else expression)
+
+    def at_point(self):
+        return self.expression.subs(POINT).evalf(50)
+
+    def __neg__(self):
+        return Term(-self.expression)
+
+    def __abs__(self):
+        return self if self >= 0 else -self
+
+    def __pow__(self, k):
+        return Term(self.expression**k)
+
+    def __gt__(self, other):
+        return bool(self.at_point() > _term(other).at_point())
+
+    def __ge__(self, other):
+        return bool(self.at_point() >= _term(other).at_point())
+
+    def __lt__(self, other):
+        return bool(self.at_point() < _term(other).at_point())
+
+    def __le__(self, other):
+        return bool(self.at_point() <= _term(other).at_point())
+
+
+def _term(value):
+    return value if isinstance(value, Term) else Term(value)
+
+
+def _binary(name):
+    def method(self, other):
+        return Term(getattr(self.expression, name)(_term(other).expression))
+
+    return method
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv"):
+    setattr(Term, f"__{_name}__", _binary(f"__{_name}__"))
+for _name, _function in {"exp": sympy.exp, "log": sympy.log, "tanh": sympy.tanh, "arctanh": sympy.atanh}.items():
+    setattr(Term, _name, functools.partialmethod(lambda self, f: Term(f(self.expression)), _function))
 
 
 def symbols(name, *shape):
-    names = np.empty(shape, dtype=object)
+    """An array of fresh symbols; each gets a value at the point."""
+    terms = np.empty(shape, dtype=object)
     for place in np.ndindex(shape):
-        names[place] = sympy.Symbol(name + "_".join(map(str, place)), real=True)
-    return names
+        symbol = sympy.Symbol(name + "_".join(map(str, place)), real=True)
+        number = sum(map(ord, symbol.name)) * 7919 % MODULUS - MODULUS // 2
+        POINT[symbol] = sympy.Rational(2 * number + 1, 40)
+        terms[place] = Term(symbol)
+    return terms
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("storage", ["dense", "csr"])
-def test_back_propagation_through_time_is_the_derivative(storage, steps):
-    pattern = ms.Pattern.from_mask([[1, 0], [1, 1]])
-    weights = ms.make_weights(pattern, storage)
-    model = ms.RNN(1, weights, 1, TANH)
+def is_zero(expression):
+    """Prove that an expression vanishes: at the point to 40 digits first, because most wrong ones fail there."""
+    if abs(expression.subs(POINT).evalf(50)) > 1e-40:
+        return False
+    return sympy.expand(expression) == 0 or sympy.simplify(expression) == 0
+
+
+def wrong_gradients(f, grads, inputs, only=None):
+    """Names of the gradients that are not the derivative of f, or whose key or shape is wrong."""
+    wrong = set(inputs) ^ set(grads)
+    for name in set(inputs) & set(grads) & set(only or inputs):
+        if np.shape(grads[name]) != inputs[name].shape:
+            wrong.add(name)
+            continue
+        for place in np.ndindex(inputs[name].shape):
+            value = inputs[name][place]
+            right = sympy.diff(f, value.expression) if isinstance(value, Term) else 0
+            if not is_zero(right - _term(grads[name][place]).expression):
+                wrong.add(name)
+                break
+    return wrong
+
+
+def network(activation, steps, batch, storage="dense", mask=((1, 1), (1, 1)), n_in=1, n_out=2):
+    """A two-neuron network, its symbolic parameters and input."""
+    weights = ms.make_weights(ms.Pattern.from_mask(mask), storage)
+    model = ms.RNN(n_in, weights, n_out, activation, biases=1)
     params = {
-        "W_in": symbols("u", 2, 1),
-        "W_rec": weights.from_values(symbols("w", 3)),
+        "W_in": symbols("u", 2, n_in),
+        "W_rec": weights.from_values(symbols("w", weights.nnz)),
         "b_in": symbols("b", 2, 1),
-        "b_rec": symbols("c", 2, 1),
-        "W_out": symbols("v", 1, 2),
-        "b_out": symbols("d", 1, 1),
+        "W_out": symbols("v", n_out, 2),
+        "b_out": symbols("d", n_out, 1),
     }
-    x, dlogits = symbols("x", steps, 1, 1), symbols("dz", 1, 1)
+    return model, params, symbols("x", steps, n_in, batch)
+
+
+def prove_model(model, params, x, only=None):
     logits, cache = model.forward(params, x)
+    dlogits = symbols("dz", *logits.shape)
     grads = model.backward(dlogits, cache, wrt_x=True)
-    f = (dlogits * logits).sum()
-    point = {symbol: sympy.Rational(k * k % 17 - 8, 11) for k, symbol in enumerate(sorted(f.free_symbols, key=str), 1)}
-    for name, value in {**params, "x": x}.items():
-        assert grads[name].shape == value.shape
-        for place in np.ndindex(value.shape):
-            if value[place] == 0:
-                assert grads[name][place] == 0, "off the pattern"
-                continue
-            difference = sympy.diff(f, value[place]) - grads[name][place]
-            assert sympy.expand(difference) == 0 or abs(sympy.N(difference.subs(point), 50)) < 1e-40, name
+    f = sum((dlogits * logits).ravel(), Term(0)).expression
+    return wrong_gradients(f, grads, {**params, "x": x}, only)
+
+
+def prove_loss(loss, classes=2, batch=2):
+    logits = symbols("z", classes, batch)
+    value, dlogits = loss(logits, np.arange(batch) % classes)
+    return wrong_gradients(value.expression, {"logits": dlogits}, {"logits": logits})
+
+
+AFFINE = {"activation": "tanh", "steps": 1, "batch": 2}
+PROOFS = {
+    "affine": AFFINE,
+    "two steps, two examples": {"activation": "tanh", "steps": 2, "batch": 2},
+    "rectifier": {"activation": "relu", "steps": 4, "batch": 2},
+    "three steps": {"activation": "tanh", "steps": 3, "batch": 1},
+}
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_back_propagation_is_the_derivative(name):
+    assert prove_model(*network(**PROOFS[name])) == set()
+
+
+def test_at_the_point_a_rectifier_is_open_here_and_shut_there():
+    model, params, x = network(**PROOFS["rectifier"])
+    h = model.forward(params, x)[1].h[1:]
+    assert set(model.activation.slope(h[:-1]).ravel()) == {True, False}
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_on_a_sparse_pattern_too_and_exactly_0_off_it(storage, activation):
+    model, params, x = network(activation, 2, 1, storage, mask=[[1, 0], [1, 1]])
+    assert prove_model(model, params, x) == set()
+    logits, cache = model.forward(params, x)
+    grads = model.backward(symbols("dz", *logits.shape), cache)
+    assert model.weights["W_rec"].unpack(grads["W_rec"])[0, 1] == 0
+
+
+@pytest.mark.parametrize(("classes", "batch"), [(2, 1), (2, 2), (3, 2)])
+def test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss(classes, batch):
+    assert prove_loss(ms.softmax_cross_entropy, classes, batch) == set()
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in mistakes.catalogue() if row.family != "optimiser"], ids=lambda r: r.code
+)
+def test_planting_a_mistake_turns_a_proof_red(row):
+    if row.family == "loss":
+        assert prove_loss(row.plant(ms.softmax_cross_entropy)) == {"logits"}
+        return
+    red = set()
+    for settings in PROOFS.values():
+        for storage in ("dense", "csr"):
+            model, params, x = network(**settings, storage=storage, mask=[[1, 1], [1, 0]])
+            if row.concerns(model) and not red:
+                red = prove_model(row.plant(model), params, x, row.visible)
+    assert red, "no proof sees it"

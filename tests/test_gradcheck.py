@@ -1,5 +1,8 @@
 """The checker: it passes what is right, fails what is wrong, and says where it cannot judge."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -177,3 +180,157 @@ def test_bad_questions_are_refused():
 @given(testing.networks())
 def test_directional_mode_agrees_on_right_models(network):
     ms.check(network.model, network.params, network.x, network.labels, mode="direction").assert_ok()
+
+
+IMPORT = """
+import builtins, os, subprocess, sys, threading
+import numpy
+ours = {"minisparse", "numpy"}
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in ours and top not in sys.stdlib_module_names:
+            raise ImportError(f"{name} is blocked")
+
+def never(*args, **kwargs):
+    raise AssertionError("a thread or a process was started")
+
+sys.meta_path.insert(0, Blocked())
+threading.Thread.start = subprocess.Popen.__init__ = os.fork = os.posix_spawn = never
+import minisparse.gradcheck
+import minisparse.stepcheck
+x = numpy.ones((2, 3))
+assert minisparse.gradcheck.check_pair(lambda x: (x * x, x), lambda dy, x: {"x": 2 * dy * x}, {"x": x}).ok
+assert minisparse.gradcheck.check_pair(lambda x: (x * x, x), lambda dy, x: {"x": dy}, {"x": x}).findings
+print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - ours))
+"""
+
+
+def test_the_checker_needs_numpy_alone_and_starts_nothing():
+    done = subprocess.run([sys.executable, "-S", "-c", SITE + IMPORT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+SITE = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}\n"
+
+LAYOUTS = {
+    "as it is": lambda a: a,
+    "read-only": lambda a: _read_only(a),
+    "Fortran order": np.asfortranarray,
+    "every other entry of a larger array": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "reversed twice": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    "float32": lambda a: a.astype(np.float32),
+    "float16": lambda a: a.astype(np.float16),
+    "big-endian": lambda a: a.astype(">f8"),
+    "integers": lambda a: a.astype(np.int64),
+    "nested lists": lambda a: a.tolist(),
+}
+
+
+def _read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+@given(testing.sizes(3), testing.generators(), testing.choices(*LAYOUTS), testing.choices("W", "x", "b"))
+def test_however_an_input_is_laid_out_the_numbers_are_the_same_and_it_is_left_alone(shape, rng, layout, which):
+    post, pre, batch = shape
+    whole = {"W": (post, pre), "x": (pre, batch), "b": (post, 1)}
+    given_inputs = {name: rng.integers(-4, 5, size).astype(float) for name, size in whole.items()}  # exact in float16
+    right = ms.check_pair(affine, affine_backward, given_inputs)
+    changed = {**given_inputs, which: LAYOUTS[layout](given_inputs[which])}
+    before = repr(changed)
+    report = ms.check_pair(affine, affine_backward, changed)
+    assert report.rows == tuple(sorted(right.rows, key=lambda row: list(changed).index(row.tensor)))
+    assert report.ok
+    assert repr(changed) == before
+    told = layout in ("integers", "nested lists")
+    assert len(report.notes) == told
+    if told:
+        assert report.notes[0].startswith(f"{which} was given as")
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name not in ("integers", "nested lists")])
+def test_a_model_too_takes_any_layout(storage, layout):
+    rng = np.random.default_rng(0)
+    model = ms.RNN(2, ms.make_weights(ms.bernoulli(7, 7, 0.5, rng), storage), 4, "tanh")
+    params = {name: np.round(value * 8) / 8 for name, value in model.init(rng, dtype=float, w_max=1.0).items()}
+    x, labels = np.round(rng.standard_normal((5, 2, 3)) * 4) / 4, np.array([0, 3, 1])
+    right = ms.check(model, params, x, labels)
+    laid = {name: LAYOUTS[layout](value) for name, value in params.items()}
+    report = ms.check(model, laid, LAYOUTS[layout](x), labels)
+    report.assert_ok()
+    for mine, theirs in zip(report.rows[:-1], right.rows[:-1], strict=True):
+        assert mine.analytic == pytest.approx(theirs.analytic, rel=1e-12), mine.tensor
+
+
+@pytest.mark.parametrize(
+    ("x", "sentence"),
+    [
+        (np.ones((5, 2, 0)), "the output has no entries"),
+        (np.ones((0, 2, 3)), "at least one time step"),
+        (np.ones((5, 3, 3)), "W_in expects 2 inputs per time step"),
+        (np.full((5, 2, 3), np.nan), "nan or inf"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_sentence(x, sentence):
+    model = ms.RNN(2, ms.make_weights(ms.full(7, 7)), 4, "tanh")
+    params = model.init(np.random.default_rng(0))
+    with pytest.raises(ms.UserError, match=sentence):
+        ms.check(model, params, x)
+
+
+def test_whole_number_input_of_a_model_is_converted_and_said_so():
+    model = ms.RNN(2, ms.make_weights(ms.full(7, 7)), 4, "tanh")
+    params = model.init(np.random.default_rng(0), dtype=float, w_max=0.5)
+    report = ms.check(model, params, np.arange(30).reshape(5, 2, 3) % 3, np.array([0, 1, 2]))
+    report.assert_ok()
+    assert report.notes == ("x was given as int64 and is checked as float64",)
+
+
+def test_a_tensor_without_influence_is_judged_and_not_accused():
+    def softmax(z):
+        e = np.exp(z - z.max(axis=0))
+        return e / e.sum(axis=0), None
+
+    z = {"z": np.random.default_rng(0).standard_normal((4, 3))}
+    report = ms.check_pair(softmax, lambda dy, _: {"z": np.zeros((4, 3))}, z, dy=np.ones((4, 3)))
+    assert report.ok
+    assert report.rows[0].judged == 12
+    with pytest.raises(ms.UserError, match=r"dy must have the shape of the output, \(4, 3\), got \(3, 4\)"):
+        ms.check_pair(softmax, lambda dy, _: {"z": dy}, z, dy=np.ones((3, 4)))
+
+
+def test_steps_are_checked_against_the_closed_form_of_every_optimiser():
+    rng = np.random.default_rng(0)
+    model = ms.RNN(2, ms.make_weights(ms.bernoulli(7, 7, 0.5, rng)), 4, "tanh")
+    params, x, labels = model.init(rng, dtype=float, w_max=0.5), rng.standard_normal((5, 2, 3)), np.array([0, 3, 1])
+    before = {name: value.copy() for name, value in params.items()}
+    for opt in (ms.Adam(lr=0.1), ms.SGD(lr=0.1), ms.SGD(lr=0.1, momentum=0.9)):
+        ms.check_steps(model, params, x, labels, opt, steps=4).assert_ok()
+        assert opt.state == {}
+    assert all(np.array_equal(params[name], before[name]) for name in params)
+
+    class Halved(ms.SGD):
+        def _update(self, w, grad, *moments):
+            super()._update(w, grad / 2, *moments)
+
+    Halved.__name__ = "SGD"
+    report = ms.check_steps(model, params, x, labels, Halved(lr=0.1))
+    assert report.codes == ("step",)
+    assert "step 1 changes an entry by" in report.findings[0].sentence
+
+    class Unknown(ms.SGD):
+        pass
+
+    assert ms.check_steps(model, params, x, labels, Unknown(lr=0.1)).notes
+    assert ms.check_steps(model, params, x, labels, ms.Adam(), steps=1).blind
+    used = ms.Adam()
+    used.step({"w": np.ones(1)}, {"w": np.ones(1)})
+    with pytest.raises(ms.UserError, match="pass a new one"):
+        ms.check_steps(model, params, x, labels, used)
+    with pytest.raises(ms.UserError, match="steps must be at least 1"):
+        ms.check_steps(model, params, x, labels, ms.Adam(), steps=0)

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import minisparse as ms
 from minisparse import testing
@@ -111,12 +110,11 @@ def test_every_kernel_is_its_plain_meaning(name, mask, dtype, batch):
 
 
 @kernels
-@given(st.data())
-def test_they_agree_with_the_reference_on_any_pattern(name, data):
-    n_post, n_pre, batch, steps = (data.draw(st.integers(low, 12)) for low in (1, 1, 1, 0))
-    rows = rows_of(data.draw(testing.patterns(n_post, n_pre)).mask())
-    rng, dtype = data.draw(testing.generators()), data.draw(st.sampled_from([np.float32, np.float64]))
-    lay = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]
+@given(testing.patterns(), testing.generators(), testing.dtypes(), testing.choices(*sorted(LAYOUTS)))
+def test_they_agree_with_the_reference_on_any_pattern(name, pattern, rng, dtype, layout):
+    n_post, n_pre = pattern.shape
+    batch, steps = rng.integers(1, 13), rng.integers(0, 13)
+    rows, lay = rows_of(pattern.mask()), LAYOUTS[layout]
     values = rng.standard_normal(rows.indices.size).astype(dtype)
     x, dy = (lay(rng.standard_normal((steps, n, batch)).astype(dtype)) for n in (n_pre, n_post))
     tried = load(name)

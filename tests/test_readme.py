@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 from minisparse import results
 
@@ -19,6 +20,25 @@ def test_a_code_block_runs_as_printed(number, tmp_path):
     done = subprocess.run([sys.executable, "-c", BLOCKS[number]], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "DISAGREE" not in done.stdout
+
+
+def test_the_test_of_a_layer_passes_as_printed_and_names_the_mistake_printed_beside_it():
+    block = BLOCKS[2]
+    test = block[block.index("@given") :]
+    assert len(test.strip().splitlines()) <= 10
+    printed = {}
+    exec(compile(block, "README.md", "exec"), printed)
+    printed["test_normalised_layer"]()
+    beside = r"Take the norm for a constant, `(dv = .*?)`.*?`(v: .*?) \[along\]`"
+    mistake, sentence = re.search(beside, README, re.DOTALL).groups()
+    right = next(line.strip() for line in block.splitlines() if line.strip().startswith("dv = "))
+    planted = {}
+    exec(compile(block.replace(right, mistake), "README.md", "exec"), planted)
+    once = settings(max_examples=3, phases=[Phase.generate])(planted["test_normalised_layer"])
+    with pytest.raises(AssertionError) as failed:
+        once()
+    assert sentence in str(failed.value)
+    assert "[along]" in str(failed.value)
 
 
 def test_the_generated_part_agrees_with_the_result_files():

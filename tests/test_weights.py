@@ -6,21 +6,12 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import minisparse as ms
 from minisparse import testing
 
 storages = pytest.mark.parametrize("storage", ["dense", "csr"])
-dtypes = st.sampled_from([np.float32, np.float64])
-
-
-@st.composite
-def layers(draw, storage):
-    """A weights object, its mask, a dtype and a generator for the numbers."""
-    n_post, n_pre = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    weights = ms.make_weights(draw(testing.patterns(n_post, n_pre)), storage)
-    return weights, weights.pattern.mask(), draw(dtypes), draw(testing.generators())
+layers = given(weights=testing.weights(), dtype=testing.dtypes(), rng=testing.generators())
 
 
 def close(found, expected, dtype):
@@ -34,13 +25,12 @@ def bits(a):
     return np.ascontiguousarray(a).view(f"i{a.itemsize}").tolist()
 
 
-@storages
-@given(st.data())
-def test_values_travel_in_pattern_order_and_come_back_bit_for_bit(storage, data):
-    weights, mask, dtype, rng = data.draw(layers(storage))
+@layers
+def test_values_travel_in_pattern_order_and_come_back_bit_for_bit(weights, dtype, rng):
+    mask = weights.pattern.mask()
     values = rng.choice([-1.5, -0.0, 0.0, np.nan, np.inf, 1e-40, 2.5], weights.nnz).astype(dtype)
     w = weights.from_values(values)
-    assert w.shape == (weights.shape if storage == "dense" else (weights.nnz,))
+    assert w.shape == (weights.shape if weights.storage == "dense" else (weights.nnz,))
     assert bits(weights.values(w)) == bits(values)
     matrix = np.zeros(weights.shape, dtype)
     matrix[mask] = values
@@ -50,10 +40,9 @@ def test_values_travel_in_pattern_order_and_come_back_bit_for_bit(storage, data)
         assert not any(np.shares_memory(made, other) for other in (values, matrix) + ((w,) if made is not w else ()))
 
 
-@storages
-@given(st.data())
-def test_pack_drops_what_lies_off_the_pattern(storage, data):
-    weights, mask, dtype, rng = data.draw(layers(storage))
+@layers
+def test_pack_drops_what_lies_off_the_pattern(weights, dtype, rng):
+    mask = weights.pattern.mask()
     matrix = rng.choice([-1.5, -0.0, np.nan, np.inf, 2.5], weights.shape).astype(dtype)
     kept = matrix.copy()
     back = weights.unpack(weights.pack(matrix))
@@ -62,11 +51,10 @@ def test_pack_drops_what_lies_off_the_pattern(storage, data):
     assert bits(matrix) == bits(kept)
 
 
-@storages
-@given(st.data())
-def test_the_maps_are_the_plain_matrix_products(storage, data):
-    weights, mask, dtype, rng = data.draw(layers(storage))
-    (n_post, n_pre), batch, steps = weights.shape, data.draw(st.integers(1, 5)), data.draw(st.integers(0, 4))
+@layers
+def test_the_maps_are_the_plain_matrix_products(weights, dtype, rng):
+    mask = weights.pattern.mask()
+    (n_post, n_pre), batch, steps = weights.shape, rng.integers(1, 6), rng.integers(0, 5)
     matrix = (rng.standard_normal(weights.shape) * mask).astype(dtype)
     x, dy = (rng.standard_normal((steps + 1, n, batch)).astype(dtype) for n in (n_pre, n_post))
     w = weights.pack(matrix)
@@ -83,11 +71,10 @@ def test_the_maps_are_the_plain_matrix_products(storage, data):
     close(weights.unpack(w * weights.by_col(s)), matrix * s.T, dtype)
 
 
-@storages
-@given(st.data())
-def test_off_the_pattern_a_gradient_is_plus_zero_even_beside_nan(storage, data):
-    weights, mask, dtype, rng = data.draw(layers(storage))
-    stacked, batch = data.draw(st.booleans()), data.draw(st.integers(1, 3))
+@layers
+def test_off_the_pattern_a_gradient_is_plus_zero_even_beside_nan(weights, dtype, rng):
+    mask = weights.pattern.mask()
+    stacked, batch = rng.integers(2), rng.integers(1, 4)
     x, dy = (
         rng.choice([-1.0, -0.0, 1.0, np.nan, np.inf, -np.inf], (2,) * stacked + (n, batch)).astype(dtype)
         for n in weights.shape[::-1]

@@ -41,7 +41,7 @@ class Rows:
 
 def table(x: Array) -> ModuleType:
     """Return the kernels for the library and dtype of `x`; what has no kernel of its own gets the reference."""
-    if x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8):
+    if x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8) or not x.dtype.isnative:
         return _load("reference")
     return _load({"numpy": _numpy_kernels(), "cupy": "with_cupy"}.get(array_module(x).__name__, "reference"))
 

@@ -23,16 +23,21 @@ SMALL = 1 << 15
 def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return W x, (n_post, batch)."""
     out = np.empty((rows.shape[0], x.shape[1]), np.result_type(values, x))
-    _spmm(rows.indptr, rows.indices.view(np.uint32), values, np.ascontiguousarray(x), out)
+    _spmm(rows.indptr, rows.indices.view(np.uint32), _laid_out(values), _laid_out(x), out)
     return out
 
 
 def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
     out = np.zeros(rows.indices.size, np.result_type(dy, x))
-    dy, x = (np.ascontiguousarray(a if a.ndim == 3 else a[None]) for a in (dy, x))
+    dy, x = (_laid_out(a if a.ndim == 3 else a[None]) for a in (dy, x))
     _sddmm(rows.indptr, rows.indices.view(np.uint32), dy, x, out)
     return out
+
+
+def _laid_out(array: np.ndarray) -> np.ndarray:
+    """Return an array as compiled code wants it: contiguous, in the machine's own byte order."""
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
 
 def row_sum(rows, values: np.ndarray) -> np.ndarray:

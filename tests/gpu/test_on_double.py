@@ -232,6 +232,15 @@ def test_the_gradient_check_passes(xp, storage, activation) -> None:
     assert {row.tensor for row in report.rows} >= {"W_in", "W_rec", "W_out", "x", "logits"}
 
 
+def test_two_training_steps_are_the_closed_form_s(xp, storage) -> None:
+    model, params, x, labels = network(storage)
+    dale = minisparse.Dale(signs())
+    minisparse.check_steps(model, params, x, labels, minisparse.Adam(lr=0.1), [dale]).assert_ok()
+    forgetful = minisparse.mistakes.find("adam-derived-weight").plant(minisparse.Adam(lr=0.1))
+    report = minisparse.check_steps(model, params, x, labels, forgetful, [dale])
+    assert report.codes == ("adam-derived-weight", "step")
+
+
 def test_the_gradient_check_finds_a_planted_error(xp, storage) -> None:
     model, *rest = network(storage, "tanh")
     backward = model.backward
@@ -239,7 +248,8 @@ def test_the_gradient_check_finds_a_planted_error(xp, storage) -> None:
         name: grad * (1.01 if name == "W_rec" else 1) for name, grad in backward(*args, **kwargs).items()
     }
     report = minisparse.check(model, *rest)
-    assert [(finding.code, finding.tensor) for finding in report.findings] == [("mismatch", "W_rec")]
+    assert [(finding.code, finding.tensor) for finding in report.findings] == [("factor", "W_rec")]
+    assert report.findings[0].evidence["factor"] == pytest.approx(1.01)
 
 
 def test_host_and_device_do_not_mix(xp, storage) -> None:

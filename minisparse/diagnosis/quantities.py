@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .backend import to_numpy
-from .probe import Probe
+from ..backend import to_numpy
+from ..probe import Probe
 
 TRANSFORMS = (
     ("{}", lambda q: q),
@@ -53,20 +53,22 @@ class Quantity:
             return None
         return np.broadcast_to(self.values, shape)
 
-    def along(self, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
+    def along(self, shape: tuple[int, ...], plain: bool = False) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the quantity, its square and 1 - its square along every choice of axes of a shape that it fits."""
         axes = [axis for axis, size in enumerate(self.values.shape) if size > 1]
         choices = [[place for place, size in enumerate(shape) if size == self.values.shape[axis]] for axis in axes]
-        plain = self.values.squeeze()
+        values = self.values.squeeze()
         for number, places in enumerate(itertools.islice(itertools.product(*choices), 24)):
             if len(set(places)) < len(places):
                 continue
-            laid = plain.transpose(np.argsort(places)).reshape(
+            laid = values.transpose(np.argsort(places)).reshape(
                 [shape[place] if place in places else 1 for place in range(len(shape))]
             )
             name = f"{self.name}{TURNED}" if number else self.name
             if np.ptp(laid) > 1e-6 * np.abs(laid).max():
                 yield name, laid
+                if plain:
+                    continue
                 yield f"{name}²", laid * laid
                 yield f"(1 - {name}²)", 1 - laid * laid
                 yield f"(1 - {name})", 1 - laid

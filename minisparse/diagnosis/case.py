@@ -1,0 +1,52 @@
+"""One wrong gradient as data: the Jacobian S it computes, the right one J, and what may explain the difference."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from .quantities import Quantity
+
+CLOSE = 2e-5
+"""Two arrays are equal if they differ by at most this share of the larger magnitude."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One wrong gradient: S, J (outputs x entries) and what may explain them."""
+
+    name: str
+    S: np.ndarray
+    J: np.ndarray
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    known: list[Quantity]
+    others: dict[str, np.ndarray]
+    judged: np.ndarray
+
+    @property
+    def scale(self) -> float:
+        return float(max(np.abs(self.J).max(), np.abs(self.S).max()))
+
+    def same(self, a: np.ndarray, b: np.ndarray, scale: float | None = None) -> bool:
+        return bool(np.abs(a - b).max(initial=0) <= CLOSE * (scale or self.scale))
+
+    def cube(self, jacobian: np.ndarray) -> np.ndarray:
+        return jacobian.reshape(jacobian.shape[0], *self.in_shape)
+
+    def joint(self, jacobian: np.ndarray) -> np.ndarray:
+        """Return a Jacobian with all the axes of the output, then all the axes of the tensor."""
+        return jacobian.reshape(*self.out_shape, *self.in_shape)
+
+    def laid_out(self, plain: bool = False) -> list[tuple[str, np.ndarray]]:
+        """Return every known array along every choice of axes that it fits, and unless `plain` its transforms."""
+        shape = (*self.out_shape, *self.in_shape)
+        return [entry for quantity in self.known if quantity.kind != "size" for entry in quantity.along(shape, plain)]
+
+
+def parallel(array: np.ndarray, direction: np.ndarray, axis: int) -> bool:
+    """Whether an array is a multiple of a direction along one axis, a multiple of its own at every other place."""
+    square = (direction * direction).sum(axis, keepdims=True)
+    share = (array * direction).sum(axis, keepdims=True) / np.where(square > 0, square, 1)
+    return bool(np.abs(array - share * direction).max() <= 1e-4 * np.abs(array).max())
