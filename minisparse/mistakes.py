@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import functools
 import importlib
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -84,38 +85,53 @@ class Mistake:
         >>> wrong_loss(numpy.zeros((2, 1)), numpy.array([0]))[1].ravel()
         array([ 0.5, -0.5])
         """
-        twin = self._twin(part)
-        if hasattr(twin, "weights") and hasattr(twin, "config"):
-            twin = copy.copy(twin)
-            for name, value in list(vars(twin).items()):
-                if isinstance(value, dict):
-                    setattr(twin, name, {key: self._twin(entry) for key, entry in value.items()})
-                else:
-                    setattr(twin, name, self._twin(value))
-        return twin
+        home, mutant = module_of(self.tag), _mutant(self.tag, self.wrong)
+        return _rebuilt(part, lambda name: mutant if name == home else importlib.import_module(name))
 
-    def _twin(self, part: Any) -> Any:
-        """Return a part with every line the library's own, but for the tagged one."""
-        home, name = _home(part), getattr(part, "__name__", type(part).__name__)
-        if not home.startswith("minisparse."):
-            return part
-        mine = home == module_of(self.tag)
-        module = _mutant(self.tag, self.wrong) if mine else importlib.import_module(home)
-        if isinstance(part, FunctionType):
-            return getattr(module, name, part)
-        if hasattr(part, "slope"):
-            known = module.ACTIVATIONS.get(part.name)
-            return dataclasses.replace(part, slope=known.slope) if known else part
-        twin = copy.copy(part)
-        twin.__class__ = getattr(module, name, type(part))
-        for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
-            delattr(twin, own)  # a method that was exchanged on the object
-        if hasattr(part, "kernels"):
-            kernels = _mutant(self.tag, self.wrong) if module_of(self.tag) == _KERNELS else None
-            twin.kernels = (lambda w: kernels) if kernels else type(twin).kernels
-        if hasattr(part, "state"):
-            twin.state = copy.deepcopy(part.state)
-        return twin
+
+def restored(part: Any) -> Any:
+    """Return a copy of a model, optimiser, hook or function whose every line is the library's own.
+
+    Examples
+    --------
+    >>> wrong_loss = minisparse.mistakes.find("loss-sign").plant(minisparse.softmax_cross_entropy)
+    >>> minisparse.mistakes.restored(wrong_loss) is minisparse.softmax_cross_entropy
+    True
+    """
+    return _rebuilt(part, importlib.import_module)
+
+
+def _rebuilt(part: Any, module: Callable[[str], ModuleType]) -> Any:
+    twin = _twin(part, module)
+    if hasattr(twin, "weights") and hasattr(twin, "config"):
+        for name, value in list(vars(twin).items()):
+            if isinstance(value, dict):
+                setattr(twin, name, {key: _twin(entry, module) for key, entry in value.items()})
+            else:
+                setattr(twin, name, _twin(value, module))
+    return twin
+
+
+def _twin(part: Any, module: Callable[[str], ModuleType]) -> Any:
+    """Return a part that runs the lines of the modules that `module` names."""
+    home, name = _home(part), getattr(part, "__name__", type(part).__name__)
+    if not home.startswith("minisparse."):
+        return copy.copy(part) if hasattr(part, "config") else part
+    if isinstance(part, FunctionType):
+        return getattr(module(home), name, part)
+    if hasattr(part, "slope"):
+        known = module(home).ACTIVATIONS.get(part.name)
+        return dataclasses.replace(part, slope=known.slope) if known else part
+    twin = copy.copy(part)
+    twin.__class__ = getattr(module(home), name, type(part))
+    for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
+        delattr(twin, own)  # a method that was exchanged on the object
+    if hasattr(part, "kernels"):
+        kernels = module(_KERNELS)
+        twin.kernels = type(twin).kernels if kernels is importlib.import_module(_KERNELS) else lambda w: kernels
+    if hasattr(part, "state"):
+        twin.state = copy.deepcopy(part.state)
+    return twin
 
 
 _KERNELS = "minisparse.kernels.reference"

@@ -11,6 +11,8 @@ from .backend import Array, array_module, to_numpy
 from .errors import InputError
 from .report import Finding
 
+FLOOR = 1e-8
+"""Share of |f| that is added to the largest numeric gradient in the denominator of the error."""
 STEP = 1e-5
 """Difference step, as a share of the tensor's largest magnitude."""
 
@@ -55,6 +57,8 @@ class Probe:
             if not np.array_equal(to_numpy(array), self._hosts[name], equal_nan=True):
                 self.findings.append(Finding("changed-input", name, "forward changes this input; work on a copy"))
         self._module = array_module(y)
+        if y.dtype.kind not in "fiub":
+            raise InputError(f"forward returns {y.dtype}; a gradient check needs real numbers")
         self.y = to_numpy(y).astype(float)
         if not self.y.size:
             raise InputError(
@@ -63,11 +67,19 @@ class Probe:
             )
         if not np.isfinite(self.y).all():
             raise InputError("forward returns nan or inf at these inputs, so no gradient can be judged; use others")
+        if _single(self.y) and _single(self._beside()):
+            raise InputError(
+                "forward computes in float32 although its inputs are float64, too coarse for a difference quotient; "
+                "keep the dtype of the inputs"
+            )
         again = to_numpy(self._call(given))
         if not np.array_equal(again, self.y):
             self.findings.append(Finding("not-deterministic", "y", "two forward calls on the same inputs differ"))
         self.dy = np.random.default_rng(seed).standard_normal(self.y.shape) if dy is None else _like(dy, self.y)
+        if not self.dy.any():
+            raise InputError("dy is 0, so every gradient is; pass another one or none")
         self.size = abs(float((self.dy * self.y).sum()))
+        self._steps: dict = {}
         self.rounding = np.finfo(float).eps * float(np.abs(self.dy * self.y).sum())
 
     def _first_call(self, given: dict[str, Array]) -> tuple[Array, Any]:
@@ -83,6 +95,12 @@ class Probe:
 
     def _call(self, given: dict[str, Array]) -> Array:
         return self._forward(**given, **self.others)[0]
+
+    def _beside(self) -> np.ndarray:
+        """Return the output a few roundings away, where no input is a float32 by chance."""
+        rng = np.random.default_rng(0)
+        moved = {name: host * (1 + 1e-9 * rng.random(host.shape)) for name, host in self._hosts.items()}
+        return to_numpy(self._call({name: self._place(name, host) for name, host in moved.items()}))
 
     def _place(self, name: str, host: np.ndarray) -> Array:
         xp = self._modules[name]
@@ -101,9 +119,32 @@ class Probe:
         """Return the difference step that suits an input's magnitude."""
         return STEP * (np.abs(self.value(name)).max(initial=0) or 1.0)
 
+    def floor(self, name: str) -> float:
+        """Return what is added to the denominator of an input's error: 1e-8 |f|, per unit where the input is large."""
+        return FLOOR * self.size / max(1.0, float(np.abs(self.value(name)).max(initial=0)))
+
+    def refined(self, name: str, place: tuple[int, ...], exact: float, numeric: float) -> tuple[float, float]:
+        """Shrink the step at one entry while the difference quotient still moves towards or past the exact value.
+
+        Where the function bends within the step, a quarter of the step has a sixteenth of the error; where it does
+        not, nothing changes and the first quotient stands. Returns the quotient and its step.
+        """
+        unit, step = np.zeros(self.value(name).shape), self.step(name)
+        unit[place] = 1
+        for _ in range(16):
+            with np.errstate(all="ignore"):
+                finer = self.slope(name, unit, step / 4)[0]
+            settled = abs(finer - numeric) <= 0.1 * abs(exact - finer)
+            if settled or not self.rounding / (step / 4) < abs(exact - finer):
+                break
+            step, numeric = step / 4, finer
+        self._steps[name, place] = step
+        return numeric, step
+
     def _moved(self, name: str, moved: np.ndarray) -> np.ndarray:
         given = {k: self._place(k, moved if k == name else host) for k, host in self._hosts.items()}
-        return to_numpy(self._call(given)) - self.y
+        with np.errstate(all="ignore"):  # a step may leave the domain; the check then takes a smaller one
+            return to_numpy(self._call(given)) - self.y
 
     def change(self, name: str, moved: np.ndarray) -> float:
         """Return f(moved) - f(inputs)."""
@@ -117,9 +158,9 @@ class Probe:
 
     def jacobian(self, name: str) -> np.ndarray:
         """Return the central differences of every output entry by every entry of an input, (y.size, entries)."""
-        value, step = self.value(name), self.step(name)
-        columns = []
-        for unit in np.eye(value.size).reshape(value.size, *value.shape):
+        value, columns = self.value(name), []
+        for place, unit in zip(np.ndindex(value.shape), np.eye(value.size).reshape(-1, *value.shape), strict=True):
+            step = self._steps.get((name, place), self.step(name))
             ahead, behind = self._moved(name, value + step * unit), self._moved(name, value - step * unit)
             columns.append((ahead - behind).ravel() / (2 * step))
         return np.array(columns).reshape(value.size, self.y.size).T
@@ -148,12 +189,20 @@ def is_float(value: Any) -> bool:
 
 
 def is_table(value: Any) -> bool:
-    """Whether a value is an array of numbers written as lists: nested, or with fractions in it."""
+    """Whether a value is an array of fractions written as lists."""
     try:
         array = np.array(value) if isinstance(value, list) else None
     except ValueError:
         return False
-    return array is not None and (array.dtype.kind == "f" or (array.dtype.kind == "i" and array.ndim > 1))
+    return array is not None and array.dtype.kind == "f"
+
+
+def _single(y: np.ndarray) -> bool:
+    """Whether numbers have just the precision of float32: more than 17 bits, none beyond 24."""
+    with np.errstate(all="ignore"):
+        fits = np.array_equal(y.astype(np.float32).astype(float), y)
+        fraction = np.frexp(y)[0] * 2.0**17
+    return bool(fits and np.any(fraction != np.round(fraction)))
 
 
 def protected(array: np.ndarray) -> np.ndarray:

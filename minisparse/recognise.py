@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, array_module, to_numpy
-from .mistakes import Mistake, catalogue
+from .mistakes import Mistake, catalogue, restored
 from .report import Finding, GradientReport
 
 SAME = 1e-7
@@ -35,26 +35,23 @@ def recognise(
     findings : list of Finding
         At most one: the mistake recognised, with those that cannot be told from it.
     blind : list of str
-        Codes of the mistakes whose gradients are the right ones at these sizes (empty if something is wrong).
+        Codes of the mistakes whose gradients are the right ones at these sizes.
     """
     gradients = _of_loss if not hasattr(subject, "forward") else _of_model
     rows = [row for row in catalogue() if row.family != "optimiser" and row.concerns(subject)]
     if not rows:
         return [], []
+    found = {}
     with np.errstate(all="ignore"):
-        own = gradients(subject, given, data, seed)
-        equal = [row for row in rows if _gives(own, row, gradients, (subject, given, data, seed))]
-    if report.ok:
-        return [], [row.code for row in equal]
-    return ([named(equal)] if equal else []), []
-
-
-def _gives(own: dict, row: Mistake, gradients: Callable, arguments: tuple) -> bool:
-    subject, *rest = arguments
-    try:
-        return same(own, gradients(row.plant(subject), *rest))
-    except (ValueError, IndexError):  # a wrong line that does not even run at these sizes
-        return False
+        own, right = (gradients(part, given, data, seed) for part in (subject, restored(subject)))
+        for row in rows:
+            try:
+                found[row] = gradients(row.plant(subject), given, data, seed)
+            except (ValueError, IndexError):  # a wrong line that does not even run at these sizes
+                continue
+    blind = [row for row, grads in found.items() if same(right, grads)]
+    equal = [row for row, grads in found.items() if row not in blind and same(own, grads)]
+    return ([named(equal)] if equal and not report.ok else []), [row.code for row in blind]
 
 
 def named(rows: list[Mistake]) -> Finding:

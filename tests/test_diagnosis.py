@@ -61,7 +61,11 @@ ELEMENTWISE = {
     "reversed": (lambda dy, x: (2 * dy * x)[::-1], "permuted", "axis 0 of x is reversed"),
     "off by one": (lambda dy, x: np.roll(2 * dy * x, 1, 1), "permuted", "axis 1 of x is rolled by 1"),
     "summed": (lambda dy, x: np.ones_like(x) * (2 * dy * x).sum(1, keepdims=True), "summed", "the sum of the right"),
-    "mixed": (lambda dy, x: 2 * x * dy.mean(1, keepdims=True), "mixed", "examples are mixed"),
+    "mixed": (
+        lambda dy, x: 2 * x * dy.mean(1, keepdims=True),
+        "mixed",
+        "along axis 1 (the examples, if that is the batch) is mixed",
+    ),
     "no dy": (lambda dy, x: 2 * x, "ignores-dy", "does not depend on dy"),
     "dy squared": (lambda dy, x: 2 * x * dy * dy, "not-linear", "not linear in dy"),
 }
@@ -246,3 +250,26 @@ def test_no_right_model_is_accused(network, seed):
     opt, dale = ms.Adam(lr=0.01), ms.Dale(np.ones((network.model.n, 1)))
     step = ms.check_steps(network.model, network.params, network.x, network.labels, opt, [dale], seed=seed)
     assert step.ok or step.codes == ("unjudged",), str(step)
+
+
+def test_axes_that_forward_keeps_apart_are_not_taken_for_time():
+    x = {"x": np.random.default_rng(0).standard_normal((4, 3, 5))}
+
+    def backward(dy, y):
+        dx = dy[..., None] * (1 - y * y)
+        dx[:-1] = 0
+        return {"x": dx}
+
+    report = ms.check_pair(lambda x: (np.tanh(x).sum(2), np.tanh(x)), backward, x)
+    assert report.codes == ("confined",)
+    shared = {
+        "x": np.random.default_rng(0).standard_normal((4, 3)),
+        "W": np.random.default_rng(1).standard_normal((3, 5)),
+    }
+
+    def two_causes(dy, c):
+        da = dy * (1 - c[2] ** 2)
+        return {"x": da @ c[1].T * 2, "W": c[0].T @ (dy * np.sin(7 * c[2]))}
+
+    report = ms.check_pair(lambda x, W: (np.tanh(x @ W), (x, W, np.tanh(x @ W))), two_causes, shared)
+    assert {finding.tensor: finding.code for finding in report.findings} == {"x": "factor", "W": "mismatch"}

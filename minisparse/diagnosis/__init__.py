@@ -32,7 +32,18 @@ ATTEMPTS: tuple[Callable[[Case], Any], ...] = (
     reordered, contracted, summed, mixed, confined, extra_term, along, peeled, last_step,
 )  # fmt: skip
 
+SHARED = {"step-factor", "truncated", "confined", "mixed", "diagonal", "operand"}
+"""Causes that lie on the way to several inputs; a factor or an exchanged axis is one gradient's own."""
+
 __all__ = ["diagnose"]
+
+
+def as_float(gradient: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a gradient as float64 on the host; refuse another shape."""
+    array = np.asarray(to_numpy(gradient) if hasattr(gradient, "dtype") else gradient, float)
+    if array.shape != shape:
+        raise ValueError(f"a gradient of shape {array.shape} for an input of shape {shape}")
+    return array
 
 
 def diagnose(
@@ -63,23 +74,32 @@ def diagnose(
     total = sum(probe.value(name).size for name in probe.floats)
     if not names or probe.y.size * total > LARGEST:
         return {}
-    calls = [backward(probe.cotangent(unit.reshape(probe.y.shape)), probe.cache) for unit in np.eye(probe.y.size)]
-    double, nothing = (backward(probe.cotangent(factor * probe.dy), probe.cache) for factor in (2, 0))
+    cotangents = [*np.eye(probe.y.size).reshape(-1, *probe.y.shape), 2 * probe.dy, 0 * probe.dy]
+    try:
+        answers = [backward(probe.cotangent(dy), probe.cache) for dy in cotangents]
+        answers = [{name: as_float(grads[name], probe.value(name).shape) for name in names} for grads in answers]
+    except Exception:  # a backward pass that cannot be asked about single outputs stays a plain mismatch
+        return {}
+    *calls, double, nothing = answers
     right = {name: probe.jacobian(name) for name in probe.floats}
     known = quantities(probe, support)
     found = {}
     for name in names:
-        S = np.array([to_numpy(grads[name]).ravel() for grads in calls], float)
-        grad, twice, zero = (to_numpy(grads[name]).ravel().astype(float) for grads in (probe.grads, double, nothing))
+        S = np.array([grads[name].ravel() for grads in calls])
+        grad = as_float(probe.grads[name], probe.value(name).shape).ravel()
+        twice, zero = double[name].ravel(), nothing[name].ravel()
         J = right[name]
         on = judged[name].ravel()
         if not on.all():
             J, S, grad, twice, zero = J * on, S * on, grad * on, twice * on, zero * on
         case = Case(name, S, J, probe.value(name).shape, probe.y.shape, known, right, judged[name])
+        if not np.isfinite(S).all() or not np.isfinite(J).all():
+            continue
         if not case.same(S.T @ probe.dy.ravel(), grad, np.abs(grad).max() or 1.0):
             explained = not_linear(case, grad, twice, zero)
         else:
-            explained = first_that_holds(case, ATTEMPTS)
+            with np.errstate(all="ignore"):
+                explained = first_that_holds(case, ATTEMPTS)
         if explained:
             code, sentence, evidence = explained
             found[name] = Finding(code, name, sentence, evidence)
@@ -96,6 +116,8 @@ def _shared_cause(found: dict[str, Finding], names: list[str]) -> dict[str, Find
     if len({finding.code for finding in clear.values()}) != 1:
         return found
     source, cause = next(iter(clear.items()))
+    if cause.code not in SHARED:
+        return found
     for name in names:
         if name not in clear:
             sentence = f"probably the same cause as in {source}: {cause.sentence}"

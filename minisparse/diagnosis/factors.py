@@ -9,6 +9,7 @@ import numpy as np
 from .case import CLOSE, Case
 from .quantities import TURNED
 from .regions import name_region
+from .structure import is_kept_apart
 
 
 def one_number(case: Case) -> tuple | None:
@@ -102,7 +103,8 @@ def explain_factor(case: Case, factor: np.ndarray, fixed: np.ndarray, what: str)
 def is_cut(case: Case, what: str, region: dict) -> bool:
     """Whether a sequence's gradient vanishes before some step although only its end is an output."""
     stacked = len(case.out_shape) == 3 and case.out_shape[0] == case.in_shape[0]
-    return what == case.name and bool(region.get("first")) and len(case.in_shape) == 3 and not stacked
+    sequence = len(case.in_shape) == 3 and not stacked and not is_kept_apart(case, 0)
+    return what == case.name and bool(region.get("first")) and sequence
 
 
 def own_number(case: Case) -> tuple | None:

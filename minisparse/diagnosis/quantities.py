@@ -108,8 +108,7 @@ def quantities(probe: Probe, support: dict[str, Any]) -> list[Quantity]:
         if axes:
             named = " = ".join(axes).replace("the output", "y")
             found.append(Quantity(f"{size} ({named})", np.array(float(size)), "size"))
-    lengths = {quantity.values.item() for quantity in found if quantity.kind == "size"}
-    found += [Quantity(str(k), np.array(float(k)), "size") for k in (2, 3) if k not in lengths]
+    found += [Quantity(str(k), np.array(float(k)), "size") for k in (2, 3)]
     return found
 
 
@@ -136,11 +135,18 @@ def _add_reductions(found: list[Quantity], quantity: Quantity) -> None:
         _add(found, f"the standard deviation {over} {name}", values.std(**settings), "reduced")
 
 
+def _is_stack(values: list | tuple) -> bool:
+    return all(map(_is_numeric, values)) and len({value.shape for value in values}) == 1
+
+
+def _is_numeric(value: Any) -> bool:
+    return hasattr(value, "dtype") and value.dtype.kind in "fiub"
+
+
 def _arrays_in(cache: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
     """Find the arrays in a cache, down one level of tuples, dicts and namespaces."""
-    if hasattr(cache, "dtype") or isinstance(cache, float):
-        if np.asarray(to_numpy(cache)).dtype.kind in "fiub":
-            yield name, np.asarray(to_numpy(cache))
+    if _is_numeric(cache):
+        yield name, np.asarray(to_numpy(cache))
         return
     if isinstance(cache, dict):
         parts = ((f"{name}[{key!r}]", value) for key, value in cache.items())
@@ -149,11 +155,11 @@ def _arrays_in(cache: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
     else:
         parts = ((f"{name}.{key}", value) for key, value in getattr(cache, "__dict__", {}).items())
     for label, value in parts:
-        if hasattr(value, "dtype") and np.asarray(to_numpy(value)).dtype.kind in "fiub":
+        if _is_numeric(value):
             yield label, np.asarray(to_numpy(value))
         elif isinstance(value, float):
             yield label, np.asarray(value)
-        elif isinstance(value, list) and len({np.shape(v) for v in value if hasattr(v, "dtype")}) == 1:
+        elif isinstance(value, (list, tuple)) and _is_stack(value):
             yield label, np.stack([to_numpy(v) for v in value])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from .case import Case, parallel
 from .factors import extra_factor, one_number, per_entry, per_output
 from .products import coefficients, linear_maps
-from .structure import diagonal, mixed
+from .structure import diagonal, is_kept_apart, mixed
 from .terms import along
 
 INNER: tuple[Callable[[Case], Any], ...] = (
@@ -55,7 +55,7 @@ def peeled(case: Case) -> tuple | None:
 
 def last_step(case: Case) -> tuple | None:
     """Explain a sequence's gradient at its last time step, which no way back through time has touched."""
-    if len(case.in_shape) != 3 or case.in_shape[0] < 3:
+    if len(case.in_shape) != 3 or case.in_shape[0] < 3 or is_kept_apart(case, 0):
         return None
     steps = case.in_shape[0]
     S, J = case.cube(case.S)[:, -1], case.cube(case.J)[:, -1]

@@ -15,7 +15,7 @@ def not_linear(case: Case, grad: np.ndarray, twice: np.ndarray, zero: np.ndarray
     scale = np.abs(grad).max() or 1.0
     if case.same(twice, grad, scale) and case.same(zero, grad, scale):
         return "ignores-dy", "the gradient does not depend on dy; multiply the local derivative by it", {}
-    return "not-linear", "the gradient is not linear in dy: twice the cotangent must give twice the gradient", {}
+    return "not-linear", "the gradient is not linear in dy: that of a sum of cotangents must be the sum of theirs", {}
 
 
 def zero(case: Case) -> tuple | None:
@@ -42,6 +42,12 @@ def matched_axes(case: Case) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]
                     for A in (case.S, case.J)
                 )
                 yield out_axis, axis, S, J
+
+
+def is_kept_apart(case: Case, axis: int) -> bool:
+    """Whether the output has an axis each of whose indices depends on one index of this axis alone: no time axis."""
+    apart = [np.abs(J[~np.eye(len(J), dtype=bool)]).max() for _, a, _, J in matched_axes(case) if a == axis]
+    return any(value <= 1e-7 * case.scale for value in apart)
 
 
 def diagonal(case: Case) -> tuple | None:
@@ -115,7 +121,9 @@ def mixed(case: Case) -> tuple | None:
     for _, axis, S, J in reversed(list(matched_axes(case))):
         apart = ~np.eye(len(S), dtype=bool)
         if np.abs(J[apart]).max() <= 1e-7 * case.scale < CLOSE * case.scale < np.abs(S[apart]).max():
-            what = "examples are mixed" if axis == len(case.in_shape) - 1 > 0 else f"the entries along axis {axis} mix"
-            sentence = f"{what}: a sum or mean runs over axis {axis}, which forward keeps apart"
+            last = " (the examples, if that is the batch)" if axis == len(case.in_shape) - 1 > 0 else ""
+            sentence = (
+                f"what forward keeps apart along axis {axis}{last} is mixed: does a sum, mean or product run over it?"
+            )
             return "mixed", sentence, {"axis": axis}
     return None

@@ -6,6 +6,7 @@ import numpy as np
 
 from .case import CLOSE, Case
 from .factors import name_array, steps_back
+from .structure import is_kept_apart
 
 
 def through_time(case: Case) -> tuple | None:
@@ -49,7 +50,7 @@ def way_back(case: Case, error: np.ndarray) -> tuple | None:
     sentence = (
         "right where no step back through time was taken, wrong after one: what a step back multiplies by is wrong"
     )
-    if len(case.in_shape) == 3 and case.in_shape[0] > 2:
+    if len(case.in_shape) == 3 and case.in_shape[0] > 2 and not is_kept_apart(case, 0):
         wrong = error.any(0).reshape(case.in_shape).any((1, 2))
         if wrong[:-1].all() and not wrong[-1]:
             return "step-factor", f"the gradient is {sentence}", {"steps": "before the last"}
