@@ -293,6 +293,7 @@ def run_cell(config, checkpoint):
     )
     accuracy = [row["test_accuracy"] for row in history[1:]]
     return {
+        "origin": dataset.origin,
         "storage_used": weights.storage,
         "predicted_gain": ms.predicted_gain(n, p, 10 / n, f, k),
         "forward_gain": gains[0],
@@ -326,29 +327,21 @@ if story:
     controls = {"reset": 1.0, "clipped": 1.0, "implanted": 0.1}
     parts += [("memory", p, clamps[0], {**short, "adam": adam}) for adam, p in controls.items()]
 
-rows_file = args.out / "rows.jsonl"
-rows = results.read(rows_file) if args.resume else []
-done = {row["key"]: row for row in rows}
 common = {"dataset": args.dataset, "nodes": args.nodes, "storage": args.storage}
 cells = [
     {"part": part, "config": {**common, "density": density, "clamp": clamp, "seed": seed, **settings}}
     for part, density, clamp, settings in parts
     for seed in range(args.seeds)
 ]
-rows = []
-for number, cell in enumerate(cells, 1):
-    made_by = results.stamp(args.command, "dale")
-    name = results.key({**cell, "sources": made_by["sources_sha256"]})  # a row of other sources is not this cell's
-    checkpoint = args.out / f"{name}.npz"
-    if name not in done:
-        measured = run_cell(cell["config"], checkpoint)
-        done[name] = {**cell, "key": name, "origin": dataset.origin, **measured, "made_by": made_by}
-    rows.append(done[name])
-    results.write(rows_file, rows)
-    checkpoint.unlink(missing_ok=True)
-    c, row = cell["config"], rows[-1]
+
+
+def line(row):
+    c = row["config"]
     after = f"{row['accuracy'][-1]:.1f} % after {c['epochs']} epochs"
-    print(f"  {number}/{len(cells)}  {title(c)}, {c['clamp']}, seed {c['seed']}: {after}", flush=True)
+    return f"{title(c)}, {c['clamp']}, seed {c['seed']}: {after}"
+
+
+rows = results.run_cells(args, "dale", cells, run_cell, line)
 
 # %%
 # The table. A delay is the first epoch above 20 % test accuracy, minus 1; chance is at most 15 %.

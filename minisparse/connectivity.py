@@ -224,15 +224,15 @@ def fixed_count(n_post: int, n_pre: int, count: int, rng: Rng) -> Pattern:
     if not 0 <= count <= places:
         raise InputError(f"count must lie in 0..{places} for a {n_post} x {n_pre} layer, got {count}")
     if 2 * count > places:
-        absent = _distinct(places, places - count, rng)
+        absent = distinct(places, places - count, rng)
         flat = np.setdiff1d(np.arange(places), absent, assume_unique=True)
     else:
-        flat = _distinct(places, count, rng)
+        flat = distinct(places, count, rng)
     indptr = np.searchsorted(flat, np.arange(n_post + 1, dtype=np.int64) * n_pre)
     return Pattern(indptr, (flat % n_pre).astype(np.int32), (n_post, n_pre))
 
 
-def _distinct(places: int, count: int, rng: Rng) -> np.ndarray:
+def distinct(places: int, count: int, rng: Rng) -> np.ndarray:
     """Draw `count` distinct integers below `places`, sorted; drawn with repeats, repeats dropped, surplus removed."""
     integers = rng.integers if isinstance(rng, np.random.Generator) else rng.randint
     chosen = np.zeros(0, np.int64)

@@ -9,9 +9,10 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from .backend import describe
 from .errors import FileError
@@ -96,6 +97,46 @@ def write(path: Path, rows: Iterable[dict]) -> None:
     """Write rows, aside and renamed."""
     text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
     write_aside(path, lambda file: file.write(text.encode()))
+
+
+def run_cells(
+    args: Any, chapter: str, cells: Iterable[dict], measure: Callable[[dict, Path], dict], shown: Callable[[dict], str]
+) -> list[dict]:
+    """Run a chapter's cells one by one, write each one's row as soon as it is there, and print a line about it.
+
+    With ``--resume`` a cell whose row is there, made by the same sources, is not run again.
+
+    Parameters
+    ----------
+    args : namespace
+        From `cli.chapter`: out, command, resume.
+    chapter : str
+    cells : list of dict
+        Each with a ``config`` of plain values, and whatever else its row should carry.
+    measure : callable
+        ``measure(config, checkpoint)`` returns the numbers; the checkpoint's path is free for it to use.
+    shown : callable
+        Turns a row into a line.
+
+    Returns
+    -------
+    list of dict
+        The rows, in the order of the cells.
+    """
+    file, cells = args.out / "rows.jsonl", list(cells)
+    done = {row["key"]: row for row in (read(file) if args.resume else [])}
+    rows: list[dict] = []
+    for number, cell in enumerate(cells, 1):
+        made_by = stamp(args.command, chapter)
+        name = key({**cell, "sources": made_by["sources_sha256"]})  # a row of other sources is not this cell's
+        checkpoint = args.out / f"{name}.npz"
+        if name not in done:
+            done[name] = {**cell, "key": name, **measure(cell["config"], checkpoint), "made_by": made_by}
+        rows.append(done[name])
+        write(file, rows)
+        checkpoint.unlink(missing_ok=True)
+        print(f"  {number}/{len(cells)}  {shown(rows[-1])}", flush=True)
+    return rows
 
 
 def record(out: Path, chapter: str, files: Iterable[str]) -> None:

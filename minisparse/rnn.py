@@ -33,7 +33,7 @@ class RNN:
         Classes.
     activation : str or Activation
         "relu", "tanh" or "sigmoid".
-    normalise : Plain, optional
+    normalise : Plain, Dendritic, Joint, LpConstant or LpVariable, optional
         Rule from raw parameter to recurrent weight, `Plain` if omitted.
     biases : {2, 1}
         The reference has two recurrent biases with equal gradients, so their sum moves at twice the learning rate;
@@ -89,7 +89,7 @@ class RNN:
             "n_out": self.n_out,
             "synapses": self.weights["W_rec"].nnz,
             "activation": self.activation.name,
-            "normalise": type(self.normalise).__name__,
+            "normalise": repr(self.normalise),
             "biases": len(self.biases),
         }
 
@@ -120,7 +120,8 @@ class RNN:
         Returns
         -------
         dict of arrays
-            W_in (n, n_in), W_rec (packed), b_in, b_rec (n, 1), W_out (n_out, n), b_out (n_out, 1).
+            W_in (n, n_in), W_rec (packed), b_in, b_rec (n, 1), W_out (n_out, n), b_out (n_out, 1), and the rule's own:
+            s_rec (1, 1) or g_rec (n, 1).
         """
         w_max = W_MAX if w_max is None else w_max
         if not w_max > 0:
@@ -144,7 +145,8 @@ class RNN:
             params[name] = uniform(self.n, 1)
         params["W_out"] = uniform(self.n_out, self.n)
         params["b_out"] = uniform(self.n_out, 1)
-        return params
+        extras = self.normalise.init(weights, params["W_rec"])
+        return params | {f"{name}_rec": value for name, value in extras.items()}
 
     def weight(self, params: dict[str, Array], name: str = "W_rec") -> Array:
         """Return the effective packed weight of a sparse parameter."""

@@ -54,6 +54,12 @@ class _Weights:
 
         return self._device(x, "columns", make)
 
+    def afferents(self, like: Array) -> Array:
+        """Return the number of each neuron's synapses, at least 1, (n_post, 1), in the dtype and library of `like`."""
+        name = f"afferents {like.dtype}"
+        counts = np.maximum(self.pattern.afferents(), 1)[:, None]
+        return self._device(like, name, lambda put: put(counts.astype(like.dtype)))
+
     def _expect(self, array: Array, shape: tuple, what: str) -> Array:
         if array.shape != shape:
             raise InputError(f"{what} must have shape {shape} for {self!r}, got {tuple(array.shape)}")
@@ -123,6 +129,10 @@ class DenseWeights(_Weights):
         """Return the packed gradient dy xᵀ, summed over the batch (and over time for stacks)."""
         self._expect_stacks(dy, x)
         return self._zero_off_pattern(sum_outer(dy, x))  # (S3)
+
+    def masked(self, w: Array) -> Array:
+        """Set packed values off the pattern to +0.0, in place, whatever they are; returns them."""
+        return self._zero_off_pattern(w)
 
     def row_sum(self, w: Array) -> Array:
         """Return each neuron's summed afferent values, (n_post, 1)."""
@@ -219,6 +229,10 @@ class CsrWeights(_Weights):
         """Return the packed gradient dy xᵀ, summed over the batch (and over time for stacks)."""
         self._expect_stacks(dy, x)
         return kernels.table(dy).sddmm(self._rows(dy), dy, x)  # (S6)
+
+    def masked(self, w: Array) -> Array:
+        """Return packed values as they are: there are none off the pattern."""
+        return w
 
     def row_sum(self, w: Array) -> Array:
         """Return each neuron's summed afferent values, (n_post, 1)."""

@@ -80,6 +80,27 @@ def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path):
     assert shown[3, 5] > shown[1, 5] > shown[3, 1] > shown[1, 1]
 
 
+def test_the_equations_chapter_writes_its_table_and_figure(tmp_path):
+    done = run("equations", "--smoke", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["equations.png", "rows.jsonl"]
+    assert "exact    dg = 1.1, dv = [-0.32  0.24]" in done.stdout
+    assert "printed  dg = 11, dv = [-5.6 -6.8]" in done.stdout
+
+
+def test_the_dendritic_chapter_writes_every_figure_and_trains_each_network_once(tmp_path):
+    done = run("dendritic", "--smoke", "--gradient", "both", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    figures = {f"{name}.png" for name in ("1D", "2A", "2B", "3C", "3E", "3F", "3G")}
+    assert {p.name for p in tmp_path.iterdir()} == {*figures, "rows.jsonl"}
+    written = rows(tmp_path)
+    assert len({row["key"] for row in written}) == len(written)
+    assert "lr 0.05, gradient both, metric after_rewiring, control both" in done.stdout
+    for row in written:
+        assert sum(row["afferents"]) == sum(row["efferents"]) > 0
+        assert len(row["after_rewiring"]) == len(row["before_rewiring"]) == len(row["cost"]) == 2
+
+
 def test_the_first_chapter_ends_with_what_each_check_sees(tmp_path):
     done = run("dale", *TINY, "--out", tmp_path)
     lines = done.stdout.splitlines()

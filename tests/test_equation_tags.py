@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 IN_CHAPTERS = Counter(
     tag
     for chapter in (ROOT / "chapters").glob("*.py")
-    for tag in re.findall(r'"([A-Z]\d+)"', chapter.read_text(encoding="utf-8"))
+    for tag in re.findall(r'"([ALRCDENSO]\d+)"', chapter.read_text(encoding="utf-8"))
 )
 BACKWARD = [rnn.RNN.backward, losses.softmax_cross_entropy]
 

@@ -1,0 +1,366 @@
+r"""
+Eq 1 to 6 of dendritic normalisation: as printed, and exact
+===========================================================
+
+Bird and Cuntz (*Dendritic normalisation improves learning in sparsely connected artificial neural networks*) scale the
+weights of each neuron by its number of synapses, by a norm, or by both, and print the gradients. This chapter derives
+every one, checks each form against differences, and shows where the printed one and the derivative agree.
+"""
+
+# %%
+# The claim, in one figure
+# ------------------------
+# The run below ends with ``out/equations/equations.png``: the error of each printed gradient and of the exact one, for
+# random signs and scales. Eq 2 is exact as printed; the others coincide with the derivative in special cases, which the
+# table at the end names and checks.
+#
+# All six equations are one. Neuron :math:`i` has raw afferents :math:`v_i`, a size :math:`z_i(v_i) > 0` and a scale
+# :math:`c_i`:
+#
+# .. math::
+#
+#    w_i = \frac{c_i}{z_i}\, v_i
+#
+# The size is :math:`n_i = \|v_i\|_0`, the number of existing synapses (Eq 1), :math:`n_i \|v_i\|_2` (Eq 3), or
+# :math:`\|v_i\|_p` (Eq 5 and 6, whose forward form is not printed; it follows from the text and the gradients). The
+# scale is one :math:`s` for all neurons (Eq 1, 5) or each neuron's own :math:`g_i` (Eq 3, 6). :math:`G_i` is the
+# gradient of the loss by :math:`w_i` on the existing synapses.
+
+import numpy as np
+
+import minisparse as ms
+from minisparse import cli, results
+
+args = cli.chapter(
+    "equations",
+    __doc__ or "Eq 1 to 6 of dendritic normalisation: as printed, and exact",
+    {"seeds": 5, "time": "under 20 s"},
+    smoke={"seeds": 2, "time": "under 10 s"},
+)
+rows = []
+
+# %%
+# The pencil check, before any derivation
+# ---------------------------------------
+# Two facts need no calculus beyond Euler's.
+#
+# * If :math:`w` does not change when :math:`v` is stretched (every size but the count grows with :math:`v`), then
+#   moving along :math:`v` changes nothing: :math:`v_i \cdot dv_i = 0`.
+# * :math:`w_i` is proportional to :math:`g_i`, so :math:`g_i\, dg_i = w_i \cdot G_i`.
+#
+# Two synapses in whole numbers: :math:`v = (3, 4)`, so :math:`n = 2` and :math:`\|v\|_2 = 5`; :math:`g = 10`; then
+# :math:`w = 10/(2 \cdot 5)\, v = (3, 4)` for the joint rule (Eq 3). Let :math:`G = (1, 2)`. Then
+# :math:`w \cdot G = 11`, and the second fact alone says :math:`dg = 11 / 10 = 1.1`.
+
+
+def printed_2(G, v, s, n):
+    r"""Eq 2 as printed.
+
+    .. math:: \nabla_{v_i} C = \frac{s}{\|v_i\|_0} \nabla_{w_i} C, \qquad
+              \frac{\partial C}{\partial s} = \sum_i \frac{1}{\|v_i\|_0} \nabla_{w_i} C \cdot v_i
+    """
+    return {"v": s / n * G, "s": (along(G, v) / n).sum(keepdims=True)}
+
+
+def printed_4(G, v, g, n, dg=None):
+    r"""Eq 4 as printed.
+
+    .. math:: \nabla_{v_i} C = \frac{g_i}{\|v_i\|_0 \|v_i\|_2}
+              \Big(\nabla_{w_i} C - \frac{\nabla_{g_i} C}{\|v_i\|_2} v_i\Big), \qquad
+              \nabla_{g_i} C = \frac{g_i}{\|v_i\|_0 \|v_i\|_2} \nabla_{w_i} C \cdot v_i
+    """
+    length = norm(v, 2)
+    dg = g / (n * length) * along(G, v) if dg is None else dg
+    return {"v": g / (n * length) * (G - dg / length * v), "g": dg}
+
+
+def printed_5(G, v, s, p):
+    r"""Eq 5 as printed.
+
+    .. math:: \nabla_{v_i} C = \frac{s}{\|v_i\|_p}
+              \Big(\nabla_{w_i} C - \frac{\nabla_{w_i} C \cdot v_i}{\|v_i\|_p^p} v_i^{p-1}\Big), \qquad
+              \frac{\partial C}{\partial s} = \sum_i \frac{1}{\|v_i\|_p} \nabla_{w_i} C \cdot v_i
+    """
+    length = norm(v, p)
+    dv = s / length * (G - along(G, v) / length**p * power(v, p - 1))
+    return {"v": dv, "s": (along(G, v) / length).sum(keepdims=True)}
+
+
+def printed_6(G, v, g, p, dg=None):
+    r"""Eq 6 as printed.
+
+    .. math:: \nabla_{v_i} C = \frac{g_i}{\|v_i\|_p} \nabla_{w_i} C -
+              \frac{g_i \nabla_{g_i} C}{\|v_i\|_p^p} v_i^{p-1}, \qquad
+              \nabla_{g_i} C = \frac{g_i}{\|v_i\|_p} \nabla_{w_i} C \cdot v_i
+    """
+    length = norm(v, p)
+    dg = g / length * along(G, v) if dg is None else dg
+    return {"v": g / length * G - g * dg / length**p * power(v, p - 1), "g": dg}
+
+
+def along(G, v):
+    """G·v for each neuron, a column."""
+    return (G * v).sum(axis=1, keepdims=True)
+
+
+def norm(v, p):
+    """The p-norm of each row, a column."""
+    return (abs(v) ** p).sum(axis=1, keepdims=True) ** (1 / p)
+
+
+def power(v, k):
+    """v to the k, 0 where there is no synapse (a bare 0 ** 0 would be 1)."""
+    return np.where(v != 0, v**k, 0)
+
+
+v, g, G, n = np.array([[3.0, 4.0]]), np.array([[10.0]]), np.array([[1.0, 2.0]]), np.array([[2.0]])
+two = ms.DenseWeights(ms.full(1, 2))
+w, cache = ms.Joint().forward(two, v, g)
+exact, printed = ms.Joint().backward(G, cache), printed_4(G, v, g, n)
+print(f"two synapses, Eq 4: w = {w[0]}")
+for name, grads in (("exact", exact), ("printed", printed)):
+    across = float((v * grads["v"]).sum())
+    print(f"  {name:9s}dg = {grads['g'].item():.4g}, dv = {grads['v'][0].round(12)}, v·dv = {across:.3g}")
+assert np.allclose(exact["g"], 1.1)
+assert np.allclose(exact["v"], [[-0.32, 0.24]])
+assert np.allclose(printed["v"], [[-5.6, -6.8]])
+
+# %%
+# The derivation, in five rungs
+# -----------------------------
+# **1. Forward with indices.** :math:`w_{ij} = c_i v_{ij} / z_i`, for existing synapses :math:`j` of neuron :math:`i`.
+#
+# **2. Perturb.** Move :math:`v_{ik}`. It enters twice: as the numerator of :math:`w_{ik}`, and through :math:`z_i` in
+# *every* :math:`w_{ij}` of the neuron:
+#
+# .. math::
+#
+#    \frac{\partial w_{ij}}{\partial v_{ik}} = \frac{c_i}{z_i} \delta_{jk} -
+#    \frac{c_i v_{ij}}{z_i^2} \frac{\partial z_i}{\partial v_{ik}}, \qquad
+#    \frac{\partial w_{ij}}{\partial c_i} = \frac{v_{ij}}{z_i}
+#
+# **3. Collect.** Sum over :math:`j`, weighed with :math:`G_{ij}`; the sum :math:`\sum_j G_{ij} v_{ij}` appears in both:
+#
+# .. math::
+#
+#    dc_i = \frac{G_i \cdot v_i}{z_i}, \qquad
+#    dv_i = \frac{c_i}{z_i} \Big( G_i - dc_i \frac{\partial z_i}{\partial v_i} \Big)
+#
+# **4. Matrix form, with shapes.** A row sum gives a column, a column is broadcast along rows:
+#
+# .. math::
+#
+#    \underbrace{dc}_{n_{post} \times 1} = \mathrm{rowsum}(G \circ v) \oslash z, \qquad
+#    \underbrace{dv}_{n_{post} \times n_{pre}} = (c \oslash z) \circ (G - dc \circ z')
+#
+# One shared :math:`s` collects over neurons as well, :math:`ds = \sum_i dc_i`: an array of s's shape, a sum of
+# elementwise products and no matrix product. The sizes differ in :math:`z'` alone: 0 for the count, which does not
+# change while weights are learnt; :math:`\mathrm{sign}(v) |v|^{p-1} / \|v\|_p^{p-1}` for a norm; and
+# :math:`n_i v_i / \|v_i\|_2` for the joint rule. :math:`|v|` has the subgradient 0 at 0, and a neuron without synapses
+# has :math:`w_i = 0` and no gradient.
+#
+# **5. The code.** For every rule and every storage:
+
+DERIVED = ("D2", "D3", "D4", "D5")
+for tag in DERIVED:
+    print(f"  ({tag})  {ms.code_line(tag)}")
+
+# %%
+# Put beside the printed forms, the derivative says:
+#
+# * **Eq 2** is exact.
+# * **Eq 4**: :math:`dg` is printed with one factor :math:`g_i` too many, and in :math:`dv` the term along :math:`v`
+#   with :math:`g_i / n_i` in place of 1 (with :math:`1 / n_i`, if the exact :math:`dg` is put in). If :math:`g_i = n_i`
+#   the two slips cancel in :math:`dv`.
+# * **Eq 5 and 6**: :math:`v^{p-1}` stands where :math:`\mathrm{sign}(v)|v|^{p-1}` belongs. For even p they are the
+#   same, for odd p only where :math:`v > 0`.
+# * **Eq 6**: :math:`dg` again has one :math:`g_i` too many, and it enters :math:`dv`; with the exact :math:`dg` put in,
+#   :math:`dv` is right for even p.
+#
+# The live table
+# --------------
+# A layer of five neurons on seven inputs (each with its own number of synapses) and three examples. Every entry of
+# every gradient is compared with a central difference; the number is the largest error over all seeds, relative to the
+# largest difference. Exact forms are run in both storages.
+
+N_POST, N_PRE, BATCH = 5, 7, 3
+
+
+def draw(seed, signs, scale, per_neuron):
+    """A pattern, raw weights, a scale and an input."""
+    rng = np.random.default_rng([seed, 11])
+    mask = rng.random((N_POST, N_PRE)) < 0.6
+    mask[np.arange(N_POST), np.arange(N_POST)] = True
+    mask[np.arange(N_POST), np.arange(N_POST) + 1] = True
+    v = np.where(mask, rng.uniform(0.3, 2, mask.shape), 0)
+    if signs == "random":
+        v = v * rng.choice([-1.0, 1.0], mask.shape)
+    counts = mask.sum(axis=1, keepdims=True).astype(float)
+    c = {"random": rng.uniform(2, 9, (N_POST, 1)), "1": np.ones((N_POST, 1)), "n": counts}[scale]
+    return ms.Pattern.from_mask(mask), v, c if per_neuron else c[:1], rng.standard_normal((N_PRE, BATCH))
+
+
+def layer(rule, weights, printed=None):
+    """A layer y = W x under a rule, as a pair; with `printed` in place of the rule's own way back."""
+    key = rule.extras[0]
+
+    def forward(v, x, **scale):
+        w, cache = rule.forward(weights, v, scale[key])
+        W = weights.bind(w)
+        return W.matmul(x), (W, cache, v, scale[key], x)
+
+    def backward(dy, cache):
+        W, inner, v, c, x = cache
+        G = weights.outer(dy, x)
+        grads = printed(G, v, c) if printed else rule.backward(G, inner)
+        return {"v": grads["v"], key: grads[key], "x": W.matmul_t(dy)}
+
+    return forward, backward
+
+
+def report(rule, signs, scale, seed, printed=None, storage="dense", explain=False):
+    """Check one form at one setting."""
+    pattern, v, c, x = draw(seed, signs, scale, not rule.shared)
+    weights = ms.make_weights(pattern, storage)
+    counts = pattern.afferents()[:, None].astype(float)
+    form = (lambda G, v, c: printed(G, v, c, counts)) if printed else None
+    forward, backward = layer(rule, weights, form)
+    packed = weights.pack(v)
+    support = {"v": weights.pack(pattern.mask().astype(float)) != 0}
+    inputs = {"v": packed, rule.extras[0]: c, "x": x}
+    if explain:
+        return ms.check_pair(forward, backward, inputs, support=support, seed=seed)
+    return ms.gradcheck.compare(forward, backward, inputs, support=support, seed=seed).report
+
+
+def lp(form, p):
+    return lambda G, v, c, n: form(G, v, c, p)
+
+
+def with_exact_dg_4(G, v, g, n):
+    """Eq 4's dv as printed, the exact dg put in."""
+    return printed_4(G, v, g, n, along(G, v) / (n * norm(v, 2)))
+
+
+def with_exact_dg_6(G, v, g, p):
+    """Eq 6's dv as printed, the exact dg put in."""
+    return printed_6(G, v, g, p, along(G, v) / norm(v, p))
+
+
+FORMS = {
+    "Eq 2": (ms.Dendritic(), printed_2),
+    "Eq 4": (ms.Joint(), printed_4),
+    "Eq 4, exact dg": (ms.Joint(), with_exact_dg_4),
+    **{f"Eq 5, p = {p}": (ms.LpConstant(p), lp(printed_5, p)) for p in range(1, 6)},
+    **{f"Eq 6, p = {p}": (ms.LpVariable(p), lp(printed_6, p)) for p in range(1, 6)},
+    **{f"Eq 6, p = {p}, exact dg": (ms.LpVariable(p), lp(with_exact_dg_6, p)) for p in (2, 3)},
+}
+SETTINGS = {
+    "random signs and scale": ("random", "random"),
+    "scale 1": ("random", "1"),
+    "scale n": ("random", "n"),
+    "all v > 0": ("positive", "random"),
+    "all v > 0, scale 1": ("positive", "1"),
+}
+
+
+def worst(found, tensor):
+    return max(row.error for one in found for row in one.rows if row.tensor == tensor)
+
+
+def shown(error):
+    return f"{error:9.1e}" + ("  " if error > 1e-6 else " =")
+
+
+print(f"\n{'':22s}{'gradient':9s}{'exact':>9s}   as printed: " + "".join(f"{name:>23s}" for name in SETTINGS))
+for name, (rule, form) in FORMS.items():
+    key = rule.extras[0]
+    found = {
+        setting: [report(rule, signs, scale, seed, form) for seed in range(args.seeds)]
+        for setting, (signs, scale) in SETTINGS.items()
+    }
+    exact = [
+        report(rule, "random", scale, seed, storage=storage)
+        for seed in range(args.seeds)
+        for scale in ("random", "n")
+        for storage in ("dense", "csr")
+    ]
+    for one in exact:
+        one.assert_ok()
+    for tensor in ("v", key):
+        errors = {setting: worst(reports, tensor) for setting, reports in found.items()}
+        rows.append({"part": "errors", "equation": name, "gradient": tensor, "exact": worst(exact, tensor), **errors})
+        cells = "".join(f"{shown(error):>23s}" for error in errors.values())
+        print(f"{name:22s}d{tensor:8s}{worst(exact, tensor):9.1e}{'':15s}{cells}")
+print("'=' marks where the printed form coincides with the derivative")
+
+# %%
+# What the check says
+# -------------------
+# The check has read neither the paper nor the library; it sees numbers.
+
+for name, signs in (("Eq 4", "random"), ("Eq 5, p = 3", "random"), ("Eq 6, p = 2", "random")):
+    rule, form = FORMS[name]
+    print(f"\n{name} as printed")
+    for finding in report(rule, signs, "random", 0, form, explain=True).findings:
+        print(f"  d{finding.tensor}: {finding.sentence} [{finding.code}]")
+        rows.append({"part": "findings", "equation": name, "tensor": finding.tensor, "code": finding.code})
+
+# %%
+# The figure
+# ----------
+
+
+def draw_errors(path):
+    table = [row for row in rows if row["part"] == "errors"]
+    labels = [f"{row['equation']}, d{row['gradient']}" for row in table]
+    figure, axes = ms.plot.figure(size=(7.2, 5.4))
+    places = np.arange(len(table))[::-1]
+    for line, (series, label) in zip(
+        ms.plot.LINES, (("exact", "exact"), ("random signs and scale", "as printed")), strict=False
+    ):
+        errors = [max(row[series], 1e-12) for row in table]
+        axes.plot(errors, places, label=label, linestyle="none", marker=line["marker"], color=line["color"])
+    axes.axvline(1e-6, color="0.5", linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    axes.set_yticks(places, labels, fontsize=8)
+    axes.set(xlabel="largest error against central differences (dimensionless)", ylim=(-0.8, len(table) - 0.2))
+    axes.set_title("Random signs and scales; dotted: tolerance of the check")
+    axes.legend(loc="center")
+    off = [label for label, row in zip(labels, table, strict=True) if row["random signs and scale"] > 1e-6]
+    alt = (
+        f"Error of printed and exact gradients. All exact ones lie below 1e-6; as printed, above it: {'; '.join(off)}."
+    )
+    ms.plot.save(figure, path, alt=alt)
+
+
+draw_errors(args.out / "equations.png")
+
+# %%
+# What the published code does differently
+# ----------------------------------------
+# * It counts, for each example, the afferents that are *active* in that example, and divides the gradient by that
+#   number: not Eq 2. ``chapters/dendritic.py --gradient active_count`` runs it.
+# * Its scripts for the norms use :math:`w` in the place of :math:`v`, and :math:`v^{p-1}` without a sign; their
+#   :math:`dg` has no additional :math:`g`, which supports that the printed one is a slip of the pen.
+#
+# Exercises
+# ---------
+# 1. By hand: p = 1, :math:`v = (1, -2)`, :math:`s = 3`, :math:`G = (1, 1)`. What is :math:`dv`, and what is
+#    :math:`v \cdot dv`?
+# 2. Show that for the count :math:`v_i \cdot dv_i = s\, ds_i`. Why is it not 0?
+# 3. For which :math:`p` does the printed Eq 6 need only :math:`g = 1` to be exact?
+# 4. Let :math:`z_i = \max_j |v_{ij}|`. Write its rule in five lines and check it.
+#
+# Read next
+# ---------
+# ``minisparse/normalise.py`` (one formula, five rules), ``tests/test_normalise.py`` (how they are checked),
+# ``chapters/dendritic.py`` (what the rules do to learning).
+
+made_by = results.stamp(args.command, "equations")
+results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
+if args.record:
+    results.record(args.out, "equations", ["rows.jsonl", "equations.png"])
+    print(f"recorded in {results.RESULTS}")
+for path in ("equations.png", "rows.jsonl"):
+    print(f"wrote {args.out / path}")

@@ -1,0 +1,238 @@
+"""The feedforward network: any number of sparse layers, each followed by a nonlinearity, then a readout."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import activations
+from .activations import Activation
+from .backend import Array, array_module, asarray, share_threads
+from .connectivity import Rng
+from .errors import InputError
+from .normalise import Plain
+from .weights import CsrWeights, DenseWeights
+
+
+class MLP:
+    """Layers ``h_k = φ(W_k h_{k-1} + b_k)`` on a flattened input, and a linear readout (Bird & Cuntz, Methods).
+
+    Parameters
+    ----------
+    weights : list of DenseWeights or CsrWeights
+        One per layer, the last is the readout; each receives as many units as the one before has.
+    activation : str or Activation
+        "sigmoid", "relu" or "tanh"; the readout has none.
+    normalise : rule or list of rules, optional
+        From raw parameter to weight, for the layers before the readout: one for all or one for each; `Plain` if
+        omitted. The readout is never normalised.
+    shared_scale : bool
+        One s for all layers (of rules that have a shared s) in place of one for each.
+
+    Attributes
+    ----------
+    weights : dict
+        ``{"W0": storage, ...}``: the one place that says which synapses are in force.
+
+    Raises
+    ------
+    ValueError
+        If sizes do not fit, or a name is unknown.
+
+    Examples
+    --------
+    >>> rng = numpy.random.default_rng(0)
+    >>> hidden = minisparse.make_weights(minisparse.fixed_count(30, 64, 384, rng))
+    >>> model = minisparse.MLP([hidden, minisparse.make_weights(minisparse.full(10, 30))])
+    >>> params = model.init(rng)
+    >>> logits, cache = model.forward(params, numpy.ones((64, 3), numpy.float32))
+    >>> list(params), logits.shape
+    (['W0', 'b0', 'W1', 'b1'], (10, 3))
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[DenseWeights | CsrWeights],
+        activation: str | Activation = "sigmoid",
+        normalise: Any = None,
+        shared_scale: bool = False,
+    ):
+        if not weights:
+            raise InputError("an MLP needs at least its readout; pass a list of weights objects")
+        for k, (below, above) in enumerate(itertools.pairwise(weights)):
+            if above.shape[1] != below.shape[0]:
+                raise InputError(
+                    f"layer {k + 1} expects {above.shape[1]} inputs (pre), layer {k} has {below.shape[0]} units (post)"
+                )
+        hidden = len(weights) - 1
+        rules = list(normalise) if isinstance(normalise, (list, tuple)) else [normalise] * hidden
+        if len(rules) != hidden:
+            raise InputError(f"normalise must be one rule, or a list of {hidden}, one per layer before the readout")
+        self.names = tuple(f"W{k}" for k in range(len(weights)))
+        self.weights = dict(zip(self.names, weights, strict=True))
+        self.rules = {f"rule{k}": rule or Plain() for k, rule in enumerate([*rules, Plain()])}
+        self.activation = activations.get(activation)
+        self.shared_scale = shared_scale
+        self.n_in, self.n_out = weights[0].shape[1], weights[-1].shape[0]
+
+    def config(self) -> dict:
+        """Describe the structure in plain values: two models with equal configs can share parameters."""
+        return {
+            "model": type(self).__name__,
+            "units": [self.n_in, *(weights.shape[0] for weights in self.weights.values())],
+            "synapses": [weights.nnz for weights in self.weights.values()],
+            "activation": self.activation.name,
+            "normalise": [repr(rule) for rule in self.rules.values()],
+            "shared_scale": self.shared_scale,
+        }
+
+    def copy(self) -> MLP:
+        """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""
+        rules = list(self.rules.values())[:-1]
+        return MLP(list(self.weights.values()), self.activation, rules, self.shared_scale)
+
+    def init(
+        self, rng: Rng, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
+    ) -> dict[str, Array]:
+        """Draw parameters on the host and move them to the current backend.
+
+        Raw weights and biases are N(0, 1), as in the code of Bird & Cuntz; with `w_max` weights are uniform in ±w_max.
+
+        Parameters
+        ----------
+        rng : Generator or RandomState
+            Advanced by the same amount for every storage, backend and dtype.
+        dtype : dtype
+        w_max : float, optional
+            Largest magnitude of a weight.
+        signs : not supported
+            Dale's principle is a matter of recurrent networks here.
+
+        Returns
+        -------
+        dict of arrays
+            W0 (packed), b0 (n, 1), W1, b1, ..., then the rules' own: s0 (1, 1) or g0 (n, 1), ..., or one shared s.
+        """
+        if signs is not None:
+            raise InputError("an MLP has no signs; use a recurrent network, or multiply the weights after init")
+        params: dict[str, Array] = {}
+        for k, weights in enumerate(self.weights.values()):
+            values = rng.standard_normal(weights.nnz) if w_max is None else rng.uniform(-w_max, w_max, weights.nnz)
+            params[f"W{k}"] = weights.from_values(asarray(values, dtype=dtype))
+            params[f"b{k}"] = asarray(rng.standard_normal((weights.shape[0], 1)), dtype=dtype)
+        for k, (weights, rule) in enumerate(zip(self.weights.values(), self.rules.values(), strict=True)):
+            for extra, value in rule.init(weights, params[f"W{k}"]).items():
+                params.setdefault(self._key(extra, k), value)
+        return params
+
+    def _key(self, extra: str, layer: int) -> str:
+        return "s" if self.shared_scale and extra == "s" else f"{extra}{layer}"
+
+    def weight(self, params: dict[str, Array], name: str) -> Array:
+        """Return the effective packed weight of a sparse parameter."""
+        return self._effective(params, self.names.index(name))[0]
+
+    def _effective(self, params: dict[str, Array], layer: int) -> tuple[Array, Any]:
+        rule = self.rules[f"rule{layer}"]
+        extras = [params[self._key(extra, layer)] for extra in rule.extras]
+        return rule.forward(self.weights[f"W{layer}"], params[f"W{layer}"], *extras)
+
+    @share_threads
+    def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
+        """Run the network over a batch.
+
+        Parameters
+        ----------
+        params : dict of arrays
+            As `init` makes them.
+        x : (units, batch)
+            A stack of rows (time, units, batch) is flattened, row after row.
+
+        Returns
+        -------
+        logits : (n_out, batch)
+        cache : namespace
+            What `backward` needs: the activity ``h`` of every layer, the input first, and the bound weights.
+        """
+        array_module(x, *params.values())
+        flat = self._flat(x)
+        self._check(params, flat)
+        h, bound, normalised = [flat], [], []
+        for k, weights in enumerate(self.weights.values()):
+            w, cache = self._effective(params, k)
+            W = weights.bind(w)
+            a = W.matmul(h[k]) + params[f"b{k}"]  # (A1)
+            h.append(self.activation(a) if k < len(self.weights) - 1 else a)  # (A2)
+            bound.append(W)
+            normalised.append(cache)
+        held = {"weights": dict(self.weights), "W": bound, "normalised": normalised}
+        return h.pop(), SimpleNamespace(x=x, h=h, **held, links={})
+
+    @share_threads
+    def backward(self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
+        """Back-propagate.
+
+        Parameters
+        ----------
+        dlogits : (n_out, batch)
+            Gradient of the loss with respect to the logits.
+        cache : namespace
+            From `forward`; afterwards ``cache.links["W0"]`` and so on hold what the synapses saw, (pre, post, dpost).
+        wrt_x : bool
+            Also return ``"x"``, the gradient of the input.
+
+        Returns
+        -------
+        dict of arrays
+            The keys, shapes and dtypes of the parameters.
+        """
+        if dlogits.shape != (self.n_out, cache.h[0].shape[1]):
+            raise InputError(
+                f"dlogits must be (n_out, batch) = {(self.n_out, cache.h[0].shape[1])}, got {dlogits.shape}"
+            )
+        slope, h, grads = self.activation.slope, cache.h, {}
+        da = dlogits
+        for k in range(len(h) - 1, -1, -1):
+            weights, W = cache.weights[f"W{k}"], cache.W[k]
+            dw = weights.outer(da, h[k])  # (A3)
+            db = da.sum(axis=1, keepdims=True)  # (A4)
+            dv = self.rules[f"rule{k}"].backward(dw, cache.normalised[k])  # (A5)
+            cache.links[f"W{k}"] = (h[k], h[k + 1] if k + 1 < len(h) else dlogits, da)
+            grads |= {f"W{k}": dv.pop("v"), f"b{k}": db}
+            for extra, dextra in dv.items():
+                key = self._key(extra, k)
+                grads[key] = grads[key] + dextra if key in grads else dextra  # (A6)
+            if k or wrt_x:
+                dh = W.matmul_t(da)  # (A7)
+            if k:
+                da = dh * slope(h[k])  # (A8)
+        if wrt_x:
+            grads["x"] = dh.reshape(cache.x.shape)
+        return {**{name: grads[name] for name in self._order(grads)}}
+
+    def _order(self, grads: dict[str, Array]) -> list[str]:
+        layers = [name for k in range(len(self.weights)) for name in (f"W{k}", f"b{k}")]
+        return [*layers, *sorted(set(grads) - set(layers) - {"x"}), *(["x"] if "x" in grads else [])]
+
+    def _flat(self, x: Array) -> Array:
+        if x.ndim == 3:
+            return x.reshape(x.shape[0] * x.shape[1], x.shape[2])
+        if x.ndim != 2:
+            raise InputError(f"x must be (units, batch) or (time, units, batch), got shape {tuple(x.shape)}")
+        return x
+
+    def _check(self, params: dict[str, Array], x: Array) -> None:
+        if x.shape[0] != self.n_in:
+            raise InputError(
+                f"W0 expects {self.n_in} inputs (pre) but x has {x.shape[0]} units; x must be (units, batch)"
+            )
+        for k, weights in enumerate(self.weights.values()):
+            for name, shape in ((f"W{k}", None), (f"b{k}", (weights.shape[0], 1))):
+                if name not in params:
+                    raise InputError(f"params has no {name!r}; model.init makes every parameter")
+                if shape and params[name].shape != shape:
+                    raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
