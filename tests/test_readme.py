@@ -45,6 +45,45 @@ def test_the_generated_part_agrees_with_the_result_files():
     assert results.readme(README) == README, "run: python -m minisparse.results --write"
 
 
+def test_the_list_of_results_agrees_with_the_result_files():
+    found = (ROOT / "RESULTS.md").read_text(encoding="utf-8")
+    assert results.results_md() == found, "run: python -m minisparse.results --write"
+    assert set(re.findall(r"\| ([A-Z][A-Z -]+)(?:, STALE)? \|$", found, re.MULTILINE)) <= set(results.STATUSES)
+
+
+CHAPTER = """
+import sys
+from pathlib import Path
+from minisparse import results
+out = Path(sys.argv[sys.argv.index("--out") + 1]) if "--out" in sys.argv else Path("out")
+row = results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED", growth={growth})
+results.append(out, [row], "python chapters/tiny.py", "tiny")
+"""
+
+
+def test_a_claim_is_run_again_and_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    for folder in ("chapters", "results"):
+        (tmp_path / folder).mkdir()
+    script = tmp_path / "chapters" / "tiny.py"
+    script.write_text(CHAPTER.format(growth=2.0))
+    row = results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED", growth=2.0)
+    made_by = {"command": "python chapters/tiny.py --record", "commit": "abc", "backend": "backend: numpy"}
+    made_by |= {"sources": [], "sources_sha256": results.sources_hash([])}
+    results.write(tmp_path / "results" / "tiny.jsonl", [{**row, "made_by": made_by}])
+    assert results.verify("tiny") == results.verify("tiny:1A") == []
+    assert "| 1A | it grows | once | 2.0 | no number | REPRODUCED |" in results.results_md()
+    script.write_text(CHAPTER.format(growth=3.0))
+    assert results.verify("tiny") == ["tiny, 1A: growth was 2, is 3.0"]
+    script.write_text("raise SystemExit('no such data')")
+    assert results.verify("tiny") == ["tiny: the command failed: no such data"]
+    with pytest.raises(ValueError, match="there is no claim under 'tiny:9'; the files are tiny"):
+        results.verify("tiny:9")
+    with pytest.raises(ValueError, match="status 'FINE' is unknown"):
+        results.claim("1A", "", "", "", "", "FINE")
+
+
 def test_every_file_the_readme_names_exists():
     for name in re.findall(r"\]\(([^)]+)\)", README) + re.findall(r"python ((?:chapters|benchmarks)/\S+\.py)", README):
         assert (ROOT / name).is_file(), name
