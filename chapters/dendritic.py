@@ -45,7 +45,7 @@ def switches(flag):
 args = cli.chapter(
     "dendritic",
     __doc__ or "Dendritic normalisation and sparse evolution",
-    {"nodes": 30, "density": [0.2], "epochs": 10, "seeds": 2, "time": "under a minute"},
+    {"nodes": 30, "density": [0.2], "epochs": 10, "seeds": 2, "storage": "dense", "time": "under a minute"},
     smoke={"nodes": 10, "epochs": 2, "seeds": 1, "time": "under 10 s"},
     paper={"dataset": "mnist", "epochs": 100, "seeds": 10, "time": "a day for all figures; choose one with --figure"},
     add=switches,
