@@ -33,10 +33,10 @@ def test_a_chapter_gives_the_same_numbers_as_on_numpy(chapter, tmp_path, monkeyp
         with minisparse.use(backend):
             runpy.run_path(str(chapter), run_name="__main__")
         rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
-        curves[name] = [row.get("accuracy") or row["after_rewiring"] for row in rows if trains]
+        curves[name] = [row.get("accuracy") or row["after_rewiring"] for row in rows if "config" in row]
         kept = [row for row in rows if row["part"] in ("lies", "sizes", "catalogue", "findings")]
         verdicts[name] = [{key: value for key, value in row.items() if key != "made_by"} for row in kept]
-    assert curves["numpy"] or verdicts["numpy"]
+    assert curves["numpy"] if trains else verdicts["numpy"]
     assert verdicts["numpy"] == verdicts["double"]
     for ours, theirs in zip(curves["numpy"], curves["double"], strict=True):
         assert ours == pytest.approx(theirs, abs=2)
