@@ -22,7 +22,7 @@ _HOMES = {
     "optim": ("SGD", "Adam"),
     "dale": ("Dale",),
     "evolve": ("SET",),
-    "data": ("Dataset", "batches", "load"),
+    "data": ("Dataset", "batches", "load", "subset_per_class"),
     "checkpoint": ("load_checkpoint", "save"),
     "train": ("evaluate", "fit"),
     "measure": ("backward_gain", "forward_gain", "predicted_gain", "training_delay"),
@@ -31,7 +31,7 @@ _HOMES = {
     "equations": ("code_line",),
     "errors": ("UserError",),
 }
-_MODULES = (*_HOMES, "cli", "probe", "mistakes", "sight", "plot", "results", "testing")
+_MODULES = (*_HOMES, "cli", "formats", "sources", "probe", "mistakes", "sight", "plot", "results", "testing")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]
 

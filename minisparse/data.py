@@ -1,26 +1,23 @@
-"""Load data sets in their official formats, check them against the official content, and cut them into batches.
+"""Data sets by name, and what every one of them is: checked when it is made, cut into subsets and batches.
+
+How a file is parsed stands in `formats`, where it lies and how it is split in `sources`.
 
 Data sets speak (samples, ...); `batches` turns them once into (..., batch), the layout of every pass.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import math
 import os
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .backend import Array, array_module, asarray
+from . import sources
+from .backend import Array, array_module, asarray, to_numpy
 from .connectivity import Rng
-from .errors import FileError, InputError
+from .errors import InputError
 from .losses import check_labels
 
 
@@ -32,12 +29,13 @@ class Dataset:
     ----------
     name : str
     x_train, x_test : (samples, time, features) float32
-        Dimensionless; pixels lie in [0, 1]. An image is a sequence of its rows.
+        An image is a sequence of its rows. The range of the values is each data set's own, see `load`.
     y_train, y_test : (samples,) int64
         Classes 0..n_classes-1.
     n_classes : int
     origin : str
-        "official", or "unofficial copy" if the content is not the published one.
+        "official"; "unofficial copy" if the content is not the published one; "unverified copy" if there is no
+        published hash to compare it with; or what else the copy is, as in "32 x 32 copy".
 
     Raises
     ------
@@ -82,30 +80,16 @@ class Dataset:
         return replace(self, **arrays)
 
 
-IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-IDX_SHA256 = {
-    "mnist": (
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-    "fashion-mnist": (
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
+LOADERS = {
+    "digits": sources.digits,
+    "mnist": sources.idx,
+    "fashion-mnist": sources.idx,
+    "cifar10": sources.cifar,
+    "cifar100": sources.cifar,
+    "coil100": sources.coil100,
+    "sleep": sources.sleep,
 }
-"""Hash of each file's *content* (decompressed), in the order of IDX_FILES."""
-MIRRORS = {
-    "mnist": (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
-    "fashion-mnist": ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-}
-NAMES = ("digits", *IDX_SHA256)
+NAMES = tuple(LOADERS)
 
 
 def load(name: str, root: str | os.PathLike | None = None, download: bool = False) -> Dataset:
@@ -113,17 +97,28 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
 
     Parameters
     ----------
-    name : {"digits", "mnist", "fashion-mnist"}
-        "digits" ships with scikit-learn: 1,797 images of 8 x 8 pixels, a fixed fifth of them for testing.
+    name : str
+        ========================  ==============================================================================
+        "digits"                  ships with scikit-learn: 1,797 images of 8 x 8 pixels in [0, 1], a fixed fifth
+                                  of them for testing
+        "mnist", "fashion-mnist"  IDX files: 28 rows of 28 pixels in [0, 1]
+        "cifar10", "cifar100"     binary version, its files or its archive: 32 rows of 32 red, 32 green and 32
+                                  blue pixels in [-1, 1]; the 100 fine classes
+        "coil100"                 coil100.npz of 32 x 32 pixels: rows as for CIFAR, pixels in [0, 1], a fixed
+                                  random fifth of them for testing
+        "sleep"                   Sleep_TRAIN.ts and Sleep_TEST.ts of the UEA/UCR archive, raw values, pooled and
+                                  split anew (`sources.sleep_split`); kept as sleep.npz beside them
+        ========================  ==============================================================================
     root : path, optional
         Folder that holds a folder per data set. If omitted, ``$MINISPARSE_DATA`` and then ``data/`` are searched.
     download : bool
-        Fetch missing files from the known mirrors into the first of those folders, checked by hash.
+        Fetch missing files of mnist and fashion-mnist from the known mirrors into the first of those folders,
+        checked by hash; the others must be there.
 
     Returns
     -------
     Dataset
-        float32 in [0, 1]; an image is a sequence of its rows.
+        float32.
 
     Raises
     ------
@@ -135,18 +130,16 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
     Warns
     -----
     UserWarning
-        If the content is not the official one; the data set is then labelled "unofficial copy".
+        If the content of mnist or fashion-mnist is not the official one, which labels it "unofficial copy".
 
     Examples
     --------
     >>> minisparse.load("digits").x_train.shape
     (1437, 8, 8)
     """
-    if name == "digits":
-        return _load_digits()
-    if name in IDX_SHA256:
-        return _load_idx(name, root, download)
-    raise InputError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    if name not in LOADERS:
+        raise InputError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    return Dataset(name, *LOADERS[name](name, folders(root), download))
 
 
 def folders(root: str | os.PathLike | None = None) -> list[Path]:
@@ -190,121 +183,41 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
         yield xp.ascontiguousarray(xp.moveaxis(x[chosen], 0, -1)), labels[chosen]
 
 
-def _load_digits() -> Dataset:
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    images, labels = (images / 16).astype(np.float32).reshape(-1, 8, 8), labels.astype(np.int64)
-    order = np.random.default_rng(0).permutation(len(labels))
-    train, test = order[:1437], order[1437:]
-    return Dataset("digits", images[train], labels[train], images[test], labels[test], 10)
-
-
-def _load_idx(name: str, root: str | os.PathLike | None, download: bool) -> Dataset:
-    if download:
-        _download_idx(name, folders(root)[0] / name)
-    contents = [_read(name, file, root) for file in IDX_FILES]
-    official = all(hashlib.sha256(c).hexdigest() == known for c, known in zip(contents, IDX_SHA256[name], strict=True))
-    x_train, y_train, x_test, y_test = (parse_idx(c, f) for c, f in zip(contents, IDX_FILES, strict=True))
-    if not official:
-        warnings.warn(
-            f"the {name} files are not the official ones; results are labelled 'unofficial copy'", stacklevel=3
-        )
-    x_train, x_test = (x.astype(np.float32) / 255 for x in (x_train, x_test))
-    y_train, y_test = (y.astype(np.int64) for y in (y_train, y_test))
-    return Dataset(name, x_train, y_train, x_test, y_test, 10, "official" if official else "unofficial copy")
-
-
-def _read(name: str, file: str, root: str | os.PathLike | None) -> bytes:
-    """Return a file's decompressed content from the first folder that has it."""
-    for folder in folders(root):
-        for path in (folder / name / f"{file}.gz", folder / name / file):
-            if path.is_file():
-                return _content(path)
-    searched = ", ".join(str(folder / name) for folder in folders(root))
-    raise FileError(
-        f"{file}[.gz] was not found in {searched}; put the {name} files there, name their folder with --data-dir or "
-        f'MINISPARSE_DATA, or fetch them with minisparse.load("{name}", download=True)'
-    )
-
-
-def _content(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{path} cannot be read ({error}); the file is damaged or truncated: fetch it again") from error
-
-
-def parse_idx(content: bytes, file: str) -> np.ndarray:
-    """Read the content of an IDX file of unsigned bytes (LeCun's format).
+def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
+    """Keep some training samples of each class; the test set stays whole.
 
     Parameters
     ----------
-    content : bytes
-        Four bytes of magic number (0, 0, 8, number of axes), a big-endian 32-bit size per axis, then the bytes.
-    file : str
-        Its name says what to expect: ``idx3`` images, ``idx1`` labels.
+    dataset : Dataset
+    count : int
+        Per class: the first ones of a shuffle of the class's samples.
+    rng : Generator or RandomState
 
     Returns
     -------
-    array of uint8
+    Dataset
+        Training samples ordered by class; `batches` shuffles them.
 
     Raises
     ------
-    OSError
-        If the magic number or the length does not fit.
+    ValueError
+        If a class has fewer samples.
 
     Examples
     --------
-    >>> minisparse.data.parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), "labels-idx1-ubyte")
-    array([7, 9], dtype=uint8)
+    >>> few = minisparse.subset_per_class(minisparse.load("digits"), 50, numpy.random.default_rng(0))
+    >>> few.x_train.shape, few.x_test.shape
+    ((500, 8, 8), (360, 8, 8))
     """
-    axes = int(file.partition("idx")[2][0])
-    if content[:4] != bytes([0, 0, 8, axes]):
-        raise FileError(
-            f"{file} does not start as an IDX file of {axes} axes (magic number {content[:4].hex() or 'missing'}, "
-            f"expected {bytes([0, 0, 8, axes]).hex()}); is it the right file?"
-        )
-    header = 4 + 4 * axes
-    if len(content) < header:
-        raise FileError(f"{file} ends inside its header; the file is truncated: fetch it again")
-    shape = struct.unpack(f">{axes}I", content[4:header])
-    expected = header + math.prod(shape)
-    if len(content) != expected:
-        fault = "truncated" if len(content) < expected else "longer than its header says"
-        raise FileError(
-            f"{file} has {len(content)} bytes but its header announces {expected}; it is {fault}: fetch it again"
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-
-
-def _download_idx(name: str, folder: Path) -> None:
-    """Fetch missing files, mirror after mirror; a file is put in place only if its content has the known hash."""
-    import pooch
-
-    for file, known in zip(IDX_FILES, IDX_SHA256[name], strict=True):
-        target = folder / f"{file}.gz"
-        if target.is_file() or (folder / file).is_file():
-            continue
-        failures = []
-        for mirror in MIRRORS[name]:
-            aside = target.with_suffix(".part")
-            try:
-                pooch.retrieve(f"{mirror}{file}.gz", known_hash=None, fname=aside.name, path=folder)
-                found = hashlib.sha256(_content_of_gzip(aside)).hexdigest()
-                if found != known:
-                    raise FileError(f"its content has the hash {found[:12]}..., not {known[:12]}...")
-                aside.replace(target)
-                break
-            except Exception as error:
-                failures.append(f"{mirror}: {error}")
-            finally:
-                aside.unlink(missing_ok=True)
-        else:
-            raise FileError(f"{file}.gz could not be fetched ({'; '.join(failures)}); put it into {folder} by hand")
-
-
-def _content_of_gzip(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return file.read()
+    if count < 1:
+        raise InputError(f"count must be at least 1, got {count}")
+    labels, chosen = to_numpy(dataset.y_train), []
+    for label in range(dataset.n_classes):
+        members = np.flatnonzero(labels == label)
+        if len(members) < count:
+            raise InputError(
+                f"{dataset.name}: class {label} has {len(members)} training samples, not {count}; lower count"
+            )
+        chosen.append(rng.permutation(members)[:count])
+    rows = array_module(dataset.y_train).asarray(np.concatenate(chosen))
+    return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])

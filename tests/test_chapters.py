@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import data, mistakes
+from minisparse import mistakes, sources
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--nodes", "20", "--epochs", "1", "--seeds", "1", "--density", "0.5", "--clamp", "enforced"]
@@ -37,7 +37,7 @@ def write_idx(folder, n_train=40, n_test=20, change=None):
     rng = np.random.default_rng(0)
     folder = folder / "mnist"
     folder.mkdir(parents=True)
-    for name in data.IDX_FILES:
+    for name in sources.IDX_FILES:
         n = n_train if name.startswith("train") else n_test
         if "images" in name:
             content = struct.pack(">4BIII", 0, 0, 8, 3, n, 28, 28) + rng.bytes(n * 784)
