@@ -18,6 +18,7 @@ _HOMES = {
     "activations": ("Activation", "relu", "sigmoid", "tanh"),
     "losses": ("softmax_cross_entropy",),
     "mlp": ("MLP",),
+    "conv": ("ConvNet", "ConvPool"),
     "rnn": ("RNN",),
     "optim": ("SGD", "Adam"),
     "dale": ("Dale",),

@@ -249,7 +249,9 @@ def share_threads(method: Callable) -> Callable:
 
     @functools.wraps(method)
     def run(model: Any, *args: Any, **kwargs: Any) -> Any:
-        with one_blas_thread(any(weights.own_threads for weights in model.weights.values())):
+        if not any(weights.own_threads for weights in model.weights.values()):
+            return method(model, *args, **kwargs)
+        with one_blas_thread():
             return method(model, *args, **kwargs)
 
     return run

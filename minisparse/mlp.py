@@ -212,7 +212,7 @@ class MLP:
                 da = dh * slope(h[k])  # (A8)
         if wrt_x:
             grads["x"] = dh.reshape(cache.x.shape)
-        return {**{name: grads[name] for name in self._order(grads)}}
+        return {name: grads[name] for name in self._order(grads)}
 
     def _order(self, grads: dict[str, Array]) -> list[str]:
         layers = [name for k in range(len(self.weights)) for name in (f"W{k}", f"b{k}")]

@@ -104,15 +104,16 @@ class _Scaled:
             raise InputError(f"the scale of {self!r} must be a column {expected}, got shape {tuple(scale.shape)}")
         size, slope = self._size(weights, v)
         inverse = array_module(v).where(size > 0, 1 / array_module(v).where(size > 0, size, 1), 0 * size)
-        w = v * weights.by_row(scale * inverse)  # (D2)
-        return w, (weights, v, scale, inverse, slope)
+        factor = weights.by_row(scale * inverse)
+        w = v * factor  # (D2)
+        return w, (weights, v, factor, inverse, slope)
 
     def backward(self, dw: Array, cache: tuple) -> dict[str, Array]:
         """Return the gradients of the raw parameter and of the scale; a row without size gets zeros."""
-        weights, v, scale, inverse, slope = cache
-        dscale = weights.row_sum(dw * v) * inverse  # (D3)
+        weights, v, factor, inverse, slope = cache
+        dscale = weights.row_dot(dw, v) * inverse  # (D3)
         across = dw if slope is None else dw - slope * weights.by_row(dscale)  # (D4)
-        dv = across * weights.by_row(scale * inverse)  # (D5)
+        dv = across * factor  # (D5)
         if self.shared:
             return {"v": weights.masked(dv), "s": dscale.sum(keepdims=True)}
         return {"v": weights.masked(dv), "g": dscale}

@@ -80,6 +80,8 @@ class SGD(_Optimiser):
     array([0.5])
     """
 
+    kernels = staticmethod(kernels.table)
+
     def __init__(self, lr: float = 1e-2, momentum: float = 0.0):
         _check_rate("lr", lr, positive=True)
         _check_rate("momentum", momentum)
@@ -87,11 +89,7 @@ class SGD(_Optimiser):
         self.moments = ("m",) if momentum else ()
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        for m in moments:
-            m *= self.settings["momentum"]
-            m += grad
-            grad = m
-        w -= self.settings["lr"] * grad
+        self.kernels(w).sgd(w, grad, *moments, **self.settings)
 
 
 class Adam(_Optimiser):

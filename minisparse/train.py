@@ -150,9 +150,8 @@ def fit(
     dataset = dataset.to_backend()
     test = (dataset.x_test, dataset.y_test, batch_size)
     shown = _Progress(epochs, math.ceil(len(dataset.x_train) / batch_size), label, quiet)
-    own_threads = any(weights.own_threads for weights in model.weights.values())
 
-    with one_blas_thread(own_threads), shown:
+    with one_blas_thread(small_products(model, batch_size)), shown:
         if not history:
             loss, accuracy = evaluate(model, params, *test)
             history.append(
@@ -175,6 +174,24 @@ def fit(
                 save(checkpoint, model, params, opt, hooks, generators, settings, history)
             shown.epoch(history[-1])
     return history
+
+
+SMALL_PRODUCT = 1 << 21
+"""Multiply-adds below which a product is over before a second BLAS thread has woken up."""
+
+
+def small_products(model: object, batch_size: int) -> bool:
+    """Whether BLAS should stay at one thread: for small products, or beside sparse kernels with threads of their own.
+
+    Examples
+    --------
+    >>> model = minisparse.MLP([minisparse.make_weights(minisparse.full(100, 784))])
+    >>> minisparse.train.small_products(model, 10), minisparse.train.small_products(model, 100)
+    (True, False)
+    """
+    storages = model.weights.values()
+    largest = max((weights.shape[0] * weights.shape[1] * batch_size for weights in storages), default=0)
+    return largest < SMALL_PRODUCT or any(weights.own_threads for weights in storages)
 
 
 def _train_epoch(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import ClassVar
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from .backend import Array, array_module, current_module
 from .connectivity import Pattern
 from .errors import InputError
 from .kernels.reference import dense as spread
+
+STACKS = {2: "(units, batch)", 3: "(time, units, batch)"}
 
 
 class _Weights:
@@ -34,7 +37,7 @@ class _Weights:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.pattern!r})"
 
-    def _device(self, x: Array, name: str, make) -> Array:
+    def _device(self, x: Array, name: Hashable, make: Callable) -> Any:
         """Keep one copy of an index structure per library."""
         xp = array_module(x)
         if (xp, name) not in self._on_device:
@@ -56,9 +59,15 @@ class _Weights:
 
     def afferents(self, like: Array) -> Array:
         """Return the number of each neuron's synapses, at least 1, (n_post, 1), in the dtype and library of `like`."""
-        name = f"afferents {like.dtype}"
-        counts = np.maximum(self.pattern.afferents(), 1)[:, None]
-        return self._device(like, name, lambda put: put(counts.astype(like.dtype)))
+
+        def make(put):
+            return put(np.maximum(self.pattern.afferents(), 1)[:, None].astype(like.dtype))
+
+        return self._device(like, ("afferents", like.dtype), make)
+
+    def row_dot(self, a: Array, b: Array) -> Array:
+        """Return each neuron's sum of products of two packed arrays, (n_post, 1)."""
+        return self.row_sum(a * b)
 
     def _expect(self, array: Array, shape: tuple, what: str) -> Array:
         if array.shape != shape:
@@ -72,9 +81,8 @@ class _Weights:
         return self._expect(values, (self.nnz,), "values, one per synapse,")
 
     def _expect_stacks(self, dy: Array, x: Array) -> None:
-        layouts = {2: "(units, batch)", 3: "(time, units, batch)"}
-        check_units(dy, self.shape[0], "dy", "post", layouts)
-        check_units(x, self.shape[1], "x", "pre", layouts)
+        check_units(dy, self.shape[0], "dy", "post", STACKS)
+        check_units(x, self.shape[1], "x", "pre", STACKS)
         if dy.ndim != x.ndim or dy.shape[-1] != x.shape[-1] or dy.shape[:-2] != x.shape[:-2]:
             raise InputError(
                 f"dy {tuple(dy.shape)} and x {tuple(x.shape)} must agree in time and batch: (units, batch) or "
@@ -138,6 +146,10 @@ class DenseWeights(_Weights):
         """Return each neuron's summed afferent values, (n_post, 1)."""
         return self._expect_matrix(w).sum(axis=1, keepdims=True)
 
+    def row_dot(self, a: Array, b: Array) -> Array:
+        """Return each neuron's sum of products of two packed arrays, (n_post, 1)."""
+        return (self._expect_matrix(a)[:, None, :] @ self._expect_matrix(b)[:, :, None])[:, 0]
+
     def by_row(self, g: Array) -> Array:
         """Shape one number per postsynaptic neuron (n_post, 1) so that it broadcasts against packed weights."""
         return self._expect(g, (self.shape[0], 1), "a number per postsynaptic neuron")
@@ -160,7 +172,7 @@ class DenseWeights(_Weights):
 
     def _keep(self, x: Array, integer: np.dtype) -> Array:
         """-1 (all bits set) on the pattern and 0 off it, as integers as wide as the numbers they are ANDed with."""
-        return self._device(x, integer.name, lambda put: put(-self.pattern.mask().astype(integer)))
+        return self._device(x, integer, lambda put: put(-self.pattern.mask().astype(integer)))
 
 
 class _BoundDense:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import minisparse as ms
-from minisparse import equations, losses, mistakes, rnn
+from minisparse import conv, equations, losses, mistakes, rnn
 
 ROOT = Path(__file__).parent.parent
 IN_CHAPTERS = Counter(
@@ -18,7 +18,7 @@ IN_CHAPTERS = Counter(
     for chapter in (ROOT / "chapters").glob("*.py")
     for tag in re.findall(r'"([ALRCDENSO]\d+)"', chapter.read_text(encoding="utf-8"))
 )
-BACKWARD = [rnn.RNN.backward, losses.softmax_cross_entropy]
+BACKWARD = [rnn.RNN.backward, conv.ConvPool.backward, losses.softmax_cross_entropy]
 
 
 @pytest.mark.parametrize("tag", equations.tags())

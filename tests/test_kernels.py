@@ -246,6 +246,24 @@ def test_adam_is_the_reference_in_place(name, dtype, size):
 
 @kernels
 @dtypes
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("moments", [0, 1])
+def test_gradient_descent_is_the_reference_in_place(name, dtype, layout, moments):
+    rng = np.random.default_rng(0)
+    start = [rng.standard_normal((30, 20)).astype(dtype), *[np.zeros((30, 20), dtype)] * moments]
+    found, expected = [a.copy() for a in start], [a.copy() for a in start]
+    for _ in range(3):
+        grad = rng.standard_normal((30, 20)).astype(dtype)
+        load(name).sgd(found[0], LAYOUTS[layout](grad), *found[1:], lr=0.1, momentum=0.9)
+        reference.sgd(expected[0], grad, *expected[1:], lr=0.1, momentum=0.9)
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == dtype
+            np.testing.assert_allclose(one, other, rtol=20 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+    assert np.all(found[0] != start[0])
+
+
+@kernels
+@dtypes
 @pytest.mark.parametrize("size", [100, 40_000])
 @pytest.mark.parametrize("spoiled", [np.nan, np.inf])
 def test_adam_shows_nan_and_inf_where_they_are(name, dtype, size, spoiled):

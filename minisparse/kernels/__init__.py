@@ -1,9 +1,10 @@
-"""Sparse kernels: one module per library, the same four signatures in each; `table` picks by the array.
+"""Sparse kernels: one module per library, the same five signatures in each; `table` picks by the array.
 
 ``spmm(rows, values, x)``    y = W x for W given row by row; x is (n_pre, batch)
 ``sddmm(rows, dy, x)``       dy xᵀ on the synapses only; stacks (time, units, batch) are summed over time
 ``row_sum(rows, values)``    (n_post, 1), an empty row gives 0
 ``adam(w, grad, m, v, ...)`` one optimiser step in place
+``sgd(w, grad, [m], ...)``   the same for gradient descent
 """
 
 from __future__ import annotations
@@ -41,9 +42,14 @@ class Rows:
 
 def table(x: Array) -> ModuleType:
     """Return the kernels for the library and dtype of `x`; what has no kernel of its own gets the reference."""
-    if x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8) or not x.dtype.isnative:
+    return _table(array_module(x).__name__, x.dtype)
+
+
+@functools.cache
+def _table(library: str, dtype: np.dtype) -> ModuleType:
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8) or not dtype.isnative:
         return _load("reference")
-    return _load({"numpy": _numpy_kernels(), "cupy": "with_cupy"}.get(array_module(x).__name__, "reference"))
+    return _load({"numpy": _numpy_kernels(), "cupy": "with_cupy"}.get(library, "reference"))
 
 
 @functools.cache

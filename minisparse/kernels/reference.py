@@ -39,3 +39,12 @@ def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
     v *= beta2
     v += (1 - beta2) * (grad * grad)  # (O2)
     w -= lr * (m / (1 - beta1**step)) / (xp.sqrt(v / (1 - beta2**step)) + eps)  # (O3)
+
+
+def sgd(w, grad, *moments, lr, momentum) -> None:
+    """Update w, and its running sum of gradients if there is one, in place."""
+    for m in moments:
+        m *= momentum
+        m += grad
+        grad = m
+    w -= lr * grad

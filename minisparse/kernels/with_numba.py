@@ -18,6 +18,8 @@ _OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "nump
 _SUMS = {**_OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
 SMALL = 1 << 15
 """Entries below which one elementwise pass is faster without a parallel region."""
+TINY = 1 << 12
+"""Entries below which calling compiled code costs more than it saves."""
 
 
 def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -37,6 +39,8 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _laid_out(array: np.ndarray) -> np.ndarray:
     """Return an array as compiled code wants it: contiguous, in the machine's own byte order."""
+    if array.flags.c_contiguous and array.dtype.isnative:
+        return array
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
 
@@ -55,6 +59,14 @@ def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
     numbers = [number(a) for a in (lr, beta1, 1 - beta1, beta2, 1 - beta2, eps, 1 - beta1**step, 1 - beta2**step)]
     update = _adam if w.size >= SMALL else _adam_small
     return update(*(a.reshape(-1) for a in (w, np.ascontiguousarray(grad), m, v)), *numbers)
+
+
+def sgd(w, grad, *moments, lr, momentum) -> None:
+    """Update w, and its running sum of gradients if there is one, in place."""
+    if w.size < TINY or not all(a.flags.c_contiguous and a.dtype == w.dtype for a in (w, grad, *moments)):
+        return reference.sgd(w, grad, *moments, lr=lr, momentum=momentum)
+    number, arrays = w.dtype.type, [a.reshape(-1) for a in (w, grad, *moments)]
+    return _sgd_momentum(*arrays, number(lr), number(momentum)) if moments else _sgd(*arrays, number(lr))
 
 
 @njit(**_SUMS)
@@ -132,3 +144,16 @@ def _adam_loop(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, cor
 
 _adam = njit(**_OPTIONS)(_adam_loop)
 _adam_small = njit(**{**_OPTIONS, "parallel": False})(_adam_loop)
+
+
+@njit(**{**_OPTIONS, "parallel": False})
+def _sgd(w, grad, lr):
+    for i in range(w.size):
+        w[i] -= lr * grad[i]
+
+
+@njit(**{**_OPTIONS, "parallel": False})
+def _sgd_momentum(w, grad, m, lr, momentum):
+    for i in range(w.size):
+        m[i] = momentum * m[i] + grad[i]
+        w[i] -= lr * m[i]
