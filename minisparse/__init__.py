@@ -26,7 +26,10 @@ _HOMES = {
     "data": ("Dataset", "batches", "load", "subset_per_class"),
     "checkpoint": ("load_checkpoint", "save"),
     "train": ("evaluate", "fit"),
-    "measure": ("backward_gain", "forward_gain", "predicted_gain", "training_delay"),
+    "measure": (
+        *("backward_gain", "forward_gain", "predicted_gain", "training_delay", "gradient_statistics", "sign_changes"),
+        *("last_states", "active_share", "random_pairs", "correlations", "mutual_information", "dropout_accuracy"),
+    ),
     "gradcheck": ("GradientReport", "check", "check_pair", "pair"),
     "stepcheck": ("check_steps",),
     "equations": ("code_line",),

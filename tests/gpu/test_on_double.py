@@ -209,6 +209,26 @@ def test_evaluate_and_the_gains_are_numpys(storage) -> None:
     assert_same(run)
 
 
+def test_states_and_what_is_read_from_them_are_numpys(storage, activation) -> None:
+    def run() -> dict:
+        model, params, *_ = network(storage, activation)
+        data, rng = task().to_backend(), np.random.default_rng(4)
+        test = data.x_test, data.y_test
+        h = minisparse.last_states(model, params, data.x_test, batch_size=4)
+        changes = minisparse.sign_changes(params["W_rec"], params["W_rec"] - 0.1)
+        assert type(h) is np.ndarray
+        return {
+            "states": h,
+            "active": minisparse.active_share(minisparse.asarray(h)),
+            "r": minisparse.correlations(minisparse.asarray(h))[0],
+            "dropout": minisparse.dropout_accuracy(model, params, *test, [0, 0.5, 0.9], rng, batch_size=4),
+            "gradients": np.array(minisparse.gradient_statistics(params["W_rec"])["mean"]),
+            "signs": np.array([changes["positive_to_negative"], changes["negative_growth"]]),
+        }
+
+    assert_same(run)
+
+
 def test_packing_and_broadcasts_are_numpys(storage) -> None:
     def run() -> dict:
         weights = minisparse.make_weights(pattern(), storage)
