@@ -22,7 +22,7 @@ _HOMES = {
     "rnn": ("RNN",),
     "optim": ("SGD", "Adam"),
     "dale": ("Dale",),
-    "evolve": ("SET",),
+    "evolve": ("SET", "CannistraciHebb", "DeepRewiring", "Hebbian", "RigL"),
     "data": ("Dataset", "batches", "load", "subset_per_class"),
     "checkpoint": ("load_checkpoint", "save"),
     "train": ("evaluate", "fit"),

@@ -83,8 +83,8 @@ def fit(
         Shuffles the batches; a child of it is ``run.rng``, for hooks that rewire.
     batch_size : int
     after_step, after_epoch : sequences of callables
-        Called ``hook(run)`` in this order; `run` has model, params, opt, rng, epoch, step, cache and grads. A hook
-        with memory keeps it in ``hook.state``, a flat dict of arrays.
+        Called ``hook(run)`` in this order; `run` has model, params, opt, rng, epoch (from 1, of epochs), step (from 0,
+        of steps in an epoch), cache and grads. A hook with memory keeps it in ``hook.state``, a flat dict of arrays.
     patience : int, optional
         Stop after this many epochs in a row without a new lowest *test* loss. The reference stops so; the accuracy it
         reports is therefore optimistic.
@@ -135,7 +135,11 @@ def fit(
         )
     hooks = [*after_step, *after_epoch]
     order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
-    run = SimpleNamespace(model=model, params=params, opt=opt, rng=rewiring, epoch=0, step=0, cache=None, grads=None)
+    steps = math.ceil(len(dataset.x_train) / batch_size)
+    run = SimpleNamespace(
+        model=model, params=params, opt=opt, rng=rewiring, epoch=0, epochs=epochs, step=0, steps=steps, cache=None,
+        grads=None,
+    )  # fmt: skip
     settings = {
         "batch_size": batch_size,
         "dataset": dataset.name,
@@ -149,7 +153,7 @@ def fit(
         history = load_checkpoint(checkpoint, model, params, opt, hooks, generators, settings)
     dataset = dataset.to_backend()
     test = (dataset.x_test, dataset.y_test, batch_size)
-    shown = _Progress(epochs, math.ceil(len(dataset.x_train) / batch_size), label, quiet)
+    shown = _Progress(epochs, steps, label, quiet)
 
     with one_blas_thread(small_products(model, batch_size)), shown:
         if not history:
@@ -199,7 +203,7 @@ def _train_epoch(
 ) -> float:
     """Run one epoch; losses stay on the device until its end."""
     xp = array_module(dataset.x_train)
-    losses = xp.zeros(math.ceil(len(dataset.x_train) / batch_size))
+    losses = xp.zeros(run.steps)
     for run.step, (x, labels) in enumerate(batches(dataset.x_train, dataset.y_train, batch_size, order)):
         logits, run.cache = run.model.forward(run.params, x)
         losses[run.step], dlogits = softmax_cross_entropy(logits, labels)

@@ -13,10 +13,19 @@ import minisparse as ms
 from minisparse import conv, equations, losses, mistakes, rnn
 
 ROOT = Path(__file__).parent.parent
+
+
+def listed(source):
+    """The tags a chapter shows: tuples of nothing but tags. (Figures of papers have names like S3, too.)"""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Tuple) and all(isinstance(item, ast.Constant) for item in node.elts):
+            names = [str(item.value) for item in node.elts]
+            if all(re.fullmatch(r"[ALRCDENSO]\d+", name) for name in names):
+                yield from names
+
+
 IN_CHAPTERS = Counter(
-    tag
-    for chapter in (ROOT / "chapters").glob("*.py")
-    for tag in re.findall(r'"([ALRCDENSO]\d+)"', chapter.read_text(encoding="utf-8"))
+    tag for chapter in (ROOT / "chapters").glob("*.py") for tag in listed(chapter.read_text(encoding="utf-8"))
 )
 BACKWARD = [rnn.RNN.backward, conv.ConvPool.backward, losses.softmax_cross_entropy]
 

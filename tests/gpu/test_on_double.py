@@ -381,3 +381,34 @@ def test_the_raw_kernel_is_launched_with_what_its_signature_says(cupys_kernels, 
         cupys_kernels.sddmm(rows, dy.swapaxes(-1, -2).copy().swapaxes(-1, -2), x)
     assert out.shape == (rows.rows.size,)
     assert moved["to_host"] == 0
+
+
+REWIRING = {
+    "RigL": lambda: minisparse.RigL(0.4, every=1),
+    "Hebbian": lambda: minisparse.Hebbian(absolute=True, fraction=0.4),
+    "running": lambda: minisparse.Hebbian("cosine", ema=0.5, fraction=0.4),
+    "pruned by C": lambda: minisparse.Hebbian(prune="correlation", fraction=0.4),
+    "CannistraciHebb": lambda: minisparse.CannistraciHebb(fraction=0.4),
+    "DeepRewiring": lambda: minisparse.DeepRewiring(l1=5, noise=5),
+    "SET": lambda: minisparse.SET(0.4),
+}
+
+
+@pytest.mark.parametrize("rule", REWIRING)
+def test_the_same_synapses_are_rewired(storage, rule) -> None:
+    def run() -> dict:
+        model, params, x, labels = network(storage, "tanh")
+        opt, hook, rng = minisparse.Adam(1e-2), REWIRING[rule](), np.random.default_rng(4)
+        steps = types.SimpleNamespace(model=model, params=params, opt=opt, rng=rng, epoch=0, epochs=4, steps=1, step=0)
+        before = model.weights["W_rec"].pattern
+        for steps.epoch in (1, 2, 3):
+            logits, steps.cache = model.forward(params, x)
+            grads = model.backward(minisparse.softmax_cross_entropy(logits, labels)[1], steps.cache)
+            opt.step(params, grads)
+            hook(steps)
+        after = model.weights["W_rec"].pattern
+        assert after != before
+        moments = {name: value for name, value in opt.state.items() if name != "step"}
+        return {"indptr": after.indptr, "indices": after.indices, **params, **moments}
+
+    assert_same(run)

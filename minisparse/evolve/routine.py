@@ -1,0 +1,246 @@
+"""The routine every rule shares: which synapses go, where new ones may come, and what follows for the moments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, array_module, to_numpy
+from ..connectivity import Rng
+from ..errors import InputError
+from .places import at_places, flat_places, highest, smallest, vacant
+from .schedule import Schedule
+
+SCOPES = ("anywhere", "within", "between")
+
+
+@dataclass(frozen=True)
+class Rewired:
+    """What one rewiring did to one parameter.
+
+    Attributes
+    ----------
+    pruned, grown : (count, 2) int64
+        (post, pre) of the synapses that went and came, in pattern order. A place may be in both.
+    """
+
+    pruned: np.ndarray
+    grown: np.ndarray
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a rule may look at: a parameter, its raw and effective values in pattern order, what its synapses saw."""
+
+    name: str
+    weights: Any
+    values: np.ndarray
+    effective: np.ndarray
+    link: tuple[Array, Array, Array] | None
+
+
+class Rule:
+    """A hook of `fit` that rewires; a rule of its own says what it prunes (`_worth`) and what it grows (`_score`).
+
+    K = floor(f(t) nnz) synapses of the smallest worth go, at most as many as there are places to grow; the K vacant
+    places of the highest score come with the raw value 0, ties in a random order. The number of synapses is constant.
+    Full patterns have no vacant place and stay as they are.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    scope : {"anywhere", "within", "between"}
+        Where synapses may grow: only within, or only between, groups of neurons.
+    groups : dict, optional
+        ``{"W0": (post, pre)}``: the group of each neuron, two vectors of integers.
+    regrow : bool
+        Whether a synapse may grow where one was pruned in the same rewiring; it, too, starts at 0.
+    parameters : sequence of str, optional
+        Which; all whose pattern is not full if omitted.
+
+    Attributes
+    ----------
+    state : dict of arrays
+        What checkpoints carry. A new run of `fit` starts it afresh.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        scope: str = "anywhere",
+        groups: dict[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        regrow: bool = False,
+        parameters: tuple[str, ...] | None = None,
+    ):
+        if scope not in SCOPES:
+            raise InputError(f"scope {scope!r} is unknown; choose one of {', '.join(SCOPES)}")
+        self.schedule, self.scope, self.groups, self.regrow = schedule, scope, groups or {}, regrow
+        self.parameters = tuple(parameters) if parameters is not None else None
+        self.state: dict[str, Array] = {}
+
+    def __call__(self, run: Any) -> None:
+        """Hook of `fit`, for after_step or after_epoch."""
+        step = self._step(run)
+        self.observe(run.model, run.cache.links)
+        if self.schedule.due(step - int(to_numpy(self.state.get("last", 0))), run.steps):
+            self.state["last"] = np.array(step)
+            share = self.schedule(step, run.epochs * run.steps)
+            if share > 0:
+                self.rewire(run.model, run.params, run.opt, run.rng, run.cache.links, share)
+
+    def _step(self, run: Any) -> int:
+        """Return the steps done, from 1; forget everything if they went back, which another run does."""
+        step = (run.epoch - 1) * run.steps + run.step + 1
+        if int(to_numpy(self.state.get("step", 0))) > step:
+            self.state.clear()
+        self.state["step"] = np.array(step)
+        return step
+
+    def observe(self, model: Any, links: dict) -> None:
+        """Look at a batch; a rule with memory takes from it what it needs."""
+
+    def rewire(
+        self,
+        model: Any,
+        params: dict[str, Array],
+        opt: Any,
+        rng: Rng,
+        links: dict | None = None,
+        share: float | None = None,
+    ) -> dict[str, Rewired]:
+        """Rewire every sparse parameter of a model, in place.
+
+        Parameters
+        ----------
+        model, params, opt
+            ``model.weights``, the packed parameters and the optimiser's entries are exchanged.
+        rng : Generator or RandomState
+        links : dict, optional
+            ``cache.links`` after backward, for rules that look at activity or gradients.
+        share : float, optional
+            Of the synapses; the schedule's first if omitted.
+
+        Returns
+        -------
+        dict of Rewired
+        """
+        events, share = {}, self.schedule.fraction if share is None else share
+        for name in self._names(model):
+            weights = model.weights[name]
+            values, effective = (to_numpy(weights.values(w)) for w in (params[name], model.weight(params, name)))
+            site = Site(name, weights, values, effective, (links or {}).get(name))
+            keep = self._keep(site, share, self._room(site))
+            places, fresh = self._grow(site, keep, rng)
+            events[name] = _exchange(model, params, opt, name, keep, places, fresh)
+        return events
+
+    def _names(self, model: Any) -> list[str]:
+        names = self.parameters or [name for name, w in model.weights.items() if not w.pattern.is_full]
+        for name in names:
+            if name not in model.weights:
+                raise InputError(f"the model has no sparse parameter {name!r}; it has {', '.join(model.weights)}")
+        return list(names)
+
+    def _keep(self, site: Site, share: float, room: int) -> np.ndarray:
+        """Return which synapses stay, (nnz,) bool; at most `room` may go."""
+        keep = np.ones(site.values.size, bool)
+        count = min(math.floor(share * keep.size), room)  # (E5)
+        if count:
+            keep[smallest(self._worth(site), count)] = False
+        return keep
+
+    def _worth(self, site: Site) -> np.ndarray:
+        """Return the prune score, (nnz,): the smallest go. Here the effective weight's magnitude."""
+        return np.abs(site.effective)
+
+    def _grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places (post * n_pre + pre, ascending) and raw values of the new synapses."""
+        count = int((~keep).sum())
+        score = self._score(site, keep) if count else None
+        return highest(site.weights.shape, count, score, self._open(site, keep), rng), np.zeros(count)
+
+    def _score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
+        """Return the growth score: from a slice of rows to (rows, n_pre)."""
+        raise NotImplementedError
+
+    def _random(self, site: Site, keep: np.ndarray, count: int, rng: Rng) -> np.ndarray:
+        """Draw `count` of the places where synapses may grow, uniformly."""
+        if self.scope == "anywhere":
+            return vacant(site.weights.pattern, keep if self.regrow else np.ones_like(keep), count, rng)
+        n_pre = site.weights.shape[1]
+        chance = lambda rows: rng.random((rows.stop - rows.start, n_pre))  # noqa: E731
+        return highest(site.weights.shape, count, chance, self._open(site, keep), rng)
+
+    def _labels(self, site: Site) -> tuple[np.ndarray, np.ndarray]:
+        post, pre = (np.asarray(labels) for labels in self.groups.get(site.name, ((), ())))
+        if (post.size, pre.size) != site.weights.shape:
+            raise InputError(
+                f"scope={self.scope!r} needs groups[{site.name!r}] = (post, pre), the group of each of the "
+                f"{site.weights.shape[0]} and {site.weights.shape[1]} neurons, got {post.size} and {pre.size}"
+            )
+        return post, pre
+
+    def _room(self, site: Site) -> int:
+        """Return how many synapses can grow."""
+        pattern = site.weights.pattern
+        if self.scope == "anywhere":
+            return pattern.nnz if self.regrow else pattern.shape[0] * pattern.shape[1] - pattern.nnz
+        post, pre = self._labels(site)
+        names, counts = np.unique(pre, return_counts=True)
+        within = int(sum(count * (post == name).sum() for name, count in zip(names, counts, strict=True)))
+        held = int((post[pattern.rows] == pre[pattern.indices]).sum())
+        if self.scope == "within":
+            return within - held
+        return (pattern.shape[0] * pattern.shape[1] - within) - (pattern.nnz - held)
+
+    def _open(self, site: Site, keep: np.ndarray) -> Callable[[slice], np.ndarray]:
+        """Return where synapses may grow: from a slice of rows to (rows, n_pre) bool."""
+        n_pre, held = site.weights.shape[1], flat_places(site.weights.pattern)
+        held = held[keep] if self.regrow else held
+        post, pre = (None, None) if self.scope == "anywhere" else self._labels(site)
+
+        def is_open(rows: slice) -> np.ndarray:
+            allowed = np.ones((rows.stop - rows.start, n_pre), bool)
+            first, last = np.searchsorted(held, (rows.start * n_pre, rows.stop * n_pre))
+            allowed.ravel()[held[first:last] - rows.start * n_pre] = False
+            if post is not None:
+                allowed &= (post[rows, None] == pre) == (self.scope == "within")
+            return allowed
+
+        return is_open
+
+
+def _exchange(
+    model: Any,
+    params: dict[str, Array],
+    opt: Any,
+    name: str,
+    keep: np.ndarray,
+    places: np.ndarray,
+    fresh: np.ndarray,
+) -> Rewired:
+    """Put a new pattern in force: survivors keep value and moments, newcomers get `fresh` and moments of 0."""
+    weights = model.weights[name]
+    n_pre, old = weights.shape[1], flat_places(weights.pattern)
+    event = Rewired(np.stack(np.divmod(old[~keep], n_pre), axis=1), np.stack(np.divmod(places, n_pre), axis=1))
+    if keep.all() and not places.size:
+        return event
+    merged = np.concatenate([old[keep], places])
+    order = np.argsort(merged, kind="stable")
+    rewired = type(weights)(at_places(merged[order], weights.shape))
+
+    def carried(packed: Array, newcomers: np.ndarray) -> Array:
+        values = to_numpy(weights.values(packed))
+        values = np.concatenate([values[keep], newcomers.astype(values.dtype)])[order]
+        return rewired.from_values(array_module(packed).asarray(values))
+
+    params[name] = carried(params[name], fresh)
+    for key, value in opt.state.items():
+        if key.partition(".")[2] == name:
+            opt.state[key] = carried(value, np.zeros(places.size))
+    model.weights[name] = rewired
+    return event
