@@ -14,6 +14,7 @@ import numpy as np
 from .backend import Array, array_module, to_numpy
 from .connectivity import Pattern, Rng, distinct, fixed_count
 from .errors import InputError
+from .groups import labelled
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,8 @@ def _exchange(
     order = np.argsort(merged, kind="stable")
     merged = merged[order]
     indptr = np.searchsorted(merged, np.arange(n_post + 1, dtype=np.int64) * n_pre)
-    rewired = type(weights)(Pattern(indptr, (merged % n_pre).astype(np.int32), weights.shape))
+    pattern = Pattern(indptr, (merged % n_pre).astype(np.int32), weights.shape)
+    rewired = type(weights)(labelled(pattern, weights.pattern.groups))
 
     def carried(packed: Array, newcomers: np.ndarray) -> Array:
         values = to_numpy(weights.values(packed))
