@@ -13,7 +13,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "backend": ("array_module", "asarray", "describe", "to_numpy", "use"),
     "connectivity": ("Pattern", "bernoulli", "dale_signs", "fixed_count", "full"),
-    "weights": ("CsrWeights", "DenseWeights", "make_weights"),
+    "groups": ("group_to_group",),
+    "weights": ("CsrWeights", "DenseWeights"),
+    "grouped": ("GroupedWeights",),
+    "storages": ("make_weights",),
     "normalise": ("Dendritic", "Joint", "LpConstant", "LpVariable", "Plain", "WeightNorm"),
     "activations": ("Activation", "relu", "sigmoid", "tanh"),
     "losses": ("softmax_cross_entropy",),

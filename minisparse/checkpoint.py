@@ -14,7 +14,8 @@ from .backend import Array, asarray, to_numpy
 from .connectivity import Pattern, Rng, full
 from .errors import FileError, InputError
 from .files import write_aside
-from .weights import make_weights
+from .groups import labelled
+from .storages import make_weights
 
 FORMAT = 1
 
@@ -63,6 +64,8 @@ def save(
         arrays |= {f"pattern/{name}/indptr": weights.pattern.indptr, f"pattern/{name}/shape": np.array(weights.shape)}
         if not weights.pattern.is_full:
             arrays[f"pattern/{name}/indices"] = weights.pattern.indices
+        if weights.pattern.groups is not None:
+            arrays |= {f"pattern/{name}/groups_{side}": v for side, v in weights.pattern.groups._asdict().items()}
     note = {
         "format": FORMAT,
         "model": model.config(),
@@ -162,9 +165,9 @@ def _packed(key: str, value: Array, weights: dict) -> Array:
 def _stored_weights(arrays: dict[str, np.ndarray], name: str, storage: str) -> object:
     indptr, shape = arrays.pop(f"pattern/{name}/indptr"), arrays.pop(f"pattern/{name}/shape")
     indices = arrays.pop(f"pattern/{name}/indices", None)
-    if indices is None:
-        return make_weights(full(*shape), storage)
-    return make_weights(Pattern(indptr, indices, tuple(shape)), storage)
+    sides = [arrays.pop(f"pattern/{name}/groups_{side}", None) for side in ("post", "pre")]
+    pattern = full(*shape) if indices is None else Pattern(indptr, indices, tuple(shape))
+    return make_weights(labelled(pattern, None if sides[0] is None else sides), storage)
 
 
 def _agree(path: str | os.PathLike, what: str, stored: dict, present: dict) -> None:

@@ -25,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "epochs": {"type": int, "help": "passes over the training set"},
     "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
-    "storage": {"help": "how recurrent weights are kept: auto, dense or csr"},
+    "storage": {"help": "how recurrent weights are kept: auto, dense, csr or grouped"},
 }
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
 
@@ -116,8 +116,8 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} must be at least 1, got {given[name]}")
     if given.get("dataset", data.NAMES[0]) not in data.NAMES:
         raise InputError(f"data set {args.dataset!r} is unknown; choose one of {', '.join(data.NAMES)}")
-    if given.get("storage", "auto") not in ("auto", "dense", "csr"):
-        raise InputError(f"storage {args.storage!r} is unknown; choose one of auto, dense, csr")
+    if given.get("storage", "auto") not in ("auto", "dense", "csr", "grouped"):
+        raise InputError(f"storage {args.storage!r} is unknown; choose one of auto, dense, csr, grouped")
 
 
 def _writable(folder: Path) -> Path:

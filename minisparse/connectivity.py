@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,11 @@ class Pattern:
     shape : (int, int)
         (n_post, n_pre).
 
+    Attributes
+    ----------
+    groups : Groups or None
+        Labels of the neurons, (post, pre), if the pattern is modular; no part of equality.
+
     Raises
     ------
     ValueError
@@ -41,6 +47,8 @@ class Pattern:
     array([[ True, False,  True],
            [False,  True, False]])
     """
+
+    groups: Any = None
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int]):
         self.shape = _check_shape(*shape)
@@ -223,13 +231,16 @@ def fixed_count(n_post: int, n_pre: int, count: int, rng: Rng) -> Pattern:
     places = n_post * n_pre
     if not 0 <= count <= places:
         raise InputError(f"count must lie in 0..{places} for a {n_post} x {n_pre} layer, got {count}")
-    if 2 * count > places:
-        absent = distinct(places, places - count, rng)
-        flat = np.setdiff1d(np.arange(places), absent, assume_unique=True)
-    else:
-        flat = distinct(places, count, rng)
+    flat = subset(places, count, rng)
     indptr = np.searchsorted(flat, np.arange(n_post + 1, dtype=np.int64) * n_pre)
     return Pattern(indptr, (flat % n_pre).astype(np.int32), (n_post, n_pre))
+
+
+def subset(places: int, count: int, rng: Rng) -> np.ndarray:
+    """Draw `count` distinct integers below `places`, sorted; above half, those left out are drawn."""
+    if 2 * count <= places:
+        return distinct(places, count, rng)
+    return np.setdiff1d(np.arange(places), distinct(places, places - count, rng), assume_unique=True)
 
 
 def distinct(places: int, count: int, rng: Rng) -> np.ndarray:

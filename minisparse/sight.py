@@ -13,7 +13,7 @@ from .mistakes import Mistake, catalogue
 from .optim import Adam
 from .rnn import RNN
 from .stepcheck import check_steps
-from .weights import make_weights
+from .storages import make_weights
 
 CHECKS = ("ones", "random", "exact zeros", "two steps")
 """A cotangent of ones; a random one; the same, and exact zeros off the pattern; all that over two training steps."""

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from .backend import Array
 from .connectivity import Pattern, full
 from .errors import InputError
+from .groups import labelled
 from .rnn import RNN
-from .weights import STORAGES, CsrWeights, DenseWeights
+from .storages import STORAGES, Weights
 
 KINK = 0.05
 """How far `activities` stays away from 0: many times any difference step."""
@@ -145,6 +146,8 @@ def labels(classes: int, batch: int) -> st.SearchStrategy[np.ndarray]:
 def patterns(draw: st.DrawFn, n_post: int | None = None, n_pre: int | None = None) -> Pattern:
     """Draw the synapses of a layer, the degenerate cases among them: one synapse, an empty row, an empty column, full.
 
+    Neurons carry arbitrary group labels, whatever the synapses: so every storage takes the pattern.
+
     Parameters
     ----------
     n_post, n_pre : int, optional
@@ -156,9 +159,10 @@ def patterns(draw: st.DrawFn, n_post: int | None = None, n_pre: int | None = Non
     """
     n_post, n_pre = n_post or draw(st.integers(1, 9)), n_pre or draw(st.integers(1, 9))
     kind = draw(st.sampled_from(["random", "full", "one synapse", "an empty row", "an empty column"]))
-    if kind == "full":
-        return full(n_post, n_pre)
     rng = draw(generators())
+    groups = [rng.integers(0, rng.integers(1, 5), n) for n in (n_post, n_pre)]
+    if kind == "full":
+        return labelled(full(n_post, n_pre), groups)
     mask = rng.random((n_post, n_pre)) < draw(st.floats(0.1, 0.9))
     place = rng.integers(n_post), rng.integers(n_pre)
     if kind == "one synapse":
@@ -168,11 +172,11 @@ def patterns(draw: st.DrawFn, n_post: int | None = None, n_pre: int | None = Non
         mask[rng.integers(n_post)] = False
     if kind == "an empty column":
         mask[:, rng.integers(n_pre)] = False
-    return Pattern.from_mask(mask)
+    return labelled(Pattern.from_mask(mask), groups)
 
 
 @st.composite
-def weights(draw: st.DrawFn, n_post: int | None = None, n_pre: int | None = None) -> DenseWeights | CsrWeights:
+def weights(draw: st.DrawFn, n_post: int | None = None, n_pre: int | None = None) -> Weights:
     """Draw a weights object: a storage over a drawn pattern; sizes as for `patterns`."""
     return STORAGES[draw(storages())](draw(patterns(n_post, n_pre)))
 
@@ -187,7 +191,7 @@ def networks(
 
     Parameters
     ----------
-    storage : {"dense", "csr"}, optional
+    storage : {"dense", "csr", "grouped"}, optional
         Drawn if omitted.
     activation : {"relu", "tanh", "sigmoid"}, optional
         Drawn if omitted.

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import kernels
-from .backend import Array, array_module, current_module
+from .backend import Array, array_module
 from .connectivity import Pattern
 from .errors import InputError
 from .kernels.reference import dense as spread
@@ -27,6 +27,8 @@ class _Weights:
 
     storage: ClassVar[str]
     own_threads = False
+    _complete = True
+    """Whether every stored number belongs to a synapse."""
 
     def __init__(self, pattern: Pattern):
         self.pattern = pattern
@@ -80,6 +82,26 @@ class _Weights:
     def _expect_values(self, values: Array) -> Array:
         return self._expect(values, (self.nnz,), "values, one per synapse,")
 
+    def _kept(self) -> np.ndarray:
+        """Return which of the stored numbers belong to a synapse, bool; asked for unless all do."""
+        raise NotImplementedError
+
+    def _zero_off_pattern(self, stored: Array) -> Array:
+        """Clear every entry off the pattern, in place, whatever it holds: the bits are ANDed with 0 or ~0."""
+        if self._complete:
+            return stored
+        if stored.dtype.kind != "f":
+            stored[...] = array_module(stored).where(self._keep(stored, np.dtype(np.int8)) != 0, stored, 0)
+            return stored
+        integer = np.dtype(f"i{stored.dtype.itemsize}")
+        bits = stored.view(integer)
+        bits &= self._keep(stored, integer)
+        return stored
+
+    def _keep(self, x: Array, integer: np.dtype) -> Array:
+        """-1 (all bits set) on the pattern and 0 off it, as integers as wide as the numbers they are ANDed with."""
+        return self._device(x, integer, lambda put: put(-self._kept().astype(integer)))
+
     def _expect_stacks(self, dy: Array, x: Array) -> None:
         check_units(dy, self.shape[0], "dy", "post", STACKS)
         check_units(x, self.shape[1], "x", "pre", STACKS)
@@ -111,6 +133,13 @@ class DenseWeights(_Weights):
     """
 
     storage = "dense"
+
+    def __init__(self, pattern: Pattern):
+        super().__init__(pattern)
+        self._complete = pattern.is_full
+
+    def _kept(self) -> np.ndarray:
+        return self.pattern.mask()
 
     def from_values(self, values: Array) -> Array:
         """Pack (nnz,) values in pattern order."""
@@ -157,22 +186,6 @@ class DenseWeights(_Weights):
     def by_col(self, s: Array) -> Array:
         """Shape one number per presynaptic neuron (n_pre, 1) so that it broadcasts against packed weights."""
         return self._expect(s, (self.shape[1], 1), "a number per presynaptic neuron").T
-
-    def _zero_off_pattern(self, matrix: Array) -> Array:
-        """Clear every entry off the pattern, in place, whatever it holds: the bits are ANDed with 0 or ~0."""
-        if self.pattern.is_full:
-            return matrix
-        xp = array_module(matrix)
-        if matrix.dtype.kind != "f":
-            return xp.where(self._keep(matrix, np.dtype(np.int8)) != 0, matrix, 0)
-        integer = np.dtype(f"i{matrix.dtype.itemsize}")
-        bits = matrix.view(integer)
-        bits &= self._keep(matrix, integer)
-        return matrix
-
-    def _keep(self, x: Array, integer: np.dtype) -> Array:
-        """-1 (all bits set) on the pattern and 0 off it, as integers as wide as the numbers they are ANDed with."""
-        return self._device(x, integer, lambda put: put(-self.pattern.mask().astype(integer)))
 
 
 class _BoundDense:
@@ -277,48 +290,6 @@ class _BoundCsr:
         """Return Wᵀ dy."""
         check_units(dy, self._weights.shape[0], "dy", "post")
         return kernels.table(dy).spmm(*self._transposed, dy)  # (S5)
-
-
-STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights)}
-CSR_AT_MOST = {"numpy": 0.25, "cupy": 0.02}
-"""Density up to which CSR takes over from dense, per backend (benchmarks/rnn_step.py --crossover)."""
-CSR_FROM = 1 << 16
-"""Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts."""
-
-
-def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = None) -> DenseWeights | CsrWeights:
-    """Choose a storage for a pattern.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    storage : {"auto", "dense", "csr"}
-        "auto" is a pure function of the pattern and the backend, by a recorded table; nothing is timed.
-    backend : {"numpy", "cupy"}, optional
-        Where the weights will live, by default the current backend; only "auto" reads it.
-
-    Returns
-    -------
-    DenseWeights or CsrWeights
-
-    Raises
-    ------
-    ValueError
-        For an unknown storage.
-
-    Examples
-    --------
-    >>> pattern = minisparse.bernoulli(500, 500, 0.1, numpy.random.default_rng(0))
-    >>> minisparse.make_weights(pattern).storage
-    'csr'
-    """
-    if storage == "auto":
-        large = pattern.shape[0] * pattern.shape[1] >= CSR_FROM
-        sparse = pattern.density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
-        storage = "csr" if large and sparse else "dense"
-    if storage not in STORAGES:
-        raise InputError(f"storage {storage!r} is unknown; choose one of auto, {', '.join(STORAGES)}")
-    return STORAGES[storage](pattern)
 
 
 def sum_outer(dy: Array, x: Array) -> Array:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 
 import minisparse as ms
 from minisparse import testing
+from minisparse.groups import labelled
 
 ROOT = Path(__file__).parent.parent
 RULES = {
@@ -98,6 +99,11 @@ def test_back_propagation_through_time_through_any_rule(network, name):
     assert report.codes in ((), ("unjudged",)), str(report)
 
 
+def in_two(*shape):
+    """Labels of two groups, whatever the synapses, so that every storage takes the pattern."""
+    return [np.arange(n) % 2 for n in shape]
+
+
 @settings(max_examples=200)
 @given(
     testing.sizes(5), testing.choices(*RULES), testing.choices(False, True), testing.storages(), testing.generators()
@@ -105,7 +111,7 @@ def test_back_propagation_through_time_through_any_rule(network, name):
 def test_a_feedforward_network_through_any_rule(shape, name, shared, storage, rng):
     n_in, first, second, classes, batch = shape
     layers = [
-        ms.make_weights(ms.Pattern.from_mask(rng.random((post, pre)) < 0.7), storage)
+        ms.make_weights(labelled(ms.Pattern.from_mask(rng.random((post, pre)) < 0.7), in_two(post, pre)), storage)
         for post, pre in ((first, n_in), (second, first))
     ]
     readout = ms.make_weights(ms.full(classes, second))

@@ -9,9 +9,19 @@ from hypothesis import given
 
 import minisparse as ms
 from minisparse import testing
+from minisparse.groups import labelled
 
-storages = pytest.mark.parametrize("storage", ["dense", "csr"])
+storages = pytest.mark.parametrize("storage", ["dense", "csr", "grouped"])
 layers = given(weights=testing.weights(), dtype=testing.dtypes(), rng=testing.generators())
+
+
+def bernoulli(n_post, n_pre, p, rng):
+    """A pattern that every storage takes: in two groups, drawn without regard to them."""
+    return labelled(ms.bernoulli(n_post, n_pre, p, rng), [np.arange(n) % 2 for n in (n_post, n_pre)])
+
+
+def modular(n, count, **settings):
+    return ms.group_to_group(n, n, count, **settings, rng=np.random.default_rng(0))
 
 
 def close(found, expected, dtype):
@@ -30,7 +40,7 @@ def test_values_travel_in_pattern_order_and_come_back_bit_for_bit(weights, dtype
     mask = weights.pattern.mask()
     values = rng.choice([-1.5, -0.0, 0.0, np.nan, np.inf, 1e-40, 2.5], weights.nnz).astype(dtype)
     w = weights.from_values(values)
-    assert w.shape == (weights.shape if weights.storage == "dense" else (weights.nnz,))
+    assert w.shape == {"dense": weights.shape, "csr": (weights.nnz,)}.get(weights.storage, (w.size,))
     assert bits(weights.values(w)) == bits(values)
     matrix = np.zeros(weights.shape, dtype)
     matrix[mask] = values
@@ -89,7 +99,7 @@ def test_off_the_pattern_a_gradient_is_plus_zero_even_beside_nan(weights, dtype,
 
 @storages
 def test_an_empty_stack_gives_zeros(storage):
-    weights = ms.make_weights(ms.bernoulli(4, 3, 0.7, np.random.default_rng(0)), storage)
+    weights = ms.make_weights(bernoulli(4, 3, 0.7, np.random.default_rng(0)), storage)
     for dtype in (np.float32, np.float64):
         for dy, x in [((0, 4, 5), (0, 3, 5)), ((2, 4, 0), (2, 3, 0)), ((4, 0), (3, 0))]:
             dw = weights.outer(np.zeros(dy, dtype), np.zeros(x, dtype))
@@ -100,7 +110,7 @@ def test_an_empty_stack_gives_zeros(storage):
 @storages
 def test_the_products_take_slices_and_transposes(storage):
     rng = np.random.default_rng(0)
-    weights = ms.make_weights(ms.bernoulli(6, 5, 0.5, rng), storage)
+    weights = ms.make_weights(bernoulli(6, 5, 0.5, rng), storage)
     w = weights.from_values(rng.standard_normal(weights.nnz))
     W, matrix = weights.bind(w), weights.unpack(w)
     wide = rng.standard_normal((4, 8, 12))
@@ -153,7 +163,9 @@ def test_the_products_take_slices_and_transposes(storage):
     ],
 )
 def test_wrong_shapes_are_refused_by_a_sentence_that_names_thing_and_fix(storage, use, sentence):
-    weights = ms.make_weights(ms.Pattern([0, 2, 2, 3, 5], [0, 2, 1, 0, 1], (4, 3)), storage)
+    weights = ms.make_weights(
+        labelled(ms.Pattern([0, 2, 2, 3, 5], [0, 2, 1, 0, 1], (4, 3)), ([0, 0, 1, 1], [0, 0, 1])), storage
+    )
     with pytest.raises(ms.UserError, match=sentence) as refused:
         use(weights, weights.from_values(np.ones(5)))
     assert "\n" not in str(refused.value)
@@ -171,9 +183,16 @@ def test_wrong_shapes_are_refused_by_a_sentence_that_names_thing_and_fix(storage
         (ms.fixed_count(1000, 1000, 100_000, np.random.default_rng(0)), "cupy", "dense"),
         (ms.fixed_count(1000, 1000, 10_000, np.random.default_rng(0)), "cupy", "csr"),
         (ms.fixed_count(1000, 1000, 1000, np.random.default_rng(0)), "another", "dense"),
+        (modular(1024, 8, p_between=0.15), "numpy", "grouped"),
+        (modular(1024, 8, p_between=0.3), "numpy", "grouped"),
+        (modular(1024, 8, p_between=0.5), "numpy", "dense"),
+        (modular(1024, 8, p_between=0.15), "cupy", "dense"),
+        (modular(1024, 8, p_between=0.1, p_within=0.5), "numpy", "csr"),
+        (modular(1024, 32, p_between=0.15), "numpy", "csr"),
+        (modular(256, 4, p_between=0), "numpy", "csr"),
     ],
 )
-def test_auto_is_a_table_over_size_density_and_backend(pattern, backend, storage):
+def test_auto_is_a_table_over_size_density_groups_and_backend(pattern, backend, storage):
     assert [ms.make_weights(pattern, "auto", backend).storage for _ in range(3)] == [storage] * 3
     for named in ("dense", "csr"):
         assert ms.make_weights(pattern, named, backend).storage == named
@@ -182,13 +201,13 @@ def test_auto_is_a_table_over_size_density_and_backend(pattern, backend, storage
 
 
 def test_an_unknown_storage_is_answered_with_the_known_ones():
-    with pytest.raises(ms.UserError, match="storage 'coo' is unknown; choose one of auto, dense, csr"):
+    with pytest.raises(ms.UserError, match="storage 'coo' is unknown; choose one of auto, dense, csr, grouped"):
         ms.make_weights(ms.full(2, 2), "coo")
 
 
 @storages
 def test_a_weights_object_holds_structure_only(storage):
-    pattern = ms.bernoulli(4, 3, 0.5, np.random.default_rng(0))
+    pattern = bernoulli(4, 3, 0.5, np.random.default_rng(0))
     weights = ms.make_weights(pattern, storage)
     assert (weights.shape, weights.nnz, weights.pattern is pattern) == ((4, 3), pattern.nnz, True)
     assert repr(weights) == f"{type(weights).__name__}({pattern!r})"
@@ -201,7 +220,7 @@ def test_a_weights_object_holds_structure_only(storage):
 
 @storages
 def test_two_models_on_one_weights_object_are_rewired_apart(storage):
-    shared = ms.make_weights(ms.bernoulli(5, 5, 0.5, np.random.default_rng(0)), storage)
+    shared = ms.make_weights(bernoulli(5, 5, 0.5, np.random.default_rng(0)), storage)
     first = ms.RNN(2, shared, 3)
     second, third = first.copy(), ms.RNN(2, shared, 3)
     params, x = first.init(np.random.default_rng(1)), np.ones((4, 2, 3), np.float32)
@@ -210,7 +229,7 @@ def test_two_models_on_one_weights_object_are_rewired_apart(storage):
     assert second.config() == first.config()
     before, _ = first.forward(params, x)
 
-    second.weights["W_rec"] = ms.make_weights(ms.full(5, 5), storage)
+    second.weights["W_rec"] = ms.make_weights(labelled(ms.full(5, 5), shared.pattern.groups), storage)
     other, _ = second.forward({**params, "W_rec": second.weights["W_rec"].pack(np.ones((5, 5), np.float32))}, x)
     after, cache = first.forward(params, x)
     np.testing.assert_array_equal(after, before)
@@ -225,7 +244,7 @@ def test_two_models_on_one_weights_object_are_rewired_apart(storage):
 @storages
 def test_index_arrays_are_made_once(storage, monkeypatch):
     rng = np.random.default_rng(0)
-    weights = ms.make_weights(ms.bernoulli(5, 5, 0.5, rng), storage)
+    weights = ms.make_weights(bernoulli(5, 5, 0.5, rng), storage)
     w, x = weights.from_values(rng.standard_normal(weights.nnz)), np.ones((5, 2))
     for _ in range(2):
         weights.bind(w).matmul_t(x)

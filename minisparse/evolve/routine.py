@@ -12,6 +12,7 @@ import numpy as np
 from ..backend import Array, array_module, to_numpy
 from ..connectivity import Rng
 from ..errors import InputError
+from ..groups import labelled
 from .places import at_places, flat_places, highest, smallest, vacant
 from .schedule import Schedule
 
@@ -56,7 +57,7 @@ class Rule:
     scope : {"anywhere", "within", "between"}
         Where synapses may grow: only within, or only between, groups of neurons.
     groups : dict, optional
-        ``{"W0": (post, pre)}``: the group of each neuron, two vectors of integers.
+        ``{"W0": (post, pre)}``: the group of each neuron, two vectors of integers; if omitted those of the pattern.
     regrow : bool
         Whether a synapse may grow where one was pruned in the same rewiring; it, too, starts at 0.
     parameters : sequence of str, optional
@@ -176,7 +177,8 @@ class Rule:
         return highest(site.weights.shape, count, chance, self._open(site, keep), rng)
 
     def _labels(self, site: Site) -> tuple[np.ndarray, np.ndarray]:
-        post, pre = (np.asarray(labels) for labels in self.groups.get(site.name, ((), ())))
+        known = self.groups.get(site.name, site.weights.pattern.groups or ((), ()))
+        post, pre = (np.asarray(labels) for labels in known)
         if (post.size, pre.size) != site.weights.shape:
             raise InputError(
                 f"scope={self.scope!r} needs groups[{site.name!r}] = (post, pre), the group of each of the "
@@ -231,7 +233,7 @@ def _exchange(
         return event
     merged = np.concatenate([old[keep], places])
     order = np.argsort(merged, kind="stable")
-    rewired = type(weights)(at_places(merged[order], weights.shape))
+    rewired = type(weights)(labelled(at_places(merged[order], weights.shape), weights.pattern.groups))
 
     def carried(packed: Array, newcomers: np.ndarray) -> Array:
         values = to_numpy(weights.values(packed))

@@ -1,8 +1,10 @@
-"""Sparse kernels: one module per library, the same five signatures in each; `table` picks by the array.
+"""Sparse kernels: one module per library, the same signatures in each; `table` picks by the array.
 
 ``spmm(rows, values, x)``    y = W x for W given row by row; x is (n_pre, batch)
 ``sddmm(rows, dy, x)``       dy xᵀ on the synapses only; stacks (time, units, batch) are summed over time
 ``row_sum(rows, values)``    (n_post, 1), an empty row gives 0
+``add_blocks(blocks, values, x, out)``  out += W x for W made of dense blocks, values (groups, post slots, pre slots)
+``put_outer(blocks, dy, x, out)``  the blocks of dy xᵀ into out; padding is undefined
 ``adam(w, grad, m, v, ...)`` one optimiser step in place
 ``sgd(w, grad, [m], ...)``   the same for gradient descent
 """
@@ -13,6 +15,7 @@ import functools
 import importlib.util
 from collections.abc import Callable
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +41,49 @@ class Rows:
     def rows(self) -> Array:
         """Row of each synapse, int32; made when a kernel first asks for it."""
         return self._put(np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self._host_indptr)))
+
+
+class Members:
+    """The neurons of one side of a layer, group by group, on one device.
+
+    Attributes
+    ----------
+    order, starts : array
+        Group g is ``order[starts[g]:starts[g + 1]]``, int32 and int64.
+    slots : (n,) array
+        Where each neuron stands if every group is padded to `width` places, int64.
+    width : int
+        Size of the largest group.
+    """
+
+    def __init__(self, labels: np.ndarray, count: int, put: Callable):
+        sizes = np.bincount(labels, minlength=count)
+        starts, order = np.concatenate([[0], np.cumsum(sizes)]), np.argsort(labels, kind="stable")
+        self.width, self.count = max(1, int(sizes.max())), count
+        slots = np.empty(labels.size, np.int64)
+        slots[order] = np.arange(labels.size) + (np.arange(count) * self.width - starts[:-1])[labels[order]]
+        self.order, self.starts, self.slots = put(order.astype(np.int32)), put(starts), put(slots)
+
+    def padded(self, x: Array) -> Array:
+        """Return x (n, ...) group by group, (count, width, ...); padding is 0."""
+        out = array_module(x).zeros((self.count * self.width, *x.shape[1:]), dtype=x.dtype)
+        out[self.slots] = x
+        return out.reshape(self.count, self.width, *x.shape[1:])
+
+    def gathered(self, blocked: Array) -> Array:
+        """Return (count, width, ...) neuron by neuron, (n, ...): what `padded` took apart."""
+        return blocked.reshape(self.count * self.width, *blocked.shape[2:])[self.slots]
+
+
+class Blocks(NamedTuple):
+    """Which neurons each dense block joins; `turned` are the blocks of Wᵀ."""
+
+    post: Members
+    pre: Members
+
+    @property
+    def turned(self) -> Blocks:
+        return Blocks(self.pre, self.post)
 
 
 def table(x: Array) -> ModuleType:

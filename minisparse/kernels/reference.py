@@ -31,6 +31,17 @@ def row_sum(rows, values: Array) -> Array:
     return dense(rows, values).sum(axis=1, keepdims=True)
 
 
+def add_blocks(blocks, values: Array, x: Array, out: Array) -> None:
+    """Add W x, (n_post, batch), for W made of dense blocks; padding in `values` is 0."""
+    out += blocks.post.gathered(values @ blocks.pre.padded(x))
+
+
+def put_outer(blocks, dy: Array, x: Array, out: Array) -> None:
+    """Write the blocks of dy xᵀ, summed over time if the arguments are stacks."""
+    pairs = [(dy, x)] if dy.ndim == 2 else zip(dy, x, strict=True)
+    out[...] = sum(blocks.post.padded(d) @ blocks.pre.padded(h).swapaxes(1, 2) for d, h in pairs)
+
+
 def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
     """Update w, m and v in place; eps is added after the bias correction."""
     xp = array_module(w, grad)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import functools
 
 from ..backend import Array, array_module
-from .reference import adam, sgd
+from .reference import adam, add_blocks, put_outer, sgd
 
-__all__ = ["SDDMM_SOURCE", "adam", "own_threads", "row_sum", "sddmm", "sgd", "spmm"]
+__all__ = ["SDDMM_SOURCE", "adam", "add_blocks", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm"]
 
 own_threads = False
 WARP, WARPS_PER_BLOCK = 32, 8

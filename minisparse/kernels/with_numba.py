@@ -1,13 +1,15 @@
 """Sparse kernels for NumPy arrays, compiled by Numba and cached on disk: rows in parallel, the batch contiguous.
 
 Each synapse is one multiply-add over a row of activity, so several synapses share one pass over the output row.
-Every output is summed by one thread in one order: results do not depend on the number of threads.
+Every output is summed by one thread in one order: results do not depend on the number of threads. Dense blocks are
+multiplied panel by panel, each by BLAS on one of Numba's threads.
 """
 
 from __future__ import annotations
 
 import numba
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
 from numba import njit, prange
 
 from . import reference
@@ -20,6 +22,8 @@ SMALL = 1 << 15
 """Entries below which one elementwise pass is faster without a parallel region."""
 TINY = 1 << 12
 """Entries below which calling compiled code costs more than it saves."""
+PANEL = 128
+"""Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
 
 def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -49,6 +53,21 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
     out = np.empty((rows.shape[0], 1), values.dtype)
     _row_sum(rows.indptr, values, out)
     return out
+
+
+def add_blocks(blocks, values: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """Add W x, (n_post, batch), for W made of dense blocks."""
+    dtype = out.dtype.newbyteorder("=")
+    post, pre = blocks
+    x = np.ascontiguousarray(x, dtype=dtype)
+    _add_blocks(post.order, post.starts, pre.order, pre.starts, values.astype(dtype, copy=False), x, out)
+
+
+def put_outer(blocks, dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """Write the blocks of dy xᵀ, summed over time if the arguments are stacks; padding is left as it is."""
+    dy, x = (np.ascontiguousarray(a if a.ndim == 3 else a[None], dtype=out.dtype) for a in (dy, x))
+    post, pre = blocks
+    _put_outer(post.order, post.starts, pre.order, pre.starts, dy, x, out)
 
 
 def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
@@ -133,6 +152,45 @@ def _row_sum(indptr, values, out):
         for k in range(indptr[i], indptr[i + 1]):
             s += values[k]
         out[i, 0] = s
+
+
+@njit(**_OPTIONS)
+def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
+    panels = (values.shape[1] + PANEL - 1) // PANEL
+    for task in prange(values.shape[0] * panels):
+        g, first = task // panels, task % panels * PANEL
+        rows = post[post_starts[g] + first : post_starts[g + 1]][:PANEL]
+        columns = pre[pre_starts[g] : pre_starts[g + 1]]
+        if rows.size and columns.size:
+            block = values[g, first : first + rows.size, : columns.size].copy()
+            y = np.dot(block, _taken(x, columns))
+            for r in range(rows.size):
+                o = out[rows[r]]
+                for b in range(o.size):
+                    o[b] += y[r, b]
+
+
+@njit(**_OPTIONS)
+def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
+    panels = (out.shape[1] + PANEL - 1) // PANEL
+    for task in prange(out.shape[0] * panels):
+        g, first = task // panels, task % panels * PANEL
+        rows = post[post_starts[g] + first : post_starts[g + 1]][:PANEL]
+        columns = pre[pre_starts[g] : pre_starts[g + 1]]
+        block = out[g, first : first + rows.size, : columns.size]
+        block[:] = 0
+        for t in range(dy.shape[0]):
+            if rows.size and columns.size and dy.shape[2]:
+                block += np.dot(_taken(dy[t], rows), _taken(x[t], columns).T)
+
+
+@njit(cache=True, nogil=True)
+def _taken(x, rows):
+    """Return some rows of x, one after another."""
+    out = np.empty((rows.size, x.shape[1]), x.dtype)
+    for r in range(rows.size):
+        out[r] = x[rows[r]]
+    return out
 
 
 def _adam_loop(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):

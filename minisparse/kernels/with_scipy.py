@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from .reference import adam, sgd
+from .reference import adam, add_blocks, put_outer, sgd
 
-__all__ = ["adam", "own_threads", "row_sum", "sddmm", "sgd", "spmm"]
+__all__ = ["adam", "add_blocks", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm"]
 
 own_threads = False
 GATHER_BELOW = 0.02

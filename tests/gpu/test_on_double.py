@@ -12,6 +12,7 @@ import pytest
 import strict_double
 
 import minisparse
+from minisparse.groups import labelled
 from minisparse.kernels import Rows, reference, with_cupy
 
 BACKENDS = ("numpy", strict_double.cupy)
@@ -24,7 +25,7 @@ def xp():
         yield module
 
 
-@pytest.fixture(params=["dense", "csr"])
+@pytest.fixture(params=["dense", "csr", "grouped"])
 def storage(request) -> str:
     return request.param
 
@@ -35,10 +36,10 @@ def activation(request) -> str:
 
 
 def pattern() -> minisparse.Pattern:
-    """7 neurons; neuron 2 receives nothing, neuron 4 sends nothing."""
+    """7 neurons in 3 groups; neuron 2 receives nothing, neuron 4 sends nothing."""
     mask = np.random.default_rng(0).random((7, 7)) < 0.5
     mask[2, :], mask[:, 4] = False, False
-    return minisparse.Pattern.from_mask(mask)
+    return labelled(minisparse.Pattern.from_mask(mask), (np.arange(7) % 3, np.arange(7) // 3))
 
 
 def signs() -> np.ndarray:
