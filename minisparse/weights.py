@@ -114,6 +114,8 @@ class DenseWeights(_Weights):
 
     def from_values(self, values: Array) -> Array:
         """Pack (nnz,) values in pattern order."""
+        if self.pattern.is_full:
+            return self._expect_values(values).reshape(self.shape).copy()
         return spread(self._rows(values), self._expect_values(values))
 
     def values(self, w: Array) -> Array:
@@ -312,13 +314,24 @@ def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = 
     >>> minisparse.make_weights(pattern).storage
     'csr'
     """
+    return STORAGES[choose_storage(pattern.shape, pattern.density, storage, backend)](pattern)
+
+
+def choose_storage(shape: tuple[int, int], density: float, storage: str = "auto", backend: str | None = None) -> str:
+    """Return the storage that `make_weights` takes for a pattern, "dense" or "csr", before there is one.
+
+    Examples
+    --------
+    >>> minisparse.weights.choose_storage((500, 500), 0.1)
+    'csr'
+    """
     if storage == "auto":
-        large = pattern.shape[0] * pattern.shape[1] >= CSR_FROM
-        sparse = pattern.density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
+        large = shape[0] * shape[1] >= CSR_FROM
+        sparse = density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
         storage = "csr" if large and sparse else "dense"
     if storage not in STORAGES:
         raise InputError(f"storage {storage!r} is unknown; choose one of auto, {', '.join(STORAGES)}")
-    return STORAGES[storage](pattern)
+    return storage
 
 
 def sum_outer(dy: Array, x: Array) -> Array:
