@@ -15,7 +15,7 @@ and asks for its cause: the constraint on the signs, the signs the network start
 # The claim, in one figure
 # ------------------------
 # The run below ends with ``out/dale/dale.png``: test accuracy over epochs, per density. The table printed beside it
-# holds the numbers. Two knobs turn the effect live: ``--inhibitory 0.5`` and ``--inhibition-gain 10``.
+# holds the numbers. Two knobs turn the effect live: ``--fraction 0.5`` and ``--inhibition-gain 10``.
 #
 # The trick that makes it small is a *gain-matched replica*. One time step multiplies a uniform activity by
 # :math:`g = p N \tfrac{w_{max}}{2} (1 - 2f)`, with density :math:`p`, :math:`N` neurons, initial weights up to
@@ -29,14 +29,20 @@ import math
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, cost, results
+from minisparse import cli, cost, recipes, results
 from minisparse.errors import InputError
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
 
 
 def knobs(flag):
-    flag("--inhibitory", type=float, default=0.115, help="share of inhibitory neurons, 0 to 1")
+    flag("--fraction", type=float, default=0.115, help="share of inhibitory neurons, 0 to 1")
+    flag(
+        "--inhibitory",
+        choices=("exact", "published_draw"),
+        default="exact",
+        help="draw exactly that share, or with replacement as published",
+    )
     flag("--inhibition-gain", type=float, default=1.0, help="initial strength of inhibition over excitation")
     flag("--clamp", choices=("enforced", "init_only", "both"), default="both", help="are signs kept after each step?")
 
@@ -223,11 +229,37 @@ dataset = ms.load(args.dataset, root=args.data_dir)
 n_in = dataset.sample_shape[1]
 
 
+EXTRA = {
+    "plain": "",
+    "reset": ", Adam reset",
+    "clipped": ", clipped",
+    "implanted": ", implanted v",
+    "sparse start": ", 90 % start at 0",
+}
+
+
 def title(config):
     """Name a setting in a few words."""
     strength = f" x{config['inhibition_gain']:g}" if config["inhibition_gain"] != 1 else ""
-    memory = {"plain": "", "reset": ", Adam reset", "clipped": ", clipped", "implanted": ", implanted v"}
-    return f"p = {config['density']:g}, {100 * config['inhibitory']:g} % inhibitory{strength}{memory[config['adam']]}"
+    if config["clamp"] == "free":
+        return f"p = {config['density']:g}, both signs"
+    return f"p = {config['density']:g}, {100 * config['inhibitory']:g} % inhibitory{strength}{EXTRA[config['adam']]}"
+
+
+DECADES = np.arange(-12, 13)
+
+
+class Gradients:
+    """Keep, after each epoch, how large the last batch's gradient of the recurrent weights was."""
+
+    def __init__(self):
+        self.state = {}
+
+    def __call__(self, run):
+        size = abs(ms.to_numpy(run.model.weights["W_rec"].values(run.grads["W_rec"])).astype(float))
+        counts = np.histogram(size, 10.0**DECADES)[0]
+        found = np.array([[np.median(size), (size == 0).mean(), *counts / size.size]])
+        self.state["sizes"] = np.concatenate([self.state.get("sizes", found[:0]), found])
 
 
 class ClippedAdam(ms.Adam):
@@ -245,37 +277,50 @@ def reset_after_first_epoch(run):
 
 
 def build(config):
-    """Make a network, its clamp and its parameters; returns them with the generator of the batches."""
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(config["seed"]).spawn(4)]
-    n, p = config["nodes"], config["density"]
-    pattern = ms.full(n, n) if p == 1 else ms.bernoulli(n, n, p, streams[0])
-    signs = ms.dale_signs(n, config["inhibitory"], streams[1])
-    strengths = np.where(signs < 0, -config["inhibition_gain"], 1.0)
-    model = ms.RNN(n_in, ms.make_weights(pattern, config["storage"]), dataset.n_classes, "relu")
-    params = model.init(streams[2], w_max=10 / n, signs=strengths)
-    return model, params, ms.Dale(signs, config["clamp"]), strengths, streams[3]
+    """Make a network and its clamp, with the generator of the batches."""
+    n = config["nodes"]
+    return recipes.recurrent(
+        dataset,
+        n,
+        config["density"],
+        config["seed"],
+        storage=config["storage"],
+        w_max=10 / n,
+        inhibitory=None if config["clamp"] == "free" else config["inhibitory"],
+        published_draw=config["draw"] == "published_draw",
+        inhibition_gain=config["inhibition_gain"],
+        clamp=config["clamp"],
+    )
 
 
 def implant_dense_memory(opt, weights, config):
     """Start an optimiser with the second moments that the dense network of the same seed has after one epoch."""
-    donor, params, dale, _, order = build({**config, "density": 1.0})
+    donor = build({**config, "density": 1.0})
     memory = ms.Adam(lr=1e-3)
-    ms.fit(donor, params, memory, dataset, 1, order, after_step=[dale], quiet=True)
+    ms.fit(donor.model, donor.params, memory, dataset, 1, donor.rng, after_step=donor.after_step, quiet=True)
     for key, value in memory.state.items():
         if key != "step":
             kept = value if key.startswith("v.") else 0 * value
-            opt.state[key] = weights.pack(donor.weights["W_rec"].unpack(kept)) if key.endswith("W_rec") else kept
+            opt.state[key] = weights.pack(donor.model.weights["W_rec"].unpack(kept)) if key.endswith("W_rec") else kept
     opt.state["step"] = memory.state["step"]
 
 
 def run_cell(config, checkpoint):
     """Train one network; returns its measurements."""
-    model, params, dale, strengths, order = build(config)
+    net = build(config)
+    model, params = net.model, net.params
     weights, opt = model.weights["W_rec"], (ClippedAdam if config["adam"] == "clipped" else ms.Adam)(lr=1e-3)
-    gains = ms.forward_gain(weights, model.weight(params)), ms.backward_gain(weights, model.weight(params), strengths)
+    signs = np.ones((config["nodes"], 1)) if net.strengths is None else net.strengths
+    w = model.weight(params)
+    gains = ms.forward_gain(weights, w), ms.backward_gain(weights, w, signs)
     n, p, f, k = (config[name] for name in ("nodes", "density", "inhibitory", "inhibition_gain"))
     if config["adam"] == "implanted":
         implant_dense_memory(opt, weights, config)
+
+    if config["adam"] == "sparse start":
+        kept = ms.bernoulli(n, n, 0.1, recipes.streams(config["seed"], 5)[4]).mask()
+        params["W_rec"] = weights.pack(weights.unpack(params["W_rec"]) * ms.asarray(kept))
+    start, gradients = ms.to_numpy(weights.values(params["W_rec"])).copy(), Gradients()
 
     history = ms.fit(
         model,
@@ -283,9 +328,9 @@ def run_cell(config, checkpoint):
         opt,
         dataset,
         config["epochs"],
-        order,
-        after_step=[dale],
-        after_epoch=[reset_after_first_epoch] if config["adam"] == "reset" else [],
+        net.rng,
+        after_step=net.after_step,
+        after_epoch=[gradients, *([reset_after_first_epoch] if config["adam"] == "reset" else [])],
         checkpoint=checkpoint,
         resume=args.resume,
         label=f"{title(config)}, {config['clamp']}, seed {config['seed']}",
@@ -295,11 +340,13 @@ def run_cell(config, checkpoint):
     return {
         "origin": dataset.origin,
         "storage_used": weights.storage,
-        "predicted_gain": ms.predicted_gain(n, p, 10 / n, f, k),
+        "predicted_gain": ms.predicted_gain(n, p, 10 / n, f, k) if net.dale else 0.0,
         "forward_gain": gains[0],
         "backward_gain": gains[1],
         "gain_after": ms.forward_gain(weights, model.weight(params)),
-        "violations": dale.violations(model, params),
+        "violations": net.dale.violations(model, params) if net.dale else 0,
+        "gradients": [[float(f"{x:.4g}") for x in epoch] for epoch in gradients.state["sizes"]],
+        "sign_changes": ms.sign_changes(start, weights.values(params["W_rec"])),
         "delay": ms.training_delay(accuracy, LEFT_CHANCE),
         "accuracy": accuracy,
         "train_loss": [row["train_loss"] for row in history[1:]],
@@ -313,12 +360,13 @@ def run_cell(config, checkpoint):
 
 clamps = ("enforced", "init_only") if args.clamp == "both" else (args.clamp,)
 base = {
-    "inhibitory": args.inhibitory,
+    "inhibitory": args.fraction,
+    "draw": args.inhibitory,
     "inhibition_gain": args.inhibition_gain,
     "epochs": args.epochs,
     "adam": "plain",
 }
-story = args.density == STORY and (args.inhibitory, args.inhibition_gain) == (0.115, 1.0)
+story = args.density == STORY and (args.fraction, args.inhibition_gain) == (0.115, 1.0)
 parts = [("densities", density, clamp, base) for density in args.density for clamp in clamps]
 if story:
     short = {**base, "epochs": max(1, args.epochs // 2)}
@@ -326,6 +374,8 @@ if story:
         parts += [("cures", 1.0, clamp, {**short, **cure}) for clamp in clamps]
     controls = {"reset": 1.0, "clipped": 1.0, "implanted": 0.1}
     parts += [("memory", p, clamps[0], {**short, "adam": adam}) for adam, p in controls.items()]
+    parts += [("sparse start", 1.0, clamps[0], {**base, "adam": "sparse start"})]
+    parts += [("free", p, "free", short) for p in (1.0, 0.1)]
 
 common = {"dataset": args.dataset, "nodes": args.nodes, "storage": args.storage}
 cells = [
@@ -386,7 +436,7 @@ for group in groups():
 def draw(path):
     shown = [group for group in groups() if group[0]["config"]["clamp"] == clamps[0]]
     plain = [group for group in shown if group[0]["part"] == "densities"]
-    others = [group for group in shown if group[0]["part"] != "densities"]
+    others = [group for group in shown if group[0]["part"] in ("cures", "memory")]
     figure, panels = ms.plot.figure(1, 1 + bool(others), size=(9.6 if others else 6.4, 5.2), sharey=True, squeeze=False)
     for panel, members in zip(panels[0], (plain, others), strict=False):
         for line, group in zip(itertools.cycle(ms.plot.LINES), members, strict=False):
@@ -414,6 +464,35 @@ def draw(path):
 
 
 draw(args.out / "dale.png")
+
+
+def draw_gradients(path):
+    figure, (sizes, counts, starts) = ms.plot.figure(1, 3, size=(12.6, 4.0))
+    moments = sorted({1, 2, 5, args.epochs} & set(range(1, args.epochs + 1)))
+    for style, p in zip(ms.plot.LINES, (1.0, 0.1), strict=False):
+        members = [row for row in rows if row["part"] == "densities" and row["config"]["density"] == p]
+        members = [row for row in members if row["config"]["clamp"] == clamps[0]]
+        median = np.median([[epoch[0] for epoch in row["gradients"]] for row in members], axis=0)
+        sizes.plot(range(1, len(median) + 1), np.maximum(median, 1e-14), label=f"p = {p:g}", **style)
+        for moment, width in zip(moments, (2.4, 1.8, 1.2, 0.6), strict=False):
+            share = np.mean([row["gradients"][moment - 1][2:] for row in members], axis=0)
+            look = {"color": style["color"], "linewidth": width, "linestyle": style["linestyle"]}
+            counts.stairs(share, 10.0**DECADES, label=f"p = {p:g}, epoch {moment}", **look)
+    names = {("densities", 1.0): "dense", ("densities", 0.1): "sparse", ("sparse start", 1.0): "dense, 90 % start at 0"}
+    for style, ((part, p), name) in zip(ms.plot.LINES, names.items(), strict=False):
+        members = [row for row in rows if row["part"] == part and row["config"]["density"] == p]
+        curve = np.mean([row["accuracy"] for row in members if row["config"]["clamp"] == clamps[0]], axis=0)
+        starts.plot(range(1, len(curve) + 1), curve, label=name, markevery=max(1, len(curve) // 8), **style)
+    sizes.set(title="6E: median of |dL/dW|", xlabel="epoch", ylabel="per synapse (1 / weight)", yscale="log")
+    counts.set(title="6E: |dL/dW| after an epoch", xlabel="per synapse (1 / weight)", ylabel="share", xscale="log")
+    starts.set(title="S5B: sparse to dense", xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 100))
+    for panel in (sizes, counts, starts):
+        panel.legend(fontsize=8)
+    ms.plot.save(figure, path, alt="Size of the gradients over epochs, and the accuracy from a sparse start.")
+
+
+if story:
+    draw_gradients(args.out / "gradients.png")
 
 # %%
 # What comes out, beside the paper
@@ -450,13 +529,15 @@ def verdict(panel, claim, clamp, *questions):
     claims.append(results.claim(panel, f"{claim} ({clamp})", setting, delays, "", status, **numbers))
 
 
-NOT_RUN = {
-    "6C": "the delay grows with the number of neurons",
-    "6D": "histograms of the gradients",
-    "6E": "correlations at the start",
-    "S5A": "the delay at other densities",
-    "S5B": "the delay under a sparse-to-dense schedule",
-}
+def report(panel, claim, clamp, found, holds, **numbers):
+    """Print and keep a panel's status."""
+    paper_size = args.dataset == "mnist" and args.nodes == 10_000
+    status = ("REPRODUCED" if paper_size else "REPRODUCED AT REDUCED SIZE") if holds else "NOT REPRODUCED"
+    setting = f"{args.nodes} neurons, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds, signs {clamp}"
+    print(f"  Figure {panel:4s} {claim:58s} {status}  ({found})")
+    claims.append(results.claim(panel, claim, setting, found, "", status, **numbers))
+
+
 if story and not args.smoke:
     print("\nthe paper's panels, signs enforced and only initialised (delay in epochs, one per run)")
     for clamp in clamps:
@@ -472,8 +553,34 @@ if story and not args.smoke:
         half, strong = waits("cures", inhibitory=0.5, clamp=clamp), waits("cures", inhibition_gain=10.0, clamp=clamp)
         verdict("6F", "50 % inhibitory: no delay, here at p = 1", clamp, (half, max(half) <= 1))
         verdict("S5C", "10x initial inhibition: no delay, here at p = 1", clamp, (strong, max(strong) <= 1))
-    print("  Figures 6C (delay over size), 6D, 6E, S5A, S5B                  NOT RUN")
-    claims += [results.claim(panel, what, "", "", "", "NOT RUN") for panel, what in NOT_RUN.items()]
+    late = slice(1, 5)
+    median = {
+        p: np.array([[e[0] for e in row["gradients"]] for row in rows if row["part"] == "densities"
+                     and (row["config"]["density"], row["config"]["clamp"]) == (p, clamps[0])])
+        for p in (1.0, 0.1)
+    }  # fmt: skip
+    ratios = [
+        float(np.median(sparse) / max(np.median(dense), 1e-30))
+        for dense, sparse in zip(median[1.0][:, late], median[0.1][:, late], strict=True)
+    ]
+    found = f"sparse over dense, epochs 2 to 5: {', '.join(f'{ratio:.3g}' for ratio in ratios)}"
+    report("6E", "gradients of the dense network at least 10 times smaller after epoch 1", clamps[0], found,
+           min(ratios) >= 10, **{f"ratio seed {k}": ratio for k, ratio in enumerate(ratios)})  # fmt: skip
+    freed = [row["sign_changes"] for row in rows if row["part"] == "free" and row["config"]["density"] == 0.1]
+    turned = [[row["positive_to_negative"] / row["positive"], row["negative_to_positive"] / row["negative"]]
+              for row in freed]  # fmt: skip
+    found = "; ".join(f"{100 * down:.1f} % down, {100 * up:.1f} % up" for down, up in turned)
+    report("S5A", "more positive weights turn negative than the reverse, p = 0.1", "free", found,
+           all(down > up for down, up in turned))  # fmt: skip
+    begun, tenth = waits("sparse start"), min(10, args.epochs) - 1
+    starts = {
+        part: np.mean([row["accuracy"][tenth] for row in rows if row["part"] == part and row["config"]["density"] == p
+                       and row["config"]["clamp"] == clamps[0]])
+        for part, p in (("sparse start", 1.0), ("densities", 0.1))
+    }  # fmt: skip
+    found = f"delays {listed(begun)}; {starts['sparse start']:.1f} and {starts['densities']:.1f} % at epoch {tenth + 1}"
+    holds = max(begun) <= 1 and starts["sparse start"] < starts["densities"]
+    report("S5B", "sparse to dense: no delay, but behind the sparse network at epoch 10", clamps[0], found, holds)
     print(f"controls that the paper lacks, signs {clamps[0]}")
     names = {
         "plain": "dense, Adam as published",
@@ -539,8 +646,9 @@ print(f"{'caught':36s}{caught}")
 # ``minisparse/rnn.py`` (the passes), ``minisparse/dale.py`` (the clamp), ``tests/test_rnn.py`` (how they are checked).
 
 results.append(args.out, claims, args.command, "dale")
+files = ["rows.jsonl", "dale.png", "unrolled.png", *(["gradients.png"] if story else [])]
 if args.record:
-    results.record(args.out, "dale", ["rows.jsonl", "dale.png", "unrolled.png"])
+    results.record(args.out, "dale", files)
     print(f"recorded in {results.RESULTS}")
-for path in ("dale.png", "unrolled.png", "rows.jsonl"):
+for path in files:
     print(f"wrote {args.out / path}")

@@ -37,7 +37,7 @@ _HOMES = {
 }
 _MODULES = (
     *_HOMES,
-    *("cli", "cost", "machine", "nonfinite", "formats", "sources"),
+    *("cli", "recipes", "cost", "machine", "nonfinite", "formats", "sources"),
     *("probe", "mistakes", "sight", "plot", "results", "testing"),
 )
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

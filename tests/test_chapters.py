@@ -132,7 +132,7 @@ def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path):
         (["--nodes", "0"], "--nodes must be at least 1, got 0"),
         (["--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["--storage", "coo"], "storage 'coo' is unknown; choose one of auto, dense, csr"),
-        (["--inhibitory", "1.5"], "the inhibitory fraction must lie in [0, 1], got 1.5"),
+        (["--fraction", "1.5"], "the inhibitory fraction must lie in [0, 1], got 1.5"),
         (["--inhibition-gain", "-1"], "--inhibition-gain must be above 0, got -1"),
         (["--dataset", "mnist", "--data-dir", "nowhere"], "train-images-idx3-ubyte[.gz] was not found in nowhere"),
     ],
@@ -199,7 +199,9 @@ def test_a_backend_that_does_not_exist_is_one_sentence():
 
 def test_help_shows_every_default_and_the_expected_time():
     text = run("dale", "--help").stdout
-    flags = "dataset nodes density epochs seeds storage data-dir out resume record smoke paper inhibitory clamp"
+    flags = (
+        "dataset nodes density epochs seeds storage data-dir out resume record smoke paper inhibitory fraction clamp"
+    )
     for flag in [f"--{name}" for name in flags.split()]:
         assert flag in text
     assert "expected time" in text

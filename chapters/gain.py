@@ -1,0 +1,294 @@
+"""
+The gain law: from the signs at the start to the delay
+======================================================
+
+``chapters/dale.py`` shows that a dense recurrent network with 11.5 % inhibitory neurons waits for many epochs before it
+learns, and that a sparse one does not (Fruengel & Oberlaender 2025, Figure 6). It also predicts from which size on: one
+time step multiplies a uniform activity by
+
+    g = 0.0005 p N (1 - 2f),
+
+with density p, N neurons and the inhibitory fraction f. This chapter tests that law, as a panel that the paper does not
+have: predicted gains against measured ones; and the delay against the gain, where networks of any size, density and
+fraction should fall on *one* curve.
+
+* Figure 6D and the law at the paper's scale:
+  ``python chapters/gain.py --figure 6D --dataset mnist --replica 0 --equals 3000 --seeds 1 --record``
+* Figure 6C at p = 0.1, true sizes (criterion C9):
+  ``python chapters/gain.py --figure 6C --dataset mnist --replica 0 --equals 500 1000 2000 --density 0.1 --epochs 2
+  --record``
+"""
+
+# %%
+# The claim, in one figure
+# ------------------------
+# The run below ends with ``out/gain/6C.png``: the delay over the size, as in the paper, and over the gain.
+#
+# A network of N neurons stands in for one of *equals* neurons: its initial weights go up to
+# :math:`w_{max} = 0.001 \cdot equals / N`, which gives it the same gain. With ``--replica 0`` each network has its true
+# size.
+
+import itertools
+import statistics
+
+import numpy as np
+
+import minisparse as ms
+from minisparse import cli, recipes, results
+from minisparse.errors import NonFiniteError
+
+FIGURES = ("6C", "6D")
+LEFT_CHANCE = 20.0  # percent
+
+
+def knobs(flag):
+    flag("--figure", nargs="+", choices=FIGURES, default=list(FIGURES), help="which of the paper's figures")
+    flag("--equals", nargs="+", type=int, default=[2000, 3500, 5000, 10_000], help="sizes of the paper's networks")
+    flag("--replica", type=int, default=300, help="neurons of the network that stands in; 0: the true size")
+    flag("--images", type=int, default=300, help="test images for correlations and growth")
+
+
+args = cli.chapter(
+    "gain",
+    __doc__ or "The gain law",
+    {"density": [1.0, 0.1], "epochs": 15, "seeds": 2, "time": "under a minute"},
+    smoke={"replica": 40, "equals": [10_000], "epochs": 1, "seeds": 1, "time": "under 10 s"},
+    paper={
+        "dataset": "mnist",
+        "equals": [1000, 2000, 3000, 5000, 10_000],
+        "replica": 0,
+        "epochs": 40,
+        "seeds": 10,
+        "time": "weeks on two cores; use a GPU",
+    },
+    add=knobs,
+)
+
+# %%
+# What is measured
+# ----------------
+# * the gain forward, the mean over neurons of :math:`W \mathbf 1`, and backward along the sign vector :math:`s`,
+#   :math:`s^\top W^\top s / s^\top s`: of the matrix itself;
+# * the growth of the activity in the last step, mean :math:`h_T` over mean :math:`h_{T-1}`, on test images;
+# * Pearson's r between all pairs of neurons over test images, before training. Constant neurons are counted apart.
+#
+# Why correlated? The mean matrix :math:`\bar W = \bar w \mathbf 1 s^\top` has rank 1. When :math:`g > 1` its direction
+# outgrows everything else, and after :math:`T` steps every neuron holds the same number times a factor of its own: all
+# are perfectly correlated.
+
+
+def build(config):
+    """Make a network of the published kind, or its stand-in."""
+    n = config["nodes"] or config["equals"]
+    return recipes.recurrent(
+        recipes.dataset(config["dataset"], args.data_dir),
+        n,
+        config["density"],
+        config["seed"],
+        storage=config["storage"],
+        w_max=1e-3 * config["equals"] / n,
+        inhibitory=config["inhibitory"],
+        inhibition_gain=config["inhibition_gain"],
+    )
+
+
+def run_cell(config, checkpoint):
+    """Measure a network at the start; train it if it has epochs."""
+    data, net = recipes.dataset(config["dataset"], args.data_dir), build(config)
+    weights, n = net.model.weights["W_rec"], net.model.n
+    w, w_max = net.model.weight(net.params), 1e-3 * config["equals"] / n
+    x = next(ms.batches(data.x_test[: config["images"]], data.y_test[: config["images"]], config["images"]))[0]
+    _, cache = net.model.forward(net.params, ms.asarray(x))
+    h = ms.to_numpy(cache.h[-1]).astype(float)
+    r, constant = ms.correlations(h)
+    off = ~np.eye(n, dtype=bool) & ~constant & ~constant[:, None]
+    found = {
+        "origin": data.origin,
+        "neurons": n,
+        "predicted_gain": ms.predicted_gain(
+            n, config["density"], w_max, config["inhibitory"], config["inhibition_gain"]
+        ),
+        "forward_gain": ms.forward_gain(weights, w),
+        "backward_gain": ms.backward_gain(weights, w, net.strengths),
+        "growth": float(h.mean() / ms.to_numpy(cache.h[-2]).astype(float).mean()),
+        "correlation": float(r[off].mean()) if off.any() else None,
+        "constant": int(constant.sum()),
+    }
+    if not config["epochs"]:
+        return found
+    del r, off
+    try:
+        history = ms.fit(
+            net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, after_step=net.after_step,
+            checkpoint=checkpoint, resume=args.resume, quiet=True,
+        )  # fmt: skip
+    except NonFiniteError as error:
+        return {**found, "non_finite": str(error), "delay": None, "accuracy": []}
+    accuracy = [row["test_accuracy"] for row in history[1:]]
+    return {**found, "accuracy": accuracy, "delay": ms.training_delay(accuracy, LEFT_CHANCE)}
+
+
+# %%
+# The cells
+# ---------
+
+
+def net(equals, density=1.0, inhibitory=0.115, inhibition_gain=1.0, epochs=args.epochs):
+    return {
+        "dataset": args.dataset,
+        "nodes": args.replica,
+        "equals": equals,
+        "density": density,
+        "inhibitory": inhibitory,
+        "inhibition_gain": inhibition_gain,
+        "epochs": epochs,
+        "images": args.images,
+        "storage": args.storage,
+    }
+
+
+largest = max(args.equals)
+at_start = {
+    **{f"p = {p:g}": net(largest, p, epochs=0) for p in args.density},
+    "p = 1, 50 % inhibitory": net(largest, inhibitory=0.5, epochs=0),
+    "p = 1, inhibition x10": net(largest, inhibition_gain=10.0, epochs=0),
+}
+trained = {(n, p, 0.115): net(n, p) for n in args.equals for p in args.density}
+if 1.0 in args.density:
+    trained |= {(largest, 1.0, f): net(largest, inhibitory=f) for f in (0.25, 0.35, 0.45)}
+wanted = {}
+chosen = [*(at_start.values() if "6D" in args.figure else ()), *(trained.values() if "6C" in args.figure else ())]
+for network, seed in itertools.product(chosen, range(args.seeds)):
+    config = {**network, "seed": seed}
+    wanted.setdefault(results.key(config), config)
+
+
+def line(row):
+    c = row["config"]
+    what = f"as {c['equals']} neurons, p = {c['density']:g}, f = {c['inhibitory']:g} x{c['inhibition_gain']:g}"
+    gains = f"gain {row['predicted_gain']:.2f} predicted, {row['forward_gain']:.2f} measured"
+    return f"{what}, seed {c['seed']}: {gains}" + (f", delay {row['delay']}" if c["epochs"] else "")
+
+
+cells = [{"part": "cells", "config": config} for config in wanted.values()]
+by_key = {results.key(row["config"]): row for row in results.run_cells(args, "gain", cells, run_cell, line)}
+
+
+def members(network):
+    """The rows of a network, one per seed."""
+    return [by_key[results.key({**network, "seed": seed})] for seed in range(args.seeds)]
+
+
+# %%
+# The tables and the figure
+# -------------------------
+
+decided = f"{args.replica or 'true size'} neurons, {args.dataset}, {args.seeds} seeds"
+claims, written = [], []
+
+
+def verdict(panel, statement, ours, holds, paper="", **numbers):
+    """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
+    true_size = args.dataset == "mnist" and args.replica == 0
+    agrees = "REPRODUCED" if true_size else "REPRODUCED AT REDUCED SIZE"
+    status = "REPORTED" if holds is None else agrees if holds else "NOT REPRODUCED"
+    claims.append(results.claim(panel, statement, decided, ours, paper, status, **numbers))
+    print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{ours}")
+
+
+def average(network, name):
+    return statistics.mean(row[name] for row in members(network))
+
+
+if "6D" in args.figure:
+    print(
+        f"\n{'at the start':26s}{'law':>8s}{'forward':>9s}{'backward':>9s}{'growth':>9s}{'mean r':>9s}{'constant':>9s}"
+    )
+    for name, network in at_start.items():
+        gains = "".join(
+            f"{average(network, key):9.3f}" for key in ("forward_gain", "backward_gain", "growth", "correlation")
+        )
+        print(f"{name:26s}{average(network, 'predicted_gain'):8.3f}{gains}{average(network, 'constant'):9.0f}")
+    if 1.0 in args.density and not args.smoke:
+        dense = at_start["p = 1"]
+        off = max(
+            abs(row[key] / row["predicted_gain"] - 1) for row in members(dense) for key in ("forward_gain", "growth")
+        )
+        ours = f"at most {100 * off:.1f} % off"
+        verdict("6D", "dense: matrix and activity grow by the law, within 3 %", ours, off <= 0.03, off=off)
+        r = {name: average(network, "correlation") for name, network in at_start.items()}
+        ours = "; ".join(f"{name}: {value:.2f}" for name, value in r.items())
+        rest = [value for name, value in r.items() if name != "p = 1"]
+        verdict("6D", "mean r above 0.95 dense, below 0.2 otherwise", ours, r["p = 1"] > 0.95 and max(rest) < 0.2)
+
+
+def shown(delay):
+    return args.epochs if delay is None else delay
+
+
+def draw(path):
+    figure, (over_size, over_gain) = ms.plot.figure(1, 2, size=(9.6, 4.0), sharey=True)
+    for style, p in zip(ms.plot.LINES, args.density, strict=False):
+        curve = [[shown(row["delay"]) for row in members(trained[n, p, 0.115])] for n in args.equals]
+        over_size.plot(args.equals, [statistics.mean(values) for values in curve], label=f"p = {p:g}", **style)
+    for style, kind in zip(ms.plot.LINES, (*args.density, "f"), strict=False):
+        chosen = [n for (_, p, f), n in trained.items() if (kind == "f" and f != 0.115) or (f == 0.115 and p == kind)]
+        rows = [row for network in chosen for row in members(network)]
+        label = "p = 1, other fractions" if kind == "f" else f"p = {kind:g}"
+        look = {**style, "linestyle": ""}
+        if rows:
+            over_gain.plot([row["predicted_gain"] for row in rows], [shown(row["delay"]) for row in rows],
+                           label=label, **look)  # fmt: skip
+    over_gain.axvline(1, color="0.5", linewidth=0.8, linestyle=":")
+    over_size.set(title="6C: over the size", xlabel="neurons of the paper's network", ylabel="delay (epochs)")
+    over_gain.set(title="The control: over the gain", xlabel="predicted gain g per time step")
+    for panel in (over_size, over_gain):
+        panel.axhline(args.epochs, color="0.7", linewidth=0.8)
+        panel.legend(fontsize=8)
+    alt = f"Delay over size and over gain; the upper line is the end of training, {args.epochs} epochs ({decided})."
+    ms.plot.save(figure, path, alt=alt)
+
+
+if "6C" in args.figure:
+    draw(args.out / "6C.png")
+    written.append("6C.png")
+    print(f"\n{'network':34s}{'gain':>8s}   delays (epochs)")
+    for (n, p, f), network in trained.items():
+        delays = ", ".join("never" if row["delay"] is None else str(row["delay"]) for row in members(network))
+        print(f"as {n:6d} neurons, p = {p:4g}, f = {f:5g}{average(network, 'predicted_gain'):10.2f}   {delays}")
+    if not args.smoke:
+        found = {p: [[shown(row["delay"]) for row in members(trained[n, p, 0.115])] for n in sorted(args.equals)]
+                 for p in args.density}  # fmt: skip
+        means = {p: [statistics.mean(values) for values in rows] for p, rows in found.items()}
+        if 1.0 in found:
+            rises = means[1.0] == sorted(means[1.0]) and means[1.0][-1] > means[1.0][0]
+            verdict("6C", "dense: the delay grows with the size", f"delays {means[1.0]}", rises)
+        if 0.1 in found:
+            worst = max(itertools.chain(*found[0.1]))
+            allowed = 1 if args.dataset == "digits" else 0
+            verdict("6C", "p = 0.1: no delay at any size", f"at most {worst} epochs", worst <= allowed, worst=worst)
+        rows = [row for network in trained.values() for row in members(network)]
+        low = [shown(row["delay"]) for row in rows if row["predicted_gain"] < 1]
+        high = [shown(row["delay"]) for row in rows if row["predicted_gain"] > 1.5]
+        if low and high:
+            ours = f"g < 1: at most {max(low)} epochs; g > 1.5: at least {min(high)}"
+            verdict("6C", "control: one curve over g, whatever makes g", ours, None, low=max(low), high=min(high))
+results.append(args.out, claims, args.command, "gain")
+
+# %%
+# Exercises
+# ---------
+# 1. At which :math:`f` does a dense network of 10,000 have the gain of a sparse one with 11.5 %?
+# 2. The law speaks of the mean matrix. What does its random part add, and why does it not grow with :math:`pN`?
+# 3. With tanh in place of ReLU the activity cannot explode. Does the gradient?
+#
+# Read next
+# ---------
+# ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure.py``.
+
+if args.record:
+    name = f"-{'-'.join(args.figure)}-{args.dataset}" if args.dataset != "digits" else ""
+    results.record(args.out, f"gain{name}", ["rows.jsonl", *written])
+    print(f"recorded in {results.RESULTS}")
+for path in [*written, "rows.jsonl"]:
+    print(f"wrote {args.out / path}")

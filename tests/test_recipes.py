@@ -1,0 +1,64 @@
+"""The published networks: sizes, initial ranges, and what one seed shares between settings."""
+
+import numpy as np
+import pytest
+
+import minisparse as ms
+from minisparse import recipes
+
+DIGITS = ms.load("digits")
+
+
+def largest(array):
+    return float(abs(array).max())
+
+
+def test_the_recurrent_network_has_the_published_ranges():
+    net = recipes.recurrent(DIGITS, 100, 0.5, seed=0)
+    values = net.model.weights["W_rec"].values(net.params["W_rec"])
+    assert 0.0009 < largest(values) <= 0.001
+    assert net.after_step == []
+    for name in ("W_in", "W_out", "b_in", "b_rec", "b_out"):
+        assert 0.05 < largest(net.params[name]) <= 0.1, name
+
+
+def test_the_feedforward_control_splits_its_nodes_and_is_sparse_only_in_between():
+    net = recipes.feedforward(DIGITS, 101, 0.2, seed=0)
+    assert [w.shape for w in net.model.weights.values()] == [(50, 64), (50, 50), (10, 50)]
+    assert [w.pattern.is_full for w in net.model.weights.values()] == [True, False, True]
+    assert 0.11 < largest(net.params["W0"]) <= 0.125
+    assert 0.0009 < largest(net.params["W1"]) <= 0.001
+    assert 0.11 < largest(net.params["b1"]) <= 50**-0.5
+    with pytest.raises(ms.UserError, match="at least 2 nodes"):
+        recipes.feedforward(DIGITS, 1, 0.2, seed=0)
+
+
+@pytest.mark.parametrize("kind", recipes.MODELS)
+def test_networks_of_one_seed_share_all_that_their_settings_do_not_say(kind):
+    relu, tanh = (recipes.MODELS[kind](DIGITS, 30, 0.3, 5, activation) for activation in ("relu", "tanh"))
+    assert all(np.array_equal(relu.params[name], tanh.params[name]) for name in relu.params)
+    assert relu.rng.integers(1 << 30) == tanh.rng.integers(1 << 30)
+    other = recipes.MODELS[kind](DIGITS, 30, 0.3, 6)
+    assert not np.array_equal(
+        relu.params["b_out" if kind == "recurrent" else "b2"], other.params[list(other.params)[-1]]
+    )
+
+
+def test_signs_can_be_drawn_exactly_or_as_published():
+    exact, published = (
+        recipes.recurrent(DIGITS, 1000, 0.01, 0, inhibitory=0.5, published_draw=draw) for draw in (False, True)
+    )
+    assert (exact.strengths < 0).sum() == 500
+    assert 370 < (published.strengths < 0).sum() < 420
+    strong = recipes.recurrent(DIGITS, 50, 1.0, 0, inhibitory=0.2, inhibition_gain=10.0, clamp="init_only")
+    values = strong.model.weights["W_rec"].unpack(strong.params["W_rec"])
+    assert -0.01 <= values.min() < -0.009
+    assert values.max() <= 0.001
+    assert strong.after_step == [strong.dale]
+
+
+def test_a_data_set_is_loaded_once_and_cut_to_few_samples():
+    assert recipes.dataset("digits") is recipes.dataset("digits")
+    few = recipes.dataset("digits", None, 7, 3)
+    assert np.bincount(few.y_train).tolist() == [7] * 10
+    assert len(few.x_test) == 360
