@@ -29,7 +29,7 @@ import math
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, recipes, results
+from minisparse import cli, cost, recipes, results
 from minisparse.errors import InputError
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
@@ -383,6 +383,10 @@ cells = [
     for part, density, clamp, settings in parts
     for seed in range(args.seeds)
 ]
+configs = [cell["config"] for cell in cells]
+for config in configs:
+    cost.preflight(config["nodes"], config["density"], config["storage"])
+cli.confirm(args, cost.estimate(dataset, configs))
 
 
 def line(row):

@@ -36,7 +36,7 @@ import numpy as np
 from scipy.stats import ttest_ind
 
 import minisparse as ms
-from minisparse import cli, recipes, results
+from minisparse import cli, cost, recipes, results
 from minisparse.errors import NonFiniteError
 
 FIGURES = ("2B", "2C", "3A", "3B", "4A", "S2", "S3", "S4", "lr")
@@ -175,6 +175,10 @@ def line(row):
     return f"{what}{few}, seed {c['seed']}: " + (row.get("non_finite") or f"{row['accuracy'][-1]:.1f} %")
 
 
+for config in wanted.values():
+    if config["model"] == "recurrent":
+        cost.preflight(config["nodes"], config["density"], config["storage"])
+cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
 by_key = {results.key(row["config"]): row for row in results.run_cells(args, "sparse_rnn", cells, run_cell, line)}
 

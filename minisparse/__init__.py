@@ -38,7 +38,11 @@ _HOMES = {
     "equations": ("code_line",),
     "errors": ("UserError",),
 }
-_MODULES = (*_HOMES, "cli", "recipes", "formats", "sources", "probe", "mistakes", "sight", "plot", "results", "testing")
+_MODULES = (
+    *_HOMES,
+    *("cli", "recipes", "cost", "machine", "nonfinite", "formats", "sources"),
+    *("probe", "mistakes", "sight", "plot", "results", "testing"),
+)
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]
 

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from . import data
+from . import cost, data
 from .backend import describe
 from .connectivity import check_density
 from .errors import FileError, InputError, UserError
@@ -28,6 +28,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "storage": {"help": "how recurrent weights are kept: auto, dense, csr or grouped"},
 }
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
+
+
+ASK_ABOVE = 3600.0
+"""Seconds of work that a chapter does not start without ``--yes``."""
 
 
 def chapter(
@@ -68,6 +72,7 @@ def chapter(
     )
     if paper:
         preset.add_argument("--paper", action="store_true", help=f"the paper's own setting ({paper['time']})")
+        parser.add_argument("--yes", action="store_true", help="start even if it takes more than an hour")
     trains = "epochs" in defaults
     values = {"dataset": "digits", "storage": "auto", **defaults} if trains else defaults
     flag = _flagger(parser, values)
@@ -95,6 +100,29 @@ def chapter(
     args.out = _writable(Path(args.out))
     print(describe(), flush=True)
     return args
+
+
+def confirm(args: argparse.Namespace, estimate: dict) -> None:
+    """Print what a chapter's runs will cost; start nothing longer than an hour that was not asked for by ``--yes``.
+
+    Parameters
+    ----------
+    args : namespace
+        From `chapter`, of a chapter with a paper setting.
+    estimate : dict
+        From `cost.estimate`.
+
+    Raises
+    ------
+    ValueError
+        If it takes more than an hour and ``--yes`` is missing.
+    """
+    print(cost.describe(estimate), flush=True)
+    if estimate["seconds"] > ASK_ABOVE and not args.yes:
+        raise InputError(
+            f"this takes about {cost.duration(estimate['seconds'])} on this machine; add --yes to start it, or choose "
+            "fewer neurons, epochs, densities or seeds"
+        )
 
 
 def _flagger(parser: argparse.ArgumentParser, values: dict[str, Any]) -> Any:

@@ -1,5 +1,7 @@
 """Errors that are a user's to mend: one sentence that names the thing and the fix; chapters print no traceback."""
 
+from __future__ import annotations
+
 
 class UserError(Exception):
     """Base of every error a user can mend; chapters print it as one line and end with exit code 2."""
@@ -22,4 +24,26 @@ class DeviceMissing(UserError, RuntimeError):
 
 
 class NonFiniteError(UserError, FloatingPointError):
-    """A loss became nan or inf."""
+    """A loss became nan or inf.
+
+    Attributes
+    ----------
+    epoch, step : int or None
+        Both counted from 1; step is None for a test loss, and epoch 0 is before training.
+    tensor : str or None
+        The first to hold inf or nan; "loss" if it was the loss itself, None if nobody could look (on a GPU).
+    """
+
+    def __init__(self, message: str, epoch: int | None = None, step: int | None = None, tensor: str | None = None):
+        super().__init__(message)
+        self.epoch, self.step, self.tensor = epoch, step, tensor
+
+    def as_row(self) -> dict:
+        """Return what a sweep records in place of an accuracy.
+
+        Examples
+        --------
+        >>> minisparse.errors.NonFiniteError("the loss became inf", 1, 3, "h").as_row()
+        {'error': 'the loss became inf', 'epoch': 1, 'step': 3, 'tensor': 'h'}
+        """
+        return {"error": str(self), "epoch": self.epoch, "step": self.step, "tensor": self.tensor}

@@ -20,7 +20,7 @@ from .dale import Dale
 from .errors import InputError
 from .mlp import MLP
 from .rnn import RNN, W_MAX
-from .weights import make_weights
+from .storages import make_weights
 
 
 def streams(seed: int, count: int = 4) -> list[np.random.Generator]:

@@ -139,7 +139,11 @@ class RNN:
             if np.shape(signs) != (self.n, 1):
                 raise InputError(f"signs must be a column ({self.n}, 1), one per neuron, got {np.shape(signs)}")
             values = rng.uniform(0, w_max, weights.nnz)
-            values *= np.asarray(signs, float)[weights.pattern.indices, 0]
+            pre = np.asarray(signs, float)
+            if weights.pattern.is_full:  # the same products, without a number per synapse beside the values
+                values.reshape(weights.shape)[:] *= pre.T
+            else:
+                values *= pre[weights.pattern.indices, 0]
         params["W_rec"] = weights.from_values(asarray(values, dtype=dtype))
         for name in self.biases:
             params[name] = uniform(self.n, 1)

@@ -48,19 +48,31 @@ def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = 
     >>> minisparse.make_weights(pattern).storage
     'csr'
     """
+    if storage == "auto" and _wins_in_groups(pattern, backend or current_module().__name__):
+        storage = "grouped"
+    return STORAGES[choose_storage(pattern.shape, pattern.density, storage, backend)](pattern)
+
+
+def choose_storage(shape: tuple[int, int], density: float, storage: str = "auto", backend: str | None = None) -> str:
+    """Return the storage that `make_weights` takes for a pattern without groups, before there is one.
+
+    Examples
+    --------
+    >>> minisparse.storages.choose_storage((500, 500), 0.1)
+    'csr'
+    """
     if storage == "auto":
-        storage = _recorded(pattern, backend or current_module().__name__)
+        sparse = density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
+        storage = "csr" if shape[0] * shape[1] >= CSR_FROM and sparse else "dense"
     if storage not in STORAGES:
         raise InputError(f"storage {storage!r} is unknown; choose one of auto, {', '.join(STORAGES)}")
-    return STORAGES[storage](pattern)
+    return storage
 
 
-def _recorded(pattern: Pattern, backend: str) -> str:
+def _wins_in_groups(pattern: Pattern, backend: str) -> bool:
     """Look the pattern up in the tables above."""
-    places = pattern.shape[0] * pattern.shape[1]
-    if places >= GROUPED_FROM and pattern.density <= GROUPED_AT_MOST.get(backend, 0) and _has_full_blocks(pattern):
-        return "grouped"
-    return "csr" if places >= CSR_FROM and pattern.density <= CSR_AT_MOST.get(backend, 0) else "dense"
+    large = pattern.shape[0] * pattern.shape[1] >= GROUPED_FROM
+    return large and pattern.density <= GROUPED_AT_MOST.get(backend, 0) and _has_full_blocks(pattern)
 
 
 def _has_full_blocks(pattern: Pattern) -> bool:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from . import nonfinite
 from .backend import Array, array_module, one_blas_thread, to_numpy
 from .checkpoint import load_checkpoint, save
 from .connectivity import Rng
@@ -111,7 +112,8 @@ def fit(
     OSError
         If a checkpoint cannot be read or written.
     FloatingPointError
-        If a loss is nan or inf, naming its epoch and step.
+        `NonFiniteError`, if a loss is nan or inf: at once, naming epoch, step and the first tensor that was; on a GPU
+        at the end of the epoch, naming epoch and step.
 
     Examples
     --------
@@ -157,7 +159,7 @@ def fit(
 
     with one_blas_thread(small_products(model, batch_size)), shown:
         if not history:
-            loss, accuracy = evaluate(model, params, *test)
+            loss, accuracy = _test(run, test)
             history.append(
                 {"epoch": 0, "train_loss": None, "test_loss": loss, "test_accuracy": accuracy, "seconds": 0.0}
             )
@@ -169,7 +171,8 @@ def fit(
             seconds = time.perf_counter() - start
             for hook in after_epoch:
                 hook(run)
-            loss, accuracy = evaluate(model, params, *test)
+            run.cache = None
+            loss, accuracy = _test(run, test)
             history.append(
                 {"epoch": run.epoch, "train_loss": train_loss, "test_loss": loss, "test_accuracy": accuracy,
                  "seconds": seconds}
@@ -201,12 +204,17 @@ def small_products(model: object, batch_size: int) -> bool:
 def _train_epoch(
     run: SimpleNamespace, dataset: Dataset, batch_size: int, order: Rng, after_step: Sequence, shown: _Progress
 ) -> float:
-    """Run one epoch; losses stay on the device until its end."""
+    """Run one epoch; on a GPU losses stay on the device until its end. A step's memory goes before the next one's."""
     xp = array_module(dataset.x_train)
-    losses = xp.zeros(run.steps)
+    losses, on_host = xp.zeros(run.steps), xp is np
     for run.step, (x, labels) in enumerate(batches(dataset.x_train, dataset.y_train, batch_size, order)):
+        run.cache = None
         logits, run.cache = run.model.forward(run.params, x)
-        losses[run.step], dlogits = softmax_cross_entropy(logits, labels)
+        loss, dlogits = softmax_cross_entropy(logits, labels)
+        losses[run.step] = loss
+        if on_host and not math.isfinite(loss):
+            raise nonfinite.error(loss, _at(run, losses), run, run.cache, logits, run.step + 1)
+        run.grads = None
         run.grads = run.model.backward(dlogits, run.cache)
         run.opt.step(run.params, run.grads)
         for hook in after_step:
@@ -215,11 +223,31 @@ def _train_epoch(
     losses = to_numpy(losses)
     wrong = np.flatnonzero(~np.isfinite(losses))
     if wrong.size:
+        run.step = int(wrong[0])
         raise NonFiniteError(
-            f"the loss became {losses[wrong[0]]} at epoch {run.epoch}, step {wrong[0] + 1} of {losses.size}; "
-            "use a smaller learning rate, smaller initial weights or float64"
+            f"the loss became {losses[run.step]} {_at(run, losses)}; on a GPU losses are read once per epoch: to see "
+            f"the first tensor that held inf or nan, run with BACKEND=numpy; {nonfinite.ADVICE}",
+            run.epoch,
+            run.step + 1,
         )
     return float(losses.mean())
+
+
+def _at(run: SimpleNamespace, losses: Array) -> str:
+    return f"at epoch {run.epoch}, step {run.step + 1} of {losses.size}"
+
+
+def _test(run: SimpleNamespace, test: tuple) -> tuple[float, float]:
+    """Return loss and accuracy on the test set; a loss that is no number is no result."""
+    loss, accuracy = evaluate(run.model, run.params, *test)
+    if math.isfinite(loss):
+        return loss, accuracy
+    where = f"in the test after epoch {run.epoch}" if run.epoch else "in the test before training"
+    for x, labels in batches(*test):
+        logits, cache = run.model.forward(run.params, x)
+        if not nonfinite.finite(softmax_cross_entropy(logits, labels)[0]):
+            break
+    raise nonfinite.error(loss, where, run, cache, logits)
 
 
 def _stalled(history: list[dict], patience: int | None) -> bool:

@@ -143,6 +143,8 @@ class DenseWeights(_Weights):
 
     def from_values(self, values: Array) -> Array:
         """Pack (nnz,) values in pattern order."""
+        if self.pattern.is_full:
+            return self._expect_values(values).reshape(self.shape).copy()
         return spread(self._rows(values), self._expect_values(values))
 
     def values(self, w: Array) -> Array:

@@ -413,3 +413,29 @@ def test_the_same_synapses_are_rewired(storage, rule) -> None:
         return {"indptr": after.indptr, "indices": after.indices, **params, **moments}
 
     assert_same(run)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_at_the_end_of_its_epoch(xp):
+    model, params, _, _ = network("csr")
+    steps = []
+
+    def spoil(run):
+        steps.append(run.step)
+        run.params["W_out"][0] = float("nan")
+
+    rng = np.random.default_rng(4)
+    with pytest.raises(minisparse.errors.NonFiniteError) as caught, np.errstate(all="ignore"):
+        minisparse.fit(model, params, minisparse.Adam(), task(), 2, rng, 5, after_step=[spoil], quiet=True)
+    assert steps == [0, 1, 2, 3, 4]
+    error = caught.value
+    assert (error.epoch, error.step, error.tensor) == (1, 2, None)
+    assert "at epoch 1, step 2 of 5; on a GPU losses are read once per epoch" in str(error)
+
+
+def test_the_tensors_that_are_no_number_are_found_on_the_device(xp):
+    model, params, x, _ = network("csr")
+    params["W_rec"] = 1e200 * abs(params["W_rec"])
+    with np.errstate(all="ignore"):
+        logits, cache = model.forward(params, x)
+    run = types.SimpleNamespace(epoch=1, model=model, params=params, opt=minisparse.Adam(), grads=None)
+    assert "h at time step" in str(minisparse.nonfinite.error(float("nan"), "here", run, cache, logits))

@@ -1,0 +1,117 @@
+"""Where the first inf or nan stood: asked once, when a loss has become one; nothing is searched while all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from .backend import Array, array_module
+from .errors import NonFiniteError
+
+ADVICE = "use a smaller learning rate, smaller initial weights or float64"
+SHOWN = 4
+"""How many tensors a sentence names."""
+
+
+def error(
+    loss: float, where: str, run: SimpleNamespace, cache: Any, logits: Array, step: int | None = None
+) -> NonFiniteError:
+    """Return the error of a loss that is inf or nan, naming the first tensors that are.
+
+    Parameters
+    ----------
+    loss : float
+    where : str
+        "at epoch 1, step 3 of 15".
+    run : namespace
+        Of `fit`: epoch, model, params, opt, and grads of the step before.
+    cache, logits
+        Of the forward pass that gave the loss.
+    step : int, optional
+        Counted from 1; None for a test loss.
+
+    Returns
+    -------
+    NonFiniteError
+
+    Examples
+    --------
+    >>> model = minisparse.MLP([minisparse.make_weights(minisparse.full(2, 2))])
+    >>> params = {"W0": numpy.full((2, 2), numpy.inf), "b0": numpy.zeros((2, 1))}
+    >>> run = SimpleNamespace(epoch=1, model=model, params=params, opt=minisparse.Adam(), grads=None)
+    >>> str(minisparse.nonfinite.error(numpy.inf, "at epoch 1", run, None, numpy.full((2, 1), numpy.inf)))[:89]
+    'the loss became inf at epoch 1: the first tensor to hold inf or nan is W0, then logits; u'
+    """
+    found = list(tensors(run, cache, logits))
+    first = f"the first tensor to hold inf or nan is {', then '.join(found[:SHOWN])}"
+    if not found:
+        largest = float(abs(logits).max())
+        first = f"no tensor before it holds inf or nan, but the logits reach {largest:.1e}: their softmax overflowed"
+    message = f"the loss became {loss} {where}: {first}; {ADVICE}"
+    return NonFiniteError(message, run.epoch, step, found[0] if found else "loss")
+
+
+def tensors(run: SimpleNamespace, cache: Any, logits: Array) -> Iterator[str]:
+    """Name the tensors that hold inf or nan, in the order in which they were computed.
+
+    The gradients and the optimiser's state of the step before (only if a parameter is hit: else they did no harm),
+    parameters, effective weights, what the forward pass kept (activity by time step or layer), logits.
+    """
+    params = {id(w): name for name, w in run.params.items()}
+    hit = [name for name, w in run.params.items() if not finite(w)]
+    if hit:
+        for name in reversed(run.grads or {}):  # a backward pass begins at the readout
+            if not finite(run.grads[name]):
+                yield f"the gradient of {name} one step earlier"
+        for name, value in run.opt.state.items():
+            if hasattr(value, "dtype") and not finite(value):
+                yield f"{name} of {type(run.opt).__name__}"
+    yield from hit
+    for name in run.model.weights:
+        w = run.model.weight(run.params, name) if hasattr(run.model, "weight") else None
+        if w is not None and id(w) not in params and not finite(w):
+            yield f"the effective {name}"
+    steps = _steps(cache)
+    for name, value in _arrays(cache):
+        if id(value) not in params and not finite(value):
+            yield name + _time(value, steps)
+    if not finite(logits):
+        yield "logits"
+
+
+def finite(array: Array) -> bool:
+    """Whether an array holds neither inf nor nan.
+
+    Examples
+    --------
+    >>> minisparse.nonfinite.finite(numpy.array([1.0, numpy.inf]))
+    False
+    """
+    return array.dtype.kind not in "fc" or bool(array_module(array).isfinite(array).all())
+
+
+def _arrays(cache: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
+    """Name the floating-point arrays of a cache: its attributes, lists of arrays item by item, caches within."""
+    for name, value in vars(cache).items() if hasattr(cache, "__dict__") else ():
+        if hasattr(value, "dtype"):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, (list, tuple)):
+            yield from ((f"{prefix}{name}[{k}]", item) for k, item in enumerate(value) if hasattr(item, "dtype"))
+        elif isinstance(value, SimpleNamespace):
+            yield from _arrays(value, f"{prefix}{name}.")
+
+
+def _steps(cache: Any) -> int:
+    """Return the number of time steps of a recurrent network's cache: its states are one more than its inputs."""
+    x, h = getattr(cache, "x", None), getattr(cache, "h", None)
+    in_time = getattr(x, "ndim", 0) == 3 and getattr(h, "ndim", 0) == 3 and len(h) == len(x) + 1
+    return len(x) if in_time else 0
+
+
+def _time(array: Array, steps: int) -> str:
+    """Say at which time step a stack over time first holds inf or nan."""
+    if not steps or array.ndim != 3 or len(array) not in (steps, steps + 1):
+        return ""
+    wrong = ~array_module(array).isfinite(array).all(axis=(1, 2))
+    return f" at time step {int(wrong.argmax()) + 1 + steps - len(array)} ({steps} time steps)"

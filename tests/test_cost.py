@@ -1,0 +1,226 @@
+"""What a run will cost: FLOPs against counted products, bytes against what is allocated, refusals before that."""
+
+import argparse
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minisparse as ms
+from minisparse import cli, cost, kernels, machine
+
+DIGITS = ms.load("digits")
+DALE = Path(__file__).parent.parent / "chapters" / "dale.py"
+
+
+def test_flops_are_those_of_the_published_cost_model():
+    def mnist(n, p, storage):
+        return cost.flops(n, p, storage, 28, 28, 10, 100)
+
+    assert f"{mnist(500, 1, 'dense'):.2g}" == "4.2e+09"
+    assert f"{mnist(10_000, 1, 'dense'):.3g}" == "1.62e+12"
+    assert f"{mnist(10_000, 0.1, 'csr'):.3g}" == "1.65e+11"
+    assert f"{mnist(30_000, 0.01, 'csr'):.3g}" == "1.55e+11"
+    assert mnist(2000, 0.1, "auto") == mnist(2000, 0.1, "csr")
+    assert mnist(2000, 0.1, "dense") == mnist(2000, 1, "dense")
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+def test_flops_are_those_of_the_products_that_a_step_makes(storage, monkeypatch):
+    n, p, steps, inputs, classes, batch = 30, 0.2, 5, 4, 3, 7
+    weights = ms.make_weights(ms.fixed_count(n, n, round(p * n * n), np.random.default_rng(0)), storage)
+    model, counted = ms.RNN(inputs, weights, classes), []
+    stored = weights.nnz if storage == "csr" else n * n
+    bind, outer = type(weights).bind, type(weights).outer
+
+    def bound(self, w):
+        real = bind(self, w)
+
+        def matmul(x):
+            counted.append(2 * stored * x.shape[1] * x.any())  # h_0 = 0 is multiplied, and not counted
+            return real.matmul(x)
+
+        def matmul_t(dy):
+            counted.append(2 * stored * dy.shape[1])
+            return real.matmul_t(dy)
+
+        return argparse.Namespace(matmul=matmul, matmul_t=matmul_t)
+
+    def summed(self, dy, x):
+        counted.append(2 * stored * dy.shape[0] * dy.shape[2])
+        return outer(self, dy, x)
+
+    monkeypatch.setattr(type(weights), "bind", bound)
+    monkeypatch.setattr(type(weights), "outer", summed)
+    params = model.init(np.random.default_rng(1))
+    logits, cache = model.forward(params, np.ones((steps, inputs, batch), np.float32))
+    model.backward(np.ones_like(logits), cache)
+    ends = 4 * batch * steps * n * inputs + 6 * batch * n * classes
+    expected = sum(counted) + ends + 12 * stored
+    assert cost.flops(n, p, storage, steps, inputs, classes, batch) == pytest.approx(expected, rel=1e-12)
+
+
+def held(n, p, storage, dtype, steps, batch, signs=None):
+    """Bytes allocated while a network is made and trained: (held after a step, peak)."""
+    rng, after = np.random.default_rng(0), []
+    data = ms.Dataset(
+        "toy", np.zeros((3 * batch, steps, 2), np.float32), np.zeros(3 * batch, int),
+        np.zeros((2 * batch, steps, 2), np.float32), np.zeros(2 * batch, int), 2,
+    )  # fmt: skip
+    tracemalloc.start()
+    try:
+        pattern = ms.full(n, n) if p == 1 else ms.bernoulli(n, n, p, rng)
+        model = ms.RNN(2, ms.make_weights(pattern, storage), 2)
+        params = model.init(rng, dtype=dtype, signs=signs)
+        hook = [lambda run: after.append(tracemalloc.get_traced_memory()[0])]
+        ms.fit(model, params, ms.Adam(), data, 1, rng, batch_size=batch, after_step=hook, quiet=True)
+        return after[-1], tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif("numba" not in kernels.table(np.empty(0)).__name__, reason="without Numba Adam has temporaries")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("p", "storage", "signs"), [(1, "dense", False), (1, "dense", True), (0.3, "dense", False), (0.3, "csr", True)]
+)
+def test_memory_is_what_is_allocated_from_the_pattern_to_the_last_step(p, storage, signs, dtype):
+    n, steps, batch = 700, 2, 2
+    held(20, p, storage, dtype, steps, batch)  # kernels and imports are there
+    after, peak = held(n, p, storage, dtype, steps, batch, np.ones((n, 1)) if signs else None)
+    expected = cost.memory(n, p, storage, dtype) + cost.activations(n, steps, batch, storage, dtype)
+    beside = 30 * n * np.dtype(dtype).itemsize + 50_000  # input, readout, biases, their moments
+    assert 0.98 * expected <= after <= 1.01 * expected + beside
+    assert peak <= 1.01 * expected + beside
+
+
+def test_the_index_arrays_of_a_csr_matrix_take_what_is_said():
+    weights = ms.make_weights(ms.bernoulli(200, 200, 0.3, np.random.default_rng(0)), "csr")
+    w = weights.from_values(np.zeros(weights.nnz, np.float32))
+    columns, order = weights._columns(w)
+    rows = weights._rows(w)
+    found = sum(a.nbytes for a in (rows.indptr, rows.indices, columns.indptr, columns.indices, order))
+    said = cost.memory(200, weights.nnz / 200**2, "csr") - 5 * w.nbytes
+    assert found == said
+
+
+@pytest.mark.parametrize(("storage", "p"), [("dense", 1), ("csr", 0.3)])
+def test_activations_are_what_a_long_run_allocates(storage, p):
+    n, steps, batch = 120, 40, 100
+    held(20, p, storage, np.float32, 3, 3)
+    _, peak = held(n, p, storage, np.float32, steps, batch)
+    said = cost.activations(n, steps, batch, storage) + cost.memory(n, p, storage)
+    assert 0.8 * said <= peak <= 1.2 * said
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_made(monkeypatch):
+    monkeypatch.setattr(cost, "available", lambda: 24 * 10**9)
+    tracemalloc.start()
+    with pytest.raises(ms.UserError) as caught:
+        cost.preflight(50_000, 1, "dense")
+    with pytest.raises(ms.UserError) as sparse:
+        cost.preflight(50_000, 0.01, "dense")
+    with pytest.raises(ms.UserError) as other_way:
+        cost.preflight(35_000, 1, "csr")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    fits = int(str(caught.value).split("some ")[1].split(" neurons")[0].replace(",", ""))
+    assert str(caught.value) == (
+        "n=50,000 dense needs 40 GB (16 bytes per weight), 24 GB are free; "
+        f"at density 1 some {fits:,} neurons fit; lower --nodes or --density"
+    )
+    cost.preflight(fits, 1, "dense")
+    assert 38_000 < fits < 38_800
+    assert str(sparse.value) == (
+        "n=50,000 dense needs 50 GB (20.1 bytes per weight), 24 GB are free; at density 0.01 CSR needs 800 MB: "
+        "--storage csr"
+    )
+    assert str(other_way.value).endswith("at density 1 dense needs 20 GB: --storage dense")
+    cost.preflight(50_000, 0.01, "csr")
+    cost.preflight(50_000, 0.01)
+    with pytest.raises(ms.UserError, match="density must be above 0"):
+        cost.preflight(10, 0, "csr")
+
+
+def test_free_memory_is_read_where_it_stands(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemTotal:  100 kB\nMemAvailable:    50 kB\n")
+    assert machine._on_host(tmp_path / "meminfo") == 51_200
+    assert machine._on_host(tmp_path / "none") > 2**28
+    monkeypatch.setattr(machine.os, "sysconf", lambda name: {}[name] if name else 0)
+    monkeypatch.delattr(machine.os, "sysconf")
+    assert machine._on_host(tmp_path / "none") == machine.UNKNOWN
+    assert machine._in_group(tmp_path) == machine.UNKNOWN
+    (tmp_path / "memory").mkdir()
+    for name, text in (("limit_in_bytes", "90"), ("usage_in_bytes", "40"), ("stat", "cache 7\ninactive_file 5\n")):
+        (tmp_path / "memory" / f"memory.{name}").write_text(text)
+    assert machine._in_group(tmp_path) == 55
+    for name, text in (("max", "max\n"), ("current", "40\n"), ("stat", "inactive_file 5\n")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert machine._in_group(tmp_path) == 55  # version 2 sets no limit here
+    (tmp_path / "memory.max").write_text("60\n")
+    assert machine._in_group(tmp_path) == 25
+
+
+def test_an_estimate_adds_up_runs_and_takes_the_largest():
+    rates = {"dense": 1e9, "csr": 1e8}
+    small = {"nodes": 100, "density": 1, "storage": "dense", "epochs": 2}
+    large = {"nodes": 800, "density": 0.1, "storage": "auto", "epochs": 3, "seed": 4}
+    one, other, both = (cost.estimate(DIGITS, runs, rates=rates) for runs in ([small], [large], [small, large]))
+    for key in ("flops", "seconds", "runs"):
+        assert both[key] == pytest.approx(one[key] + other[key])
+    assert both["bytes"] == max(one["bytes"], other["bytes"])
+    assert one["bytes"] == cost.memory(100, 1, "dense") + cost.activations(100, 8, 100, "dense")
+    assert one["seconds"] == pytest.approx(one["flops"] / 1e9)
+    trained = 2 * len(DIGITS.x_train) * cost.flops(100, 1, "dense", 8, 8, 10, 1)
+    assert 0.9 * one["flops"] < trained < 1.2 * one["flops"]
+    few = cost.estimate(DIGITS, [{**large, "per_class": 5}], rates=rates)
+    assert few["flops"] < 0.5 * other["flops"]
+    layers = cost.estimate(DIGITS, [{**large, "model": "feedforward"}], rates=rates)
+    assert layers["flops"] < 0.2 * other["flops"]
+
+
+def test_the_estimate_is_said_in_two_lines():
+    found = {"flops": 3.2e15, "bytes": 1.6e9, "seconds": 7560}
+    assert cost.describe(found) == "cost: about 3.2e+15 FLOPs, 1.6 GB, 2.1 h on this machine"
+    more = {**found, "runs": 2, "rates": {"dense": 8e10, "csr": 1.2e10}, "available": 24.1e9}
+    assert cost.describe(more).splitlines() == [
+        "cost: 2 runs, about 3.2e+15 FLOPs, 1.6 GB, 2.1 h on this machine",
+        "      (products measured here: 80 GFLOP/s dense, 12 GFLOP/s csr; 24 GB of memory are free)",
+    ]
+
+
+def test_rates_are_measured_in_the_time_given():
+    rates = machine.calibrate(0.1, ["csr"])
+    assert list(rates) == ["csr"]
+    assert 1e7 < rates["csr"] < 1e16
+
+
+def test_more_than_an_hour_needs_a_yes(capsys):
+    found = {"flops": 1.0, "bytes": 1.0, "seconds": 3599.0}
+    cli.confirm(argparse.Namespace(yes=False), found)
+    found["seconds"] = 7560.0
+    cli.confirm(argparse.Namespace(yes=True), found)
+    assert capsys.readouterr().out.count("cost: about") == 2
+    with pytest.raises(ms.UserError, match=r"^this takes about 2\.1 h on this machine; add --yes to start it, or"):
+        cli.confirm(argparse.Namespace(yes=False), found)
+    assert "2.1 h" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--nodes", "1000", "--epochs", "10000000"], "days on this machine; add --yes to start it"),
+        (["--nodes", "3000000", "--density", "0.5"], "n=3,000,000 dense needs 220,000 GB (24 bytes per weight)"),
+    ],
+)
+def test_a_chapter_that_costs_too_much_ends_in_one_sentence(tmp_path, flags, sentence):
+    command = [sys.executable, str(DALE), *flags, "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "rows.jsonl").exists()
