@@ -31,7 +31,7 @@ _HOMES = {
     "equations": ("code_line",),
     "errors": ("UserError",),
 }
-_MODULES = (*_HOMES, "cli", "formats", "sources", "probe", "mistakes", "sight", "plot", "results", "testing")
+_MODULES = (*_HOMES, "cli", "formats", "sources", "probe", "mistakes", "sight", "plot", "results", "sweep", "testing")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]
 

@@ -23,3 +23,7 @@ class DeviceMissing(UserError, RuntimeError):
 
 class NonFiniteError(UserError, FloatingPointError):
     """A loss became nan or inf."""
+
+
+class RunError(UserError, RuntimeError):
+    """A cell of a sweep, or a process that runs cells, that failed."""
