@@ -84,6 +84,9 @@ def chapter(
         where = "folder that holds the data sets (default: $MINISPARSE_DATA, then data/)"
         parser.add_argument("--data-dir", help=where)
         parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
+        flag("--jobs", help="cells that run at once, each in a process of its own", type=int, default=1)
+        where = "address of a Dask scheduler whose workers run the cells, as tcp://host:8786"
+        flag("--scheduler", help=where, metavar="ADDRESS")
     parser.add_argument("--record", action="store_true", help="copy rows and figures into chapters/results/")
     if add:
         add(flag)
@@ -139,7 +142,7 @@ def _check(args: argparse.Namespace) -> None:
     given = vars(args)
     for density in given.get("density", ()):
         check_density(density)
-    for name in ("nodes", "epochs", "seeds"):
+    for name in ("nodes", "epochs", "seeds", "jobs"):
         if given.get(name, 1) < 1:
             raise InputError(f"--{name} must be at least 1, got {given[name]}")
     if given.get("dataset", data.NAMES[0]) not in data.NAMES:

@@ -47,3 +47,7 @@ class NonFiniteError(UserError, FloatingPointError):
         {'error': 'the loss became inf', 'epoch': 1, 'step': 3, 'tensor': 'h'}
         """
         return {"error": str(self), "epoch": self.epoch, "step": self.step, "tensor": self.tensor}
+
+
+class RunError(UserError, RuntimeError):
+    """A cell of a sweep, or a process that runs cells, that failed."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from .backend import array_module, asarray, current_module
 from .connectivity import bernoulli, full
-from .weights import make_weights
+from .storages import make_weights
 
 TYPICAL = {"numpy": 1000, "cupy": 8000}
 """Neurons at which `calibrate` measures."""

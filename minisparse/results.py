@@ -47,7 +47,7 @@ def key(config: dict) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def stamp(command: str, chapter: str) -> dict:
+def stamp(command: str, chapter: str = "", also: Iterable[str] = ()) -> dict:
     """Say what made a row: command, commit, versions, backend, and a hash of the sources in use.
 
     Parameters
@@ -55,13 +55,16 @@ def stamp(command: str, chapter: str) -> dict:
     command : str
     chapter : str
         Name of the chapter's script.
+    also : list of str
+        Further sources, relative to the checkout if they are inside.
 
     Returns
     -------
     dict
     """
     loaded = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith("minisparse.")}
-    files = sorted(str(Path(file).relative_to(ROOT)) for file in loaded | {str(ROOT / "chapters" / f"{chapter}.py")})
+    own = [f"chapters/{chapter}.py"] if chapter else []
+    files = sorted({*(str(Path(file).relative_to(ROOT)) for file in loaded), *own, *also})
     return {
         "command": command,
         "commit": _commit(),
@@ -115,14 +118,15 @@ def write(path: Path, rows: Iterable[dict]) -> None:
 def run_cells(
     args: Any, chapter: str, cells: Iterable[dict], measure: Callable[[dict, Path], dict], shown: Callable[[dict], str]
 ) -> list[dict]:
-    """Run a chapter's cells one by one, write each one's row as soon as it is there, and print a line about it.
+    """Run a chapter's cells, keep ``rows.jsonl`` up to date, and print a line about each.
 
-    With ``--resume`` a cell whose row is there, made by the same sources, is not run again.
+    With ``--resume`` a cell whose row is there, made by the same sources, is not run again. Runs that work in one
+    folder at the same time share the cells in any case.
 
     Parameters
     ----------
     args : namespace
-        From `cli.chapter`: out, command, resume.
+        From `cli.chapter`: out, command, resume; jobs and scheduler if there are any.
     chapter : str
     cells : list of dict
         Each with a ``config`` of plain values, and whatever else its row should carry.
@@ -136,20 +140,22 @@ def run_cells(
     list of dict
         The rows, in the order of the cells.
     """
-    file, cells = args.out / "rows.jsonl", list(cells)
-    done = {row["key"]: row for row in (read(file) if args.resume else []) if "key" in row}
-    rows: list[dict] = []
-    for number, cell in enumerate(cells, 1):
-        made_by = stamp(args.command, chapter)
-        name = key({**cell, "sources": made_by["sources_sha256"]})  # a row of other sources is not this cell's
-        checkpoint = args.out / f"{name}.npz"
-        if name not in done:
-            done[name] = {**cell, "key": name, **measure(cell["config"], checkpoint), "made_by": made_by}
-        rows.append(done[name])
-        write(file, rows)
-        checkpoint.unlink(missing_ok=True)
-        print(f"  {number}/{len(cells)}  {shown(rows[-1])}", flush=True)
-    return rows
+    from . import sweep
+
+    file = args.out / "rows.jsonl"
+    with sweep.shared(args.out, fresh=not args.resume):
+        return sweep.run(
+            cells,
+            measure,
+            args.out,
+            jobs=getattr(args, "jobs", 1),
+            scheduler=getattr(args, "scheduler", None),
+            command=args.command,
+            chapter=chapter,
+            done=[row for row in read(file) if "key" in row] if args.resume else [],
+            shown=shown,
+            keep=lambda rows: write(file, rows),
+        )
 
 
 def claim(figure: str, statement: str, setting: str, ours: str, paper: str, status: str, **numbers: float) -> dict:

@@ -1,0 +1,235 @@
+"""A cell of a sweep, and the processes that run them: this one, new ones on this machine, or a Dask cluster's."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import os
+import socket
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from . import backend, results
+from .errors import BackendMissing, InputError, RunError, UserError
+from .files import held
+
+PASSED_ON = ("BACKEND", "MINISPARSE_DATA")
+"""What a worker takes over from the environment of the process that asks for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """All that a process needs to run a cell; calling it runs one."""
+
+    function: Callable[[dict, Path], dict]
+    folder: Path
+    made_by: dict
+    command: str
+    chapter: str
+    elsewhere: dict | None = None  # for a process that is not the user's own: see `settle`
+
+    def __call__(self, cell: dict) -> tuple[str, str, Any]:
+        """Return the cell's key and ("row", row), ("held", None) or ("failed", (sentence, traceback))."""
+        name = key(cell)
+        checkpoint = self.folder / f"{name}.npz"
+        try:
+            if self.elsewhere:
+                settle(**self.elsewhere)
+            with held(self.folder / "cells" / f"{name}.started") as marker:
+                if marker is None:
+                    return name, "held", None
+                if not self.row_of(name):  # another run may have finished it since we looked
+                    _sign(marker, checkpoint, self.made_by["sources_sha256"])
+                    row = {**cell, "key": name, **self.function(cell["config"], checkpoint), "made_by": self._stamp()}
+                    results.write(self._file(name), [row])
+                    checkpoint.unlink(missing_ok=True)
+                (row,) = results.read(self._file(name))
+                return name, "row", row
+        except UserError as error:
+            return name, "failed", (str(error), "")
+        except Exception as error:
+            return name, "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def row_of(self, name: str) -> dict | None:
+        """Return a cell's row if it is there and the present sources made it."""
+        rows = results.read(self._file(name))
+        return rows[0] if rows and not results.is_stale(rows[0]) else None
+
+    def _file(self, name: str) -> Path:
+        return self.folder / "cells" / f"{name}.json"
+
+    def _stamp(self) -> dict:
+        """Stamp a row with what is loaded by now, or, if a source was edited since the start, with what it was then."""
+        if results.is_stale({"made_by": self.made_by}):
+            return self.made_by
+        return results.stamp(self.command, self.chapter, self.made_by["sources"])
+
+
+def key(cell: dict) -> str:
+    """Return the key of a cell's row."""
+    try:
+        return results.key(cell["config"])
+    except TypeError as error:
+        raise InputError(f"config {cell['config']} must hold plain values: {error}") from error
+
+
+def _sign(marker: IO, checkpoint: Path, sources: str) -> None:
+    """Say in a marker who runs the cell; drop a checkpoint that a run of other sources left."""
+    before = marker.read().decode(errors="replace")
+    if before and f"sources {sources}" not in before:
+        checkpoint.unlink(missing_ok=True)
+    marker.seek(0)
+    marker.truncate()
+    when = time.strftime("%Y-%m-%d %H:%M:%S")
+    marker.write(f"pid {os.getpid()} on {socket.gethostname()} since {when}\nsources {sources}\n".encode())
+    marker.flush()
+
+
+@contextlib.contextmanager
+def pool(work: Work, jobs: int, scheduler: str | None) -> Iterator[Callable[[list[dict]], Iterable]]:
+    """Return what turns cells into their outcomes, as they come.
+
+    Parameters
+    ----------
+    work : Work
+    jobs : int
+        Processes on this machine. With 1 nothing is started, and no thread is limited.
+    scheduler : str or None
+        Address of a Dask scheduler, whose workers are taken in place of processes of ours.
+
+    Raises
+    ------
+    ImportError
+        If there is a scheduler, but Dask is not installed.
+    ValueError
+        If the scheduler does not answer, or its workers do not suit.
+    RuntimeError
+        If a worker dies.
+    """
+    if scheduler is None and jobs == 1:
+        yield lambda cells: map(work, cells)
+        return
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    settings = {"environment": passed, "arrays": backend.current_module().__name__}
+    with _dask(work, settings, scheduler) if scheduler else _loky(work, settings, jobs) as outcomes:
+        yield outcomes
+
+
+@contextlib.contextmanager
+def _loky(work: Work, settings: dict, jobs: int) -> Iterator[Callable[[list[dict]], Iterable]]:
+    import joblib
+
+    task = joblib.delayed(dataclasses.replace(work, elsewhere={**settings, "share": jobs, "parent": os.getpid()}))
+    parallel = {"n_jobs": jobs, "return_as": "generator_unordered", "batch_size": 1, "mmap_mode": "c"}
+    try:
+        with joblib.parallel_config("loky", inner_max_num_threads=_threads(jobs)):
+            yield lambda cells: joblib.Parallel(**parallel)(task(cell) for cell in cells)
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a process that ran cells was killed (if for want of memory, take fewer jobs); "
+            "finished rows are kept, and the same run again does the others"
+        ) from error
+
+
+@contextlib.contextmanager
+def _dask(work: Work, settings: dict, scheduler: str) -> Iterator[Callable[[list[dict]], Iterable]]:
+    """Ask Dask itself: joblib's backend for it waits for ever for a task that Dask has given up."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise BackendMissing(
+            f'--scheduler needs Dask, which does not import ({error}); run: pip install "minisparse[scale]"'
+        ) from error
+    try:
+        client = Client(scheduler, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`, "
+            "and give the address that it prints"
+        ) from error
+
+    def outcomes(cells: list[dict]) -> Iterator[tuple[str, str, Any]]:
+        futures = dict(zip(client.map(task, cells, pure=False), cells, strict=True))
+        for future in as_completed(futures, loop=client.loop):
+            if future.status == "finished":
+                yield future.result()
+            elif future.status == "error":  # a cell's own exceptions come back as outcomes
+                yield (
+                    key(futures[future]),
+                    "failed",
+                    (f"Dask gave it up ({type(future.exception()).__name__}); its log says why", ""),
+                )
+            else:
+                raise RunError(f"the scheduler at {scheduler} is gone; finished rows are kept, run the same again")
+
+    with client:
+        task = dataclasses.replace(work, elsewhere={**settings, "share": _suitable(client, scheduler)})
+        yield outcomes
+
+
+def settle(environment: dict, arrays: str, share: int | dict[str, int], parent: int | None = None) -> None:
+    """Make a worker compute as the process that asked for it does, on its share of the processors.
+
+    Parameters
+    ----------
+    environment : dict
+    arrays : str
+        The backend's name.
+    share : int or dict
+        How many workers share the machine; for a cluster, on each host.
+    parent : int, optional
+        The process to end with.
+    """
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(environment, TQDM_DISABLE="1")  # many bars on one terminal are none
+    if arrays in backend.CHOICES:
+        backend.use(arrays)
+    if isinstance(share, dict):
+        from distributed import get_worker
+
+        share = share.get(urlsplit(get_worker().address).hostname, 1)
+    threads = _threads(share)
+    threadpool_limits(threads, user_api="blas")
+    if importlib.util.find_spec("numba"):
+        import numba
+
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    if parent is not None:
+        _follow(parent)
+
+
+def _threads(share: int) -> int:
+    return max(1, backend.cpu_count() // share)
+
+
+@functools.cache
+def _follow(parent: int) -> None:
+    """End this process, in the middle of whatever it does, soon after its parent has ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _suitable(client: Any, scheduler: str) -> dict[str, int]:
+    """Count the workers on each host; they must run one cell at a time, because threads and backend are a process's."""
+    workers = client.nthreads()
+    start = f"dask worker {scheduler} --nworkers N --nthreads 1"
+    if not workers:
+        raise InputError(f"the scheduler at {scheduler} has no workers; start some with `{start}`")
+    if max(workers.values()) > 1:
+        raise InputError(f"the workers at {scheduler} run several cells in one process; start them with `{start}`")
+    return dict(Counter(urlsplit(address).hostname for address in workers))

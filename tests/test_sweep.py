@@ -1,0 +1,209 @@
+"""Sweeps: every cell is run once, and its row is kept."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from minisparse import files, results, sweep, workers
+from minisparse.errors import InputError, RunError
+
+
+def cells_of(**axes):
+    return [{"part": "cells", "config": config} for config in sweep.grid(**axes)]
+
+
+def square(config, checkpoint):
+    return {"y": config["x"] ** 2}
+
+
+class Counting:
+    """A cell's function that remembers what it ran."""
+
+    def __init__(self, failing=()):
+        self.ran, self.failing = [], failing
+
+    def __call__(self, config, checkpoint):
+        self.ran.append(config["x"])
+        if config["x"] in self.failing:
+            raise self.failing[config["x"]]
+        return square(config, checkpoint)
+
+
+def test_a_grid_is_all_combinations_and_the_last_axis_changes_fastest():
+    found = sweep.grid(rule="plain", p=(1.0, 0.1), seed=np.arange(2), hidden=[[30, 30]])
+    assert [(row["p"], row["seed"]) for row in found] == [(1.0, 0), (1.0, 1), (0.1, 0), (0.1, 1)]
+    assert all(row["rule"] == "plain" and row["hidden"] == [30, 30] for row in found)
+    assert json.loads(json.dumps(found)) == found
+    with pytest.raises(InputError, match="p has no values"):
+        sweep.grid(p=[])
+
+
+def test_rows_come_in_the_order_of_the_cells_and_are_files_of_one_line(tmp_path):
+    cells = cells_of(x=[3, 1, 2])
+    rows = sweep.run(cells, square, tmp_path, quiet=True, command="python a.py")
+    assert [row["y"] for row in rows] == [9, 1, 4]
+    for cell, row in zip(cells, rows, strict=True):
+        assert row["key"] == results.key(cell["config"])
+        assert row["made_by"]["command"] == "python a.py"
+        assert any(name.endswith("test_sweep.py") for name in row["made_by"]["sources"])
+        text = (tmp_path / "cells" / f"{row['key']}.json").read_text()
+        assert text.count("\n") == 1
+        assert json.loads(text) == row
+    assert len(list((tmp_path / "cells").iterdir())) == 3
+
+
+def test_only_missing_and_stale_rows_are_run(tmp_path):
+    first = sweep.run(cells_of(x=[0, 1, 2]), Counting(), tmp_path, quiet=True)
+    stale = {**first[1], "made_by": {**first[1]["made_by"], "sources_sha256": "of older sources"}}
+    results.write(tmp_path / "cells" / f"{stale['key']}.json", [stale])
+    (tmp_path / "cells" / f"{first[2]['key']}.json").unlink()
+    again = Counting()
+    rows = sweep.run(cells_of(x=[0, 1, 2, 3]), again, tmp_path, quiet=True)
+    assert again.ran == [1, 2, 3]
+    assert [row["y"] for row in rows] == [0, 1, 4, 9]
+    assert not any(map(results.is_stale, rows))
+
+
+def test_a_row_keeps_the_stamp_of_the_sources_it_began_with(tmp_path, monkeypatch):
+    source = tmp_path / "source.py"
+    source.write_text("a = 1\n")
+    monkeypatch.setattr(sweep, "_home", lambda function: [str(source)])
+    (row,) = sweep.run(cells_of(x=1), lambda *_: {"n": source.write_text("a = 22\n")}, tmp_path, quiet=True)
+    assert results.is_stale(row)
+
+
+def test_a_checkpoint_that_other_sources_left_is_dropped(tmp_path):
+    (cell,) = cells_of(x=1)
+    name = results.key(cell["config"])
+    checkpoint, marker = tmp_path / f"{name}.npz", tmp_path / "cells" / f"{name}.started"
+    marker.parent.mkdir()
+
+    def found(text):
+        marker.write_text(text)
+        checkpoint.write_text("")
+        (row,) = sweep.run([cell], lambda config, path: {"found": path.exists()}, tmp_path, quiet=True)
+        (tmp_path / "cells" / f"{name}.json").unlink()
+        assert not marker.exists()
+        assert not checkpoint.exists()
+        return row["found"], row["made_by"]["sources_sha256"]
+
+    kept, sources = found("")
+    assert kept
+    assert found(f"pid 1\nsources {sources}\n")[0]
+    assert not found("pid 1\nsources of yesterday\n")[0]
+
+
+def test_a_failing_cell_ends_the_sweep_after_the_others_and_is_named(tmp_path, capsys):
+    failing = Counting({1: InputError("x must not be 1; take 2"), 2: KeyError("lost")})
+    with pytest.raises(RunError, match=r'2 of 4 cells failed; cell \{"x": 1\}: x must not be 1; take 2'):
+        sweep.run(cells_of(x=range(4)), failing, tmp_path, quiet=True)
+    assert failing.ran == [0, 1, 2, 3]
+    shown = capsys.readouterr().err
+    assert shown.count("Traceback") == 1
+    assert "KeyError: 'lost'" in shown
+    mended = Counting()
+    assert [row["y"] for row in sweep.run(cells_of(x=range(4)), mended, tmp_path, quiet=True)] == [0, 1, 4, 9]
+    assert mended.ran == [1, 2]
+
+
+def test_what_does_not_fit_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="jobs must be at least 1, got 0"):
+        sweep.run(cells_of(x=1), square, tmp_path, jobs=0)
+    with pytest.raises(InputError, match="must hold plain values"):
+        sweep.run([{"config": {"x": np.ones(2)}}], square, tmp_path)
+    with pytest.raises(RunError, match="ndarray is not JSON serializable"):
+        sweep.run(cells_of(x=1), lambda *_: {"y": np.ones(2)}, tmp_path, quiet=True)
+
+
+def test_elsewhere_than_on_a_terminal_each_cell_is_a_line_with_the_time_left(tmp_path, capsys):
+    sweep.run(cells_of(x=[1, 2]), square, tmp_path, shown=lambda row: f"y = {row['y']}")
+    sweep.run(cells_of(x=[1, 2]), square, tmp_path)
+    first, second, third, _ = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"cell 1 of 2: y = 1; about \d+ s left", first)
+    assert second == "cell 2 of 2: y = 4"
+    assert third.startswith("cell 1 of 2: ")
+
+
+def test_a_chapter_starts_afresh_unless_it_resumes_or_joins_another_run(tmp_path):
+    args = SimpleNamespace(out=tmp_path, command="python chapters/dale.py", resume=False)
+
+    def ran(resume=False):
+        args.resume, counting = resume, Counting()
+        rows = results.run_cells(args, "dale", cells_of(x=[1, 2]), counting, lambda row: "")
+        assert rows == results.read(tmp_path / "rows.jsonl")
+        return counting.ran
+
+    assert (ran(), ran(), ran(resume=True)) == ([1, 2], [1, 2], [])
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+    with sweep.shared(tmp_path, fresh=False):
+        assert (ran(), ran()) == ([1, 2], [])
+
+
+def test_a_cluster_that_is_not_there_or_does_not_suit_is_one_sentence(tmp_path, monkeypatch):
+    for found, sentence in (({}, "has no workers; start some"), ({"tcp://a:1": 4}, "run several cells in one process")):
+        with pytest.raises(InputError, match=sentence):
+            workers._suitable(SimpleNamespace(nthreads=lambda found=found: found), "tcp://a:8786")
+    counted = workers._suitable(SimpleNamespace(nthreads=lambda: {"tcp://a:1": 1, "tcp://a:2": 1, "tcp://b:1": 1}), "")
+    assert counted == {"a": 2, "b": 1}
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r'--scheduler needs Dask.*pip install "minisparse\[scale\]"'):
+        sweep.run(cells_of(x=1), square, tmp_path, scheduler="tcp://a:8786")
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_file_is_held_by_one_and_gone_afterwards(tmp_path, monkeypatch, locks):
+    if not locks:
+        monkeypatch.setattr(files, "fcntl", None)
+    path = tmp_path / "a.started"
+    with files.held(path) as first, files.held(path) as second:
+        assert first
+        assert second is None
+        assert files.is_held(path)
+    assert not path.exists()
+    assert not files.is_held(path)
+
+
+def test_a_worker_limits_its_threads():
+    """Both counts are pushed up first; the process is a new one, because its settings stay."""
+    code = (
+        "import threadpoolctl, numba; from minisparse import backend, workers; backend.cpu_count = lambda: 4\n"
+        "threadpoolctl.threadpool_limits(4, 'blas')\n"
+        "workers.settle({}, 'numpy', 2)\n"
+        "print(max(p['num_threads'] for p in threadpoolctl.threadpool_info() if p['user_api'] == 'blas'),"
+        " numba.get_num_threads())"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "4", "NUMBA_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["2", "2"], done.stderr
+
+
+def test_a_lock_on_a_file_that_has_lost_its_name_counts_for_nothing(tmp_path, monkeypatch):
+    """Between our opening a marker and our locking it, whoever held it may finish and remove it."""
+    path, lock, lost = tmp_path / "a.started", files.lock, []
+
+    def late(file, **options):
+        if not lost:
+            lost.append(file)
+            path.unlink()
+        return lock(file, **options)
+
+    monkeypatch.setattr(files, "lock", late)
+    with files.held(path) as file:
+        assert file is not lost[0]
+        assert files.is_held(path)
+    assert not path.exists()
+
+
+def test_writers_of_one_file_take_turns(tmp_path):
+    rows = [[{"writer": writer, "n": n} for n in range(200)] for writer in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda k: results.write(tmp_path / "rows.jsonl", rows[k % 4]), range(40)))
+    assert results.read(tmp_path / "rows.jsonl") in rows
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
