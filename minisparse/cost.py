@@ -36,7 +36,7 @@ def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: 
     nodes, steps_in_time, inputs, classes, batch : int
         N, T, I (per time step), C and B.
     density : float
-    storage : {"auto", "dense", "csr"}
+    storage : {"auto", "dense", "csr", "grouped"}
 
     Returns
     -------
@@ -48,7 +48,7 @@ def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: 
     >>> f"{minisparse.cost.flops(10_000, 1, 'dense', 28, 28, 10, 100):.3g}"
     '1.62e+12'
     """
-    storage = choose_storage((nodes, nodes), density, storage)
+    storage = kind(nodes, density, storage)
     recurrent, others = _products(nodes, density, storage, steps_in_time, inputs, classes, batch)
     return recurrent + others + ADAM_FLOPS * _stored(nodes, density, storage)
 
@@ -65,7 +65,7 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     ----------
     nodes : int
     density : float
-    storage : {"auto", "dense", "csr"}
+    storage : {"auto", "dense", "csr", "grouped"}
     dtype : dtype
 
     Returns
@@ -81,7 +81,7 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     check_density(density)
     item, places = np.dtype(dtype).itemsize, nodes * nodes
     synapses, indptr = round(density * places), 8 * (nodes + 1)
-    if choose_storage((nodes, nodes), density, storage) == "csr":
+    if kind(nodes, density, storage) == "csr":
         order = 4 if synapses < 2**31 else 8
         return (5 * item + 8 + order) * synapses + 2 * indptr
     return 4 * item * places + indptr + (item * places + 8 * synapses if density < 1 else 0)
@@ -105,7 +105,7 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
     ----------
     nodes : int
     density : float
-    storage : {"auto", "dense", "csr"}
+    storage : {"auto", "dense", "csr", "grouped"}
     itemsize : int
         Bytes of a number: 4 or 8.
     beside : int
@@ -120,7 +120,7 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
     --------
     >>> minisparse.cost.preflight(1000, 0.1)
     """
-    chosen, dtype, free = choose_storage((nodes, nodes), density, storage), f"f{itemsize}", available()
+    chosen, dtype, free = kind(nodes, density, storage), f"f{itemsize}", available()
     needed = memory(nodes, density, chosen, dtype) + beside
     if needed <= free:
         return
@@ -166,7 +166,7 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
     cost: 1 run, about 2.2e+10 FLOPs, 2.2 MB, 2 s on this machine
     """
     runs = list(runs)
-    stores = [choose_storage((run["nodes"],) * 2, run["density"], run["storage"]) for run in runs]
+    stores = [kind(run["nodes"], run["density"], run["storage"]) for run in runs]
     rates = rates or calibrate(storages=dict.fromkeys([*stores, "dense"]))
     steps, inputs = dataset.sample_shape
     total, seconds, largest = 0.0, 0.0, 0
@@ -225,6 +225,18 @@ def _bytes(count: float) -> str:
     """Say a size in decimal units, to two digits."""
     unit, size = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
     return f"{float(f'{count / size:.2g}'):,g} {unit}"
+
+
+def kind(nodes: int, density: float, storage: str) -> str:
+    """Return how a storage is counted, "dense" or "csr"; grouped ones as CSR, of which full blocks take less.
+
+    Examples
+    --------
+    >>> minisparse.cost.kind(1000, 0.1, "auto"), minisparse.cost.kind(1000, 0.1, "grouped")
+    ('csr', 'csr')
+    """
+    chosen = choose_storage((nodes, nodes), density, storage)
+    return "csr" if chosen == "grouped" else chosen
 
 
 def _stored(nodes: int, density: float, storage: str) -> int:

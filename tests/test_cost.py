@@ -142,6 +142,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(monkeypatch):
     assert str(other_way.value).endswith("at density 1 dense needs 20 GB: --storage dense")
     cost.preflight(50_000, 0.01, "csr")
     cost.preflight(50_000, 0.01)
+    cost.preflight(50_000, 0.01, "grouped")
+    with pytest.raises(ms.UserError, match="at density 1 dense needs 20 GB: --storage dense"):
+        cost.preflight(35_000, 1, "grouped")
     with pytest.raises(ms.UserError, match="density must be above 0"):
         cost.preflight(10, 0, "csr")
 
