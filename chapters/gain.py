@@ -34,7 +34,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, recipes, results
+from minisparse import cli, cost, recipes, results
 from minisparse.errors import NonFiniteError
 
 FIGURES = ("6C", "6D")
@@ -123,7 +123,7 @@ def run_cell(config, checkpoint):
             checkpoint=checkpoint, resume=args.resume, quiet=True,
         )  # fmt: skip
     except NonFiniteError as error:
-        return {**found, "non_finite": str(error), "delay": None, "accuracy": []}
+        return {**found, "non_finite": error.as_row(), "delay": None, "accuracy": []}
     accuracy = [row["test_accuracy"] for row in history[1:]]
     return {**found, "accuracy": accuracy, "delay": ms.training_delay(accuracy, LEFT_CHANCE)}
 
@@ -170,6 +170,11 @@ def line(row):
     return f"{what}, seed {c['seed']}: {gains}" + (f", delay {row['delay']}" if c["epochs"] else "")
 
 
+for config in wanted.values():
+    cost.preflight(config["nodes"] or config["equals"], config["density"], config["storage"])
+if args.dataset != "digits":
+    sizes = [{**config, "nodes": config["nodes"] or config["equals"]} for config in wanted.values()]
+    cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), sizes))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
 by_key = {results.key(row["config"]): row for row in results.run_cells(args, "gain", cells, run_cell, line)}
 

@@ -27,7 +27,7 @@ import numpy as np
 from scipy.stats import ks_2samp
 
 import minisparse as ms
-from minisparse import cli, recipes, results
+from minisparse import cli, cost, recipes, results
 
 SHARES = [round(0.1 * k, 1) for k in range(10)]
 
@@ -127,6 +127,10 @@ cells = [
     for density in args.density
     for seed in range(args.seeds)
 ]
+cost.preflight(args.nodes, max(args.density), args.storage)
+if args.dataset != "digits":
+    configs = [cell["config"] for cell in cells]
+    cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), configs))
 rows = results.run_cells(args, "representations", cells, run_cell, line)
 by_density = {p: [row for row in rows if row["config"]["density"] == p] for p in args.density}
 

@@ -109,7 +109,7 @@ def run_cell(config, checkpoint):
             quiet=True,
         )
     except NonFiniteError as error:
-        return {"origin": data.origin, "non_finite": str(error)}
+        return {"origin": data.origin, "non_finite": error.as_row()}
     return {
         "origin": data.origin,
         "storage_used": next(w for w in net.model.weights.values() if w.shape[0] == w.shape[1]).storage,
@@ -172,13 +172,16 @@ def line(row):
     c = row["config"]
     what = f"{c['model']}, N = {c['nodes']}, p = {c['density']:g}, {c['activation']}, lr {c['lr']:g}"
     few = f", {c['per_class']} per class" if c["per_class"] else ""
-    return f"{what}{few}, seed {c['seed']}: " + (row.get("non_finite") or f"{row['accuracy'][-1]:.1f} %")
+    return f"{what}{few}, seed {c['seed']}: " + (
+        row["non_finite"]["error"] if "non_finite" in row else f"{row['accuracy'][-1]:.1f} %"
+    )
 
 
 for config in wanted.values():
     if config["model"] == "recurrent":
         cost.preflight(config["nodes"], config["density"], config["storage"])
-cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
+if args.dataset != "digits":
+    cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
 by_key = {results.key(row["config"]): row for row in results.run_cells(args, "sparse_rnn", cells, run_cell, line)}
 

@@ -58,7 +58,7 @@ def test_smoke_run_writes_its_figures_and_rows(tmp_path):
         content = (tmp_path / name).read_bytes()
         assert content.startswith(b"\x89PNG")
         assert b"Description" in content
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["dale.png", "rows.jsonl", "unrolled.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dale.png", "gradients.png", "rows.jsonl", "unrolled.png"]
 
 
 def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path):
