@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: none of them starts threads for BLAS beside
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

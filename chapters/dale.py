@@ -386,7 +386,7 @@ cells = [
 configs = [cell["config"] for cell in cells]
 for config in configs:
     cost.preflight(config["nodes"], config["density"], config["storage"])
-if args.dataset != "digits":
+if not args.smoke:
     cli.confirm(args, cost.estimate(dataset, configs))
 
 

@@ -172,7 +172,7 @@ def line(row):
 
 for config in wanted.values():
     cost.preflight(config["nodes"] or config["equals"], config["density"], config["storage"])
-if args.dataset != "digits":
+if not args.smoke:
     sizes = [{**config, "nodes": config["nodes"] or config["equals"]} for config in wanted.values()]
     cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), sizes))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]

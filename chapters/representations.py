@@ -128,7 +128,7 @@ cells = [
     for seed in range(args.seeds)
 ]
 cost.preflight(args.nodes, max(args.density), args.storage)
-if args.dataset != "digits":
+if not args.smoke:
     configs = [cell["config"] for cell in cells]
     cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), configs))
 rows = results.run_cells(args, "representations", cells, run_cell, line)

@@ -180,7 +180,7 @@ def line(row):
 for config in wanted.values():
     if config["model"] == "recurrent":
         cost.preflight(config["nodes"], config["density"], config["storage"])
-if args.dataset != "digits":
+if not args.smoke:
     cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
 by_key = {results.key(row["config"]): row for row in results.run_cells(args, "sparse_rnn", cells, run_cell, line)}
