@@ -155,10 +155,10 @@ def load_checkpoint(
 
 
 def _packed(key: str, value: Array, weights: dict) -> Array:
-    """Return an optimiser entry in its storage's own shape; the step counter as a plain number."""
+    """Return an optimiser entry in its storage's own shape; the step counter and the rate as plain numbers."""
     name = key.partition(".")[2]
     if not name:
-        return int(value)
+        return value.item()
     return weights[name].from_values(value) if name in weights else value
 
 

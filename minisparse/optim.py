@@ -1,6 +1,9 @@
-"""Optimisers over dicts: ``opt.step(params, grads)`` updates the parameters in place."""
+"""Optimisers over dicts: ``opt.step(params, grads)`` updates the parameters in place; and a schedule for their rate."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 from . import kernels
 from .backend import Array, array_module
@@ -12,16 +15,27 @@ class _Optimiser:
 
     moments: tuple[str, ...] = ()
 
-    def __init__(self, **settings: float):
-        self.settings = settings
+    def __init__(self, decay: float = 0.0, **settings: float):
+        self.settings, self.decay = settings, decay
         self.state: dict = {}
+        _check_rate("lr", settings["lr"], positive=True)
+        if not 0 <= decay * settings["lr"] < 1:
+            raise InputError(f"decay must be at least 0 and below 1 / lr = {1 / settings['lr']:g}, got {decay}")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in self.settings.items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in self._described().items())})"
 
     def config(self) -> dict:
         """Describe the optimiser in plain values."""
-        return {"optimiser": type(self).__name__, **self.settings}
+        return {"optimiser": type(self).__name__, **self._described()}
+
+    def _described(self) -> dict:
+        return {**self.settings, "decay": self.decay} if self.decay else self.settings
+
+    @property
+    def lr(self) -> float:
+        """The rate of the next step: the one asked for, or what a schedule has put in ``state["lr"]``."""
+        return self.state.get("lr", self.settings["lr"])
 
     def step(self, params: dict[str, Array], grads: dict[str, Array]) -> None:
         """Take one step down the gradient, in place.
@@ -56,10 +70,23 @@ class _Optimiser:
                 if key not in self.state:
                     self.state[key] = array_module(w).zeros_like(w)
                 moments.append(self.state[key])  # (O4)
+            if self.decay and decays(name):
+                w -= self.lr * self.decay * w  # (O7)
             self._update(w, grads[name], *moments)
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
         raise NotImplementedError
+
+
+def decays(name: str) -> bool:
+    """Whether weight decay acts on a parameter: on weights W... and filters K, not on biases, offsets and scales.
+
+    Examples
+    --------
+    >>> [name for name in ("W_in", "W0", "K", "b0", "c", "s0") if minisparse.optim.decays(name)]
+    ['W_in', 'W0', 'K']
+    """
+    return name.startswith(("W", "K"))
 
 
 class SGD(_Optimiser):
@@ -71,6 +98,8 @@ class SGD(_Optimiser):
         Learning rate.
     momentum : float
         0 <= momentum < 1.
+    decay : float
+        Decoupled weight decay, ``w ← w - lr·decay·w`` before the step: see `Adam`.
 
     Examples
     --------
@@ -82,14 +111,13 @@ class SGD(_Optimiser):
 
     kernels = staticmethod(kernels.table)
 
-    def __init__(self, lr: float = 1e-2, momentum: float = 0.0):
-        _check_rate("lr", lr, positive=True)
+    def __init__(self, lr: float = 1e-2, momentum: float = 0.0, decay: float = 0.0):
         _check_rate("momentum", momentum)
-        super().__init__(lr=lr, momentum=momentum)
+        super().__init__(decay, lr=lr, momentum=momentum)
         self.moments = ("m",) if momentum else ()
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        self.kernels(w).sgd(w, grad, *moments, **self.settings)
+        self.kernels(w).sgd(w, grad, *moments, **{**self.settings, "lr": self.lr})
 
 
 class Adam(_Optimiser):
@@ -107,6 +135,10 @@ class Adam(_Optimiser):
         Decay of the running mean and of the running square, 0 <= β < 1.
     eps : float
         Added to the root, in units of the gradient.
+    decay : float
+        Decoupled weight decay, ``w ← w - lr·decay·w`` before the step (Loshchilov & Hutter 2019), of weights and
+        filters, not of biases and scales (`decays`). An absent synapse stays +0.0. Added to the gradient in its place,
+        the decay would be divided by the root of its own square: full-size steps, however small it is.
 
     Examples
     --------
@@ -119,15 +151,55 @@ class Adam(_Optimiser):
     moments = ("m", "v")
     kernels = staticmethod(kernels.table)
 
-    def __init__(self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
-        _check_rate("lr", lr, positive=True)
+    def __init__(
+        self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, decay: float = 0.0
+    ):
         _check_rate("beta1", beta1)
         _check_rate("beta2", beta2)
         _check_rate("eps", eps, positive=True)
-        super().__init__(lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+        super().__init__(decay, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        self.kernels(w).adam(w, grad, *moments, **self.settings, step=self.state["step"])
+        self.kernels(w).adam(w, grad, *moments, **{**self.settings, "lr": self.lr}, step=self.state["step"])
+
+
+class Cosine:
+    """Half a cosine from the optimiser's learning rate down to `lowest`; a hook of `fit`, for after_step.
+
+    ``lr(t) = lowest + (lr - lowest) (1 + cos(π t)) / 2`` for the share t of the steps asked of `fit` that are done: the
+    first step is taken at lr, the one after the last would be taken at `lowest`. The rate of the next step stands in
+    ``opt.state["lr"]``, which checkpoints carry; ``opt.settings`` keep the rate asked for. At the end it is removed, so
+    the next `fit` starts at lr; one that stops early (`patience`) leaves it.
+
+    Parameters
+    ----------
+    lowest : float
+        Rate at the end, at least 0.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> opt, rates = minisparse.SGD(lr=1.0), []
+    >>> for step in range(4):
+    ...     rates.append(round(opt.lr, 3))
+    ...     minisparse.Cosine()(SimpleNamespace(opt=opt, epoch=1, epochs=1, step=step, steps=4))
+    >>> rates
+    [1.0, 0.854, 0.5, 0.146]
+    """
+
+    def __init__(self, lowest: float = 0.0):
+        if not lowest >= 0:
+            raise InputError(f"lowest, the learning rate at the end, must be at least 0, got {lowest}")
+        self.lowest = lowest
+
+    def __call__(self, run: Any) -> None:
+        """Set the rate of the next step."""
+        done, total = (run.epoch - 1) * run.steps + run.step + 1, run.epochs * run.steps
+        lr = run.opt.settings["lr"]
+        if done < total:
+            run.opt.state["lr"] = self.lowest + (lr - self.lowest) / 2 * (1 + math.cos(math.pi * done / total))  # (O8)
+        else:
+            run.opt.state.pop("lr", None)
 
 
 def _check_rate(name: str, value: float, positive: bool = False) -> None:

@@ -18,6 +18,7 @@ from .errors import InputError
 from .gradcheck import TOLERANCE, check
 from .losses import softmax_cross_entropy
 from .mistakes import catalogue, restored
+from .optim import decays
 from .recognise import named, same
 from .report import Finding, GradientReport, Row
 
@@ -36,6 +37,11 @@ def _adam(gradients: list[np.ndarray], lr: float, beta1: float, beta2: float, ep
 
 def _sgd(gradients: list[np.ndarray], lr: float, momentum: float) -> np.ndarray:
     return lr * sum(momentum**a * g for a, g in enumerate(reversed(gradients)))
+
+
+def _decayed(opt: Any, name: str, state: SimpleNamespace) -> np.ndarray:
+    decay = getattr(opt, "decay", 0.0) if decays(name) else 0.0
+    return opt.settings["lr"] * decay * state.old[name]
 
 
 CLOSED_FORMS = {"Adam": _adam, "SGD": _sgd}
@@ -106,7 +112,7 @@ def check_steps(
         for name in params:
             gradients[name].append(state.grads[name])
             if form:
-                row = _compare_step(name, state, form(gradients[name], **opt.settings))
+                row = _compare_step(name, state, form(gradients[name], **opt.settings) + _decayed(opt, name, state))
                 rows.append(row)
                 if not row.error <= STEP_TOLERANCE:
                     sentence = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import minisparse as ms
-from minisparse import conv, equations, losses, mistakes, rnn
+from minisparse import conv, equations, losses, mistakes, patches, rnn
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,7 +27,7 @@ def listed(source):
 IN_CHAPTERS = Counter(
     tag for chapter in (ROOT / "chapters").glob("*.py") for tag in listed(chapter.read_text(encoding="utf-8"))
 )
-BACKWARD = [rnn.RNN.backward, conv.ConvPool.backward, losses.softmax_cross_entropy]
+BACKWARD = [rnn.RNN.backward, conv.ConvPool.backward, patches.PatchConv.backward, losses.softmax_cross_entropy]
 
 
 @pytest.mark.parametrize("tag", equations.tags())
