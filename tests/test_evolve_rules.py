@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 import minisparse as ms
-from minisparse import evolve, testing
+from minisparse import evolve, groups, testing
 from minisparse.evolve import places
 
 RULES = {
@@ -113,9 +113,8 @@ def test_growth_alone_leaves_the_logits(pattern, normaliser, name, storage, rng)
     place = {tuple(pair) for pair in event.grown.tolist()}
     kept = np.array([pair not in place for pair in zip(weights.pattern.rows, weights.pattern.indices, strict=True)])
     smaller, fewer = model.copy(), dict(params)
-    smaller.weights["W0"] = type(weights)(
-        places.at_places(evolve.flat_places(weights.pattern)[kept.astype(bool)], weights.shape)
-    )
+    pattern = places.at_places(evolve.flat_places(weights.pattern)[kept.astype(bool)], weights.shape)
+    smaller.weights["W0"] = type(weights)(groups.labelled(pattern, weights.pattern.groups))
     fewer["W0"] = smaller.weights["W0"].from_values(weights.values(params["W0"])[kept.astype(bool)])
     np.testing.assert_allclose(model.forward(params, x)[0], smaller.forward(fewer, x)[0], rtol=0, atol=1e-6)
 

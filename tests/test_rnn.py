@@ -54,7 +54,7 @@ def test_gradients_agree_with_both_oracles_at_two_training_steps(storage):
         event(model.activation.name)
         for _ in range(2):
             report = ms.check(model, params, network.x, network.labels)
-            report.assert_ok()
+            assert report.codes in ((), ("unjudged",)), str(report)
             judged["yes"] += sum(row.judged for row in report.rows)
             judged["no"] += sum(row.not_judged for row in report.rows)
             logits, cache = model.forward(params, network.x)
