@@ -6,9 +6,9 @@ import functools
 import importlib.util
 import os
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: none of them starts threads for BLAS beside
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("MKL_NUM_THREADS", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process per processor: threads of several would only spin
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import numpy as np
 import pytest
