@@ -141,7 +141,7 @@ def test_functions_follow_their_arguments_and_refuse_a_mixture() -> None:
 
 def test_device_tests_skip_without_a_device_unless_one_is_required(tmp_path) -> None:
     nowhere = {"PYTHONPATH": fake_cupy(tmp_path, RAISES)}
-    one = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/gpu/test_on_device.py", "-k", "dale"]
+    one = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/gpu/test_on_device.py", "-k", "dale"]
     assert "deselected" in python(*one, **nowhere).stdout
     skipped = python(*one, "-m", "gpu", **nowhere)
     assert skipped.returncode == 0
