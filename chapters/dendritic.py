@@ -520,7 +520,7 @@ results.append(args.out, claims, args.command, "dendritic")
 #
 # Read next
 # ---------
-# ``minisparse/mlp.py`` (the passes), ``minisparse/evolve.py`` (the rewiring), ``tests/test_evolve.py``.
+# ``minisparse/mlp.py`` (the passes), ``minisparse/evolve/`` (the rewiring), ``tests/test_evolve.py``.
 
 if args.record:
     name = "" if set(shown) >= set(FIGURES) else "-" + "-".join(shown)

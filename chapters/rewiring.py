@@ -96,13 +96,15 @@ for tag in TOPOLOGY:
     print(f"  ({tag})  {ms.code_line(tag)}")
 
 # %%
-# New synapses start at 0, so growth alone leaves what the network computes as it is. (Under dendritic normalisation it
-# does not: the number of synapses divides all weights of a neuron.)
+# New synapses start at 0 (SET's at N(0, 0.05²)), so growth alone leaves what the network computes as it is. (Under
+# dendritic normalisation it does not: the number of synapses divides all weights of a neuron.) All rules but deep
+# rewiring follow the same schedule. Deep rewiring gives each weight the sign of its place before training, so half of
+# its initial weights have another sign than those of the other networks.
 
 EACH_EPOCH = {"fraction": 0.1, "every": 1, "unit": "epochs", "decay": "cosine", "stop": 0.75}
 RULES = {
     "static": lambda: None,
-    "SET": lambda: ms.SET.from_density(density, 0.1, std=0.05),
+    "SET": lambda: ms.SET.from_density(density, 0.1, std=0.05, decay="cosine", stop=0.75),
     "RigL": lambda: ms.RigL(**EACH_EPOCH),
     "Hebbian": lambda: ms.Hebbian(**EACH_EPOCH),
     "Hebbian, cosine": lambda: ms.Hebbian("cosine", **EACH_EPOCH),
@@ -148,6 +150,8 @@ def run_cell(config, checkpoint):
     """Train one network under one rule."""
     model, params, order = build(config)
     rule, watch = RULES[config["rule"]](), Watch()
+    if isinstance(rule, ms.DeepRewiring):
+        rule.align(model, params)
     hook = [] if rule is None else [rule]
     at_epochs = isinstance(rule, ms.SET)
     history = ms.fit(
@@ -247,6 +251,9 @@ draw(args.out / "rewiring.png")
 # --------------
 
 claims = []
+PROTOCOL = (args.dataset, args.nodes, args.layers, args.seeds >= 3) in [
+    (name, 512, 3, True) for name in ("fashion-mnist", "cifar10")
+]
 
 
 def gain(rule, over):
@@ -255,7 +262,7 @@ def gain(rule, over):
 
 def verdict(statement, found, holds, expected=""):
     """Print and keep a verdict; `holds` is None for a number without a gate."""
-    status = "REPORTED" if holds is None else "REPRODUCED" if holds else "NOT REPRODUCED"
+    status = "REPORTED" if holds is None or not PROTOCOL else "REPRODUCED" if holds else "NOT REPRODUCED"
     ours = "; ".join(f"{key} {spread(values)}" for key, values in found.items())
     numbers = {key: statistics.mean(values) for key, values in found.items()}
     claims.append(results.claim("rewiring", statement, decided, ours, expected, status, **numbers))
@@ -268,7 +275,7 @@ if not args.smoke:
     verdict("rewiring against the same network left alone (points)", moved, None)
     lost = gain("prune low correlation", "Hebbian")
     verdict("pruning by lowest signed correlation hurts", {"points against pruning by magnitude": lost},
-            max(lost) < 0, "1.4 to 2.4 points in a trial")  # fmt: skip
+            max(lost) < 0)  # fmt: skip
 results.append(args.out, claims, args.command, "rewiring")
 
 # %%

@@ -22,7 +22,7 @@ from .errors import InputError
 class ConvPool:
     """Filters over every patch of an image (no padding), the largest of each square, then a nonlinearity.
 
-    ``a[f, y, x] = Σ_cij K[f, cij] image[c, y+i, x+j] + c_f`` and ``h = φ(max of a over pool x pool)``: for a rising φ
+    ``a[f, y, x] = Σ_ijc K[f, ijc] image[c, y+i, x+j] + c_f`` and ``h = φ(max of a over pool x pool)``: for a rising φ
     the same as pooling the values φ(a), as Bird & Cuntz do (Figure 3D), at a quarter of the cost.
 
     Parameters
@@ -84,7 +84,7 @@ class ConvPool:
         Returns
         -------
         dict of arrays
-            K (filters, size² channels), c (filters, 1).
+            K (filters, size² channels), the channel fastest; c (filters, 1).
         """
         area = self.size**2
         bound = math.sqrt(6 / (area * self.image[0] + area * self.filters))

@@ -95,7 +95,7 @@ def activations(nodes: int, steps_in_time: int, batch: int, storage: str, dtype:
     >>> minisparse.cost.activations(10_000, 28, 100, "csr")
     224000000
     """
-    return ARRAYS[storage] * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
+    return ARRAYS[kind(nodes, 1.0, storage)] * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
 
 
 def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int = 4, beside: int = 0) -> None:

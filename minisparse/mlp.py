@@ -170,7 +170,8 @@ class MLP:
             bound.append(W)
             normalised.append(cache)
         held = {"weights": dict(self.weights), "W": bound, "normalised": normalised}
-        return h.pop(), SimpleNamespace(x=x, h=h, **held, links={})
+        logits = h.pop()
+        return logits, SimpleNamespace(x=x, h=h, logits=logits, **held, links={})
 
     @share_threads
     def backward(self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
@@ -201,7 +202,7 @@ class MLP:
             dw = weights.outer(da, h[k])  # (A3)
             db = da.sum(axis=1, keepdims=True)  # (A4)
             dv = self.rules[f"rule{k}"].backward(dw, cache.normalised[k])  # (A5)
-            cache.links[f"W{k}"] = (h[k], h[k + 1] if k + 1 < len(h) else dlogits, da)
+            cache.links[f"W{k}"] = (h[k], h[k + 1] if k + 1 < len(h) else cache.logits, da)
             grads |= {f"W{k}": dv.pop("v"), f"b{k}": db}
             for extra, dextra in dv.items():
                 key = self._key(extra, k)

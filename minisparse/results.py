@@ -235,7 +235,7 @@ def count_code() -> dict[str, int]:
     counts = {}
     for folder in ("minisparse", "minisparse/kernels"):
         total = 0
-        for path in sorted((ROOT / folder).glob("*.py")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
             lines = text.splitlines()
             skipped = {i for i, line in enumerate(lines, 1) if not line.strip() or line.strip().startswith("#")}

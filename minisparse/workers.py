@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import importlib.util
+import inspect
 import os
 import socket
 import threading
@@ -15,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import CodeType
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -49,7 +52,9 @@ class Work:
                     return name, "held", None
                 if not self.row_of(name):  # another run may have finished it since we looked
                     _sign(marker, checkpoint, self.made_by["sources_sha256"])
-                    row = {**cell, "key": name, **self.function(cell["config"], checkpoint), "made_by": self._stamp()}
+                    numbers = self.function(cell["config"], checkpoint)
+                    made_by = {**self._stamp(), "function": identity(self.function)}
+                    row = {**cell, "key": name, **numbers, "made_by": made_by}
                     results.write(self._file(name), [row])
                     checkpoint.unlink(missing_ok=True)
                 (row,) = results.read(self._file(name))
@@ -60,9 +65,9 @@ class Work:
             return name, "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def row_of(self, name: str) -> dict | None:
-        """Return a cell's row if it is there and the present sources made it."""
-        rows = results.read(self._file(name))
-        return rows[0] if rows and not results.is_stale(rows[0]) else None
+        """Return a cell's row if it is there, and this function of the present sources made it."""
+        rows = [row for row in results.read(self._file(name)) if not results.is_stale(row)]
+        return rows[0] if rows and rows[0]["made_by"].get("function") == identity(self.function) else None
 
     def _file(self, name: str) -> Path:
         return self.folder / "cells" / f"{name}.json"
@@ -72,6 +77,29 @@ class Work:
         if results.is_stale({"made_by": self.made_by}):
             return self.made_by
         return results.stamp(self.command, self.chapter, self.made_by["sources"])
+
+
+def identity(function: Callable) -> str:
+    """Return a function's name and a hash of its code: two functions of one config are two results.
+
+    Examples
+    --------
+    >>> one, two = (lambda config, _: {"y": 1}), (lambda config, _: {"y": 2})
+    >>> minisparse.workers.identity(one) == minisparse.workers.identity(two)
+    False
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    digest = hashlib.sha256(repr(_plain(code)).encode()).hexdigest()[:12]
+    return f"{getattr(function, '__qualname__', type(function).__name__)} {digest}"
+
+
+def _plain(code: Any) -> Any:
+    """Return what a code object does, without where it stands."""
+    if isinstance(code, frozenset):
+        return sorted(map(repr, code))
+    if not isinstance(code, CodeType):
+        return repr(code)
+    return code.co_code, code.co_names, code.co_varnames, [_plain(constant) for constant in code.co_consts]
 
 
 def key(cell: dict) -> str:

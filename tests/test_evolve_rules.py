@@ -320,3 +320,26 @@ def test_full_patterns_and_missing_links_and_groups():
         rewire(ms.RigL(scope="within"), network, rng)
     with pytest.raises(ms.UserError, match=r"signs must be a column \(6, 1\) of \+1 and -1"):
         ms.DeepRewiring(signs=np.ones((5, 1))).align(model, params)
+
+
+def test_a_rule_goes_on_when_fit_is_called_epoch_by_epoch():
+    rng = np.random.default_rng(0)
+    digits, rule = ms.load("digits"), ms.SET.from_density(0.2)
+    model = ms.MLP([ms.make_weights(rule.pattern(20, 64, rng)), ms.make_weights(ms.full(10, 20))])
+    params, opt = model.init(rng), ms.SGD()
+    for _ in range(3):
+        before = model.weights["W0"].pattern
+        ms.fit(model, params, opt, digits, 1, rng, after_epoch=[rule], quiet=True)
+        assert model.weights["W0"].pattern != before
+
+
+def test_a_sparse_readout_is_wired_by_its_activity_and_not_by_the_gradient_of_the_loss():
+    rng = np.random.default_rng(0)
+    model = ms.MLP([ms.make_weights(ms.fixed_count(9, 12, 60, rng)), ms.make_weights(ms.fixed_count(4, 9, 20, rng))])
+    params = model.init(rng, dtype=float)
+    logits, cache = model.forward(params, rng.standard_normal((12, 50)))
+    model.backward(ms.softmax_cross_entropy(logits, rng.integers(0, 4, 50))[1], cache)
+    rule = ms.Hebbian()
+    rule.observe(model, cache.links)
+    expected = np.corrcoef(np.concatenate([logits, cache.h[1]]))[:4, 4:]
+    np.testing.assert_allclose(rule.correlation("W1")(slice(0, 4)), expected, rtol=0, atol=1e-10)

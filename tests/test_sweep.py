@@ -207,3 +207,10 @@ def test_writers_of_one_file_take_turns(tmp_path):
         list(threads.map(lambda k: results.write(tmp_path / "rows.jsonl", rows[k % 4]), range(40)))
     assert results.read(tmp_path / "rows.jsonl") in rows
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_another_function_on_the_same_configs_is_another_result(tmp_path):
+    cells = [{"config": {"x": 3}}]
+    (first,) = sweep.run(cells, lambda config, _: {"y": config["x"]}, tmp_path, quiet=True)
+    (again,) = sweep.run(cells, lambda config, _: {"y": 10 * config["x"]}, tmp_path, quiet=True)
+    assert (first["y"], again["y"]) == (3, 30)

@@ -113,7 +113,7 @@ class DeepRewiring(Rule):
         """Move θ by l1 and noise, and exchange what went dormant, in place; links and share are not looked at."""
         if "aligned" not in self.state:
             self.align(model, params)
-        lr = opt.settings["lr"]
+        lr = opt.lr
         for name in self._names(model):
             weights, packed = model.weights[name], params[name]
             values = to_numpy(weights.values(packed))

@@ -94,9 +94,9 @@ class Rule:
                 self.rewire(run.model, run.params, run.opt, run.rng, run.cache.links, share)
 
     def _step(self, run: Any) -> int:
-        """Return the steps done, from 1; forget everything if they went back, which another run does."""
+        """Return the steps done, from 1; forget everything if they did not go forward: this is another run then."""
         step = (run.epoch - 1) * run.steps + run.step + 1
-        if int(to_numpy(self.state.get("step", 0))) > step:
+        if int(to_numpy(self.state.get("step", 0))) >= step:
             self.state.clear()
         self.state["step"] = np.array(step)
         return step
