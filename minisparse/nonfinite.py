@@ -74,7 +74,7 @@ def tensors(run: SimpleNamespace, cache: Any, logits: Array) -> Iterator[str]:
             yield f"the effective {name}"
     steps = _steps(cache)
     for name, value in _arrays(cache):
-        if id(value) not in params and not finite(value):
+        if id(value) not in params and value is not logits and not finite(value):
             yield name + _time(value, steps)
     if not finite(logits):
         yield "logits"
