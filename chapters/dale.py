@@ -374,8 +374,7 @@ if story:
         parts += [("cures", 1.0, clamp, {**short, **cure}) for clamp in clamps]
     controls = {"reset": 1.0, "clipped": 1.0, "implanted": 0.1}
     parts += [("memory", p, clamps[0], {**short, "adam": adam}) for adam, p in controls.items()]
-    parts += [("sparse start", 1.0, clamps[0], {**base, "adam": "sparse start"})]
-    parts += [("free", p, "free", short) for p in (1.0, 0.1)]
+    parts += [("sparse start", 1.0, clamps[0], {**short, "adam": "sparse start"}), ("free", 0.1, "free", short)]
 
 common = {"dataset": args.dataset, "nodes": args.nodes, "storage": args.storage}
 cells = [
@@ -585,7 +584,7 @@ if story and not args.smoke:
     found = "; ".join(f"{100 * down:.1f} % down, {100 * up:.1f} % up" for down, up in turned)
     report("S5A", "more positive weights turn negative than the reverse, p = 0.1", "free", found,
            all(down > up for down, up in turned))  # fmt: skip
-    begun, tenth = waits("sparse start"), min(10, args.epochs) - 1
+    begun, tenth = waits("sparse start"), min(10, short["epochs"]) - 1
     starts = {
         part: np.mean([row["accuracy"][tenth] for row in rows if row["part"] == part and row["config"]["density"] == p
                        and row["config"]["clamp"] == clamps[0]])
