@@ -20,7 +20,7 @@ class Activation:
     ----------
     name : str
     value : callable
-        a -> h = φ(a).
+        a -> h = φ(a), or into `out`.
     slope : callable
         h -> φ'(a), from the value.
 
@@ -32,29 +32,31 @@ class Activation:
     """
 
     name: str
-    value: Callable[[Array], Array]
+    value: Callable[[Array, Array | None], Array]
     slope: Callable[[Array], Array]
 
-    def __call__(self, a: Array) -> Array:
-        return self.value(a)
+    def __call__(self, a: Array, out: Array | None = None) -> Array:
+        return self.value(a, out)
 
     def __repr__(self) -> str:
         return self.name
 
 
-def _logistic(a: Array) -> Array:
-    xp = array_module(a)
-    return 0.5 * (1 + xp.tanh(0.5 * a))
+def _logistic(a: Array, out: Array | None = None) -> Array:
+    h = array_module(a).tanh(0.5 * a, out=out)
+    h += 1
+    h *= 0.5
+    return h
 
 
 relu = Activation(
     "relu",
-    value=lambda a: array_module(a).maximum(a, 0),
+    value=lambda a, out: array_module(a).maximum(a, 0, out=out),
     slope=lambda h: (h > 0).astype(h.dtype),  # (N1) the subgradient at a = 0 is 0
 )
 tanh = Activation(
     "tanh",
-    value=lambda a: array_module(a).tanh(a),
+    value=lambda a, out: array_module(a).tanh(a, out=out),
     slope=lambda h: 1 - h * h,  # (N2)
 )
 sigmoid = Activation(

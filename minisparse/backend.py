@@ -217,6 +217,11 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+np.empty((1 << 25) - (1 << 16), np.uint8)
+"""Made and freed once, untouched: from now on glibc keeps blocks of up to 32 MiB for the next step's arrays. Until it
+has seen one freed, it hands them back to the system, and every step pays for their pages anew."""
+
+
 @functools.cache
 def _blas_pools() -> Any:
     from threadpoolctl import ThreadpoolController
@@ -233,7 +238,7 @@ def one_blas_thread(wanted: bool = True) -> Iterator[None]:
 
     Two pools that spin side by side cost milliseconds per parallel region.
     """
-    if not wanted or getattr(_limited, "on", False):
+    if not wanted or blas_is_limited():
         yield
         return
     _limited.on = True
@@ -244,12 +249,17 @@ def one_blas_thread(wanted: bool = True) -> Iterator[None]:
         _limited.on = False
 
 
+def blas_is_limited() -> bool:
+    """Whether BLAS is held to one thread, so that compiled code may call it from many."""
+    return getattr(_limited, "on", False)
+
+
 def share_threads(method: Callable) -> Callable:
     """Decorate a model's pass: BLAS yields to the sparse kernels if a storage of the model brings its own threads."""
 
     @functools.wraps(method)
     def run(model: Any, *args: Any, **kwargs: Any) -> Any:
-        if not any(weights.own_threads for weights in model.weights.values()):
+        if blas_is_limited() or not any(weights.own_threads for weights in model.weights.values()):
             return method(model, *args, **kwargs)
         with one_blas_thread():
             return method(model, *args, **kwargs)

@@ -154,9 +154,9 @@ class _BoundGrouped:
     def __init__(self, weights: GroupedWeights, blocks: Array, rest: _BoundCsr):
         self._weights, self._blocks, self._rest = weights, blocks, rest
 
-    def matmul(self, x: Array) -> Array:
-        """Return W x."""
-        y = self._rest.matmul(x)
+    def matmul(self, x: Array, out: Array | None = None) -> Array:
+        """Return W x, or add it to `out`."""
+        y = self._rest.matmul(x, out)
         table(x).add_blocks(self._weights._blocks(x), self._blocks, x, y)
         return y
 

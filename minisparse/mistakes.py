@@ -503,7 +503,7 @@ _CATALOGUE = (
         "sparse-no-mask",
         "sparse",
         "S3",
-        "return sum_outer(dy, x)",
+        "return kernels.table(dy).sum_outer(dy, x)",
         ("W_rec",),
         "Absent synapses get a gradient: apply the mask to dW.",
         "The forward pass does not show them, so no difference quotient does either.",

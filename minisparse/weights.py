@@ -7,7 +7,6 @@ A storage object holds structure only; the numbers travel as one *packed* array 
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from . import kernels
 from .backend import Array, array_module
 from .connectivity import Pattern
 from .errors import InputError
+from .kernels.reference import added
 from .kernels.reference import dense as spread
 
 STACKS = {2: "(units, batch)", 3: "(time, units, batch)"}
@@ -194,10 +194,10 @@ class _BoundDense:
     def __init__(self, w: Array):
         self._w = w
 
-    def matmul(self, x: Array) -> Array:
-        """Return W x."""
+    def matmul(self, x: Array, out: Array | None = None) -> Array:
+        """Return W x, or add it to `out`."""
         check_units(x, self._w.shape[1], "x", "pre")
-        return self._w @ x  # (S1)
+        return added(self._w @ x, out)  # (S1)
 
     def matmul_t(self, dy: Array) -> Array:
         """Return Wᵀ dy."""
@@ -283,10 +283,10 @@ class _BoundCsr:
         columns, order = self._weights._columns(self._w)
         return columns, self._w[order]
 
-    def matmul(self, x: Array) -> Array:
-        """Return W x."""
+    def matmul(self, x: Array, out: Array | None = None) -> Array:
+        """Return W x, or add it to `out`."""
         check_units(x, self._weights.shape[1], "x", "pre")
-        return kernels.table(x).spmm(self._weights._rows(x), self._w, x)  # (S4)
+        return kernels.table(x).spmm(self._weights._rows(x), self._w, x, out)  # (S4)
 
     def matmul_t(self, dy: Array) -> Array:
         """Return Wᵀ dy."""
@@ -296,11 +296,7 @@ class _BoundCsr:
 
 def sum_outer(dy: Array, x: Array) -> Array:
     """Return the full matrix dy xᵀ (post, pre), summed over the batch (and over time for stacks)."""
-    if dy.ndim == 2:
-        return dy @ x.T
-    if x.shape[1] < x.shape[2] and len(x):  # a result smaller than the stacks: add it up, without turning them
-        return functools.reduce(operator.iadd, (a @ b.T for a, b in zip(dy, x, strict=True)))
-    return array_module(dy, x).tensordot(dy, x, axes=((0, 2), (0, 2)))
+    return kernels.table(dy).sum_outer(dy, x)
 
 
 def check_units(x: Array, units: int, name: str, side: str, layouts: dict = {2: "(units, batch)"}) -> None:  # noqa: B006

@@ -11,6 +11,7 @@ from hypothesis import given
 
 import minisparse as ms
 from minisparse import testing
+from minisparse.backend import one_blas_thread
 from minisparse.kernels import Rows, reference, with_scipy
 
 NAMES = ["with_scipy"] + ["with_numba"] * (importlib.util.find_spec("numba") is not None)
@@ -107,6 +108,44 @@ def test_every_kernel_is_its_plain_meaning(name, mask, dtype, batch):
                 )
                 close(found, expected[mask], dtype, steps * batch)
         close(tried.row_sum(rows, values), matrix.sum(axis=1, keepdims=True), dtype, n_pre)
+
+
+@kernels
+@masks
+@dtypes
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_product_is_added_to_out(name, mask, dtype, layout):
+    rows, mask = rows_of(MASKS[mask]), MASKS[mask]
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal(int(mask.sum())).astype(dtype)
+    x, start = (rng.standard_normal((n, 7)).astype(dtype) for n in mask.shape[::-1])
+    for tried in (load(name), reference):
+        out = LAYOUTS[layout](start).copy(order="K") if layout != "loose" else loose(start)
+        found = tried.spmm(rows, values, x, out)
+        assert found is out
+        close(out, start.astype(float) + tried.spmm(rows, values, x), dtype, mask.shape[1])
+        with pytest.raises(ValueError):
+            tried.spmm(rows, values, x, np.zeros((mask.shape[0] + 1, 8), dtype))
+
+
+@kernels
+@dtypes
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize(
+    ("steps", "post", "pre", "batch"), [(1, 3, 2, 1), (5, 300, 4, 9), (3, 4, 9, 2), (2, 129, 1, 5)]
+)
+def test_maps_of_a_full_matrix(name, dtype, layout, limited, steps, post, pre, batch):
+    rng, lay = np.random.default_rng(0), LAYOUTS[layout]
+    W, b = rng.standard_normal((post, pre)).astype(dtype), rng.standard_normal((post, 1)).astype(dtype)
+    x, dy = (rng.standard_normal((steps, n, batch)).astype(dtype) for n in (pre, post))
+    for tried in (load(name), reference):
+        out = np.full((steps, post, batch), np.nan, dtype)
+        with one_blas_thread(limited):
+            tried.affine(lay(W), lay(b), lay(x), out)
+            close(out, np.stack([W.astype(float) @ a + b for a in x]), dtype, pre)
+            found = tried.sum_outer(lay(dy), lay(x))
+        close(found, sum(d.astype(float) @ a.T for d, a in zip(dy, x, strict=True)), dtype, steps * batch)
 
 
 @kernels

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 from ..backend import Array, array_module
 
 own_threads = False
@@ -14,9 +17,17 @@ def dense(rows, values: Array) -> Array:
     return matrix
 
 
-def spmm(rows, values: Array, x: Array) -> Array:
-    """Return W x, (n_post, batch)."""
-    return dense(rows, values) @ x
+def spmm(rows, values: Array, x: Array, out: Array | None = None) -> Array:
+    """Return W x, (n_post, batch), or add it to `out`."""
+    return added(dense(rows, values) @ x, out)
+
+
+def added(y: Array, out: Array | None) -> Array:
+    """Return a product, or add it to `out` and return that."""
+    if out is None:
+        return y
+    out += y
+    return out
 
 
 def sddmm(rows, dy: Array, x: Array) -> Array:
@@ -29,6 +40,21 @@ def sddmm(rows, dy: Array, x: Array) -> Array:
 def row_sum(rows, values: Array) -> Array:
     """Return the sum of each row's values, (n_post, 1)."""
     return dense(rows, values).sum(axis=1, keepdims=True)
+
+
+def sum_outer(dy: Array, x: Array) -> Array:
+    """Return the full matrix dy xᵀ (post, pre), summed over the batch (and over time for stacks)."""
+    if dy.ndim == 2:
+        return dy @ x.T
+    if x.shape[1] < x.shape[2] and len(x):  # a result smaller than the stacks: add it up, without turning them
+        return functools.reduce(operator.iadd, (a @ b.T for a, b in zip(dy, x, strict=True)))
+    return array_module(dy, x).tensordot(dy, x, axes=((0, 2), (0, 2)))
+
+
+def affine(W: Array, b: Array, x: Array, out: Array) -> None:
+    """Write W x_t + b of all time steps into `out`, (time, n_post, batch)."""
+    array_module(W, x).matmul(W, x, out=out)
+    out += b
 
 
 def add_blocks(blocks, values: Array, x: Array, out: Array) -> None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 import functools
 
 from ..backend import Array, array_module
-from .reference import adam, add_blocks, put_outer, sgd
+from .reference import adam, add_blocks, added, affine, put_outer, sgd, sum_outer
 
-__all__ = ["SDDMM_SOURCE", "adam", "add_blocks", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm"]
+__all__ = [
+    "SDDMM_SOURCE", "adam", "add_blocks", "affine", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm",
+    "sum_outer"
+]  # fmt: skip
 
 own_threads = False
 WARP, WARPS_PER_BLOCK = 32, 8
@@ -48,15 +51,15 @@ def _sddmm_kernel(name: str):
     return cupy.RawKernel(SDDMM_SOURCE, f"sddmm_{name}", options=("--std=c++11",))
 
 
-def spmm(rows, values: Array, x: Array) -> Array:
-    """Return W x, (n_post, batch)."""
+def spmm(rows, values: Array, x: Array, out: Array | None = None) -> Array:
+    """Return W x, (n_post, batch), or add it to `out`."""
     from cupyx.scipy.sparse import csr_matrix
 
     xp = array_module(values, x)
     matrix = csr_matrix(rows.shape, dtype=values.dtype)  # given three arrays, it would read indptr back to the host
     matrix.data, matrix.indices, matrix.indptr = values, rows.indices, rows.indptr.astype(xp.int32)
     matrix.has_canonical_format = True
-    return xp.ascontiguousarray(matrix @ xp.asfortranarray(x))
+    return added(xp.ascontiguousarray(matrix @ xp.asfortranarray(x)), out)
 
 
 def row_sum(rows, values: Array) -> Array:

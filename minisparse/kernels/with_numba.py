@@ -12,6 +12,7 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
 from numba import njit, prange
 
+from ..backend import blas_is_limited
 from . import reference
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
@@ -26,11 +27,13 @@ PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
 
-def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return W x, (n_post, batch)."""
-    out = np.empty((rows.shape[0], x.shape[1]), np.result_type(values, x))
-    _spmm(rows.indptr, rows.indices.view(np.uint32), _laid_out(values), _laid_out(x), out)
-    return out
+def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return W x, (n_post, batch), or add it to `out`."""
+    shape = (rows.shape[0], x.shape[1])
+    here = out is not None and out.shape == shape and out.flags.c_contiguous and out.dtype.isnative
+    y = out if here else np.empty(shape, np.result_type(values, x))
+    _spmm(rows.indptr, rows.indices.view(np.uint32), _laid_out(values), _laid_out(x), y, here)
+    return y if here else reference.added(y, out)
 
 
 def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -53,6 +56,27 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
     out = np.empty((rows.shape[0], 1), values.dtype)
     _row_sum(rows.indptr, values, out)
     return out
+
+
+def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """Write W x_t + b of all time steps into `out`: time steps in parallel, where BLAS leaves the threads to Numba."""
+    if not (blas_is_limited() and _compilable(W, b, x, out)):
+        return reference.affine(W, b, x, out)
+    return _affine(W, b, x, out)
+
+
+def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return dy xᵀ of stacks, summed over time: rows in parallel, where BLAS leaves the threads to Numba."""
+    if not (dy.ndim == 3 and x.shape[1] < x.shape[2] and blas_is_limited() and _compilable(dy, x)):
+        return reference.sum_outer(dy, x)
+    out = np.zeros((dy.shape[1], x.shape[1]), dy.dtype)
+    _sum_outer(dy, x, out)
+    return out
+
+
+def _compilable(*arrays: np.ndarray) -> bool:
+    """Whether compiled code can hand these to BLAS: one dtype, nothing empty, no gaps."""
+    return all(a.flags.c_contiguous and a.dtype == arrays[0].dtype and a.dtype.isnative and a.size for a in arrays)
 
 
 def add_blocks(blocks, values: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
@@ -89,11 +113,12 @@ def sgd(w, grad, *moments, lr, momentum) -> None:
 
 
 @njit(**_SUMS)
-def _spmm(indptr, indices, values, x, out):
+def _spmm(indptr, indices, values, x, out, onto):
     batch = x.shape[1]
     for i in prange(out.shape[0]):
         o = out[i]
-        o[:] = 0
+        if not onto:
+            o[:] = 0
         k, end = indptr[i], indptr[i + 1]
         while k + 8 <= end:
             v0, v1, v2, v3 = values[k], values[k + 1], values[k + 2], values[k + 3]
@@ -105,6 +130,12 @@ def _spmm(indptr, indices, values, x, out):
                 second = (v4 * x4[b] + v5 * x5[b]) + (v6 * x6[b] + v7 * x7[b])
                 o[b] += first + second
             k += 8
+        while k + 3 <= end:
+            v0, v1, v2 = values[k], values[k + 1], values[k + 2]
+            x0, x1, x2 = x[indices[k]], x[indices[k + 1]], x[indices[k + 2]]
+            for b in range(batch):
+                o[b] += v0 * x0[b] + v1 * x1[b] + v2 * x2[b]
+            k += 3
         while k < end:
             v, row = values[k], x[indices[k]]
             for b in range(batch):
@@ -152,6 +183,22 @@ def _row_sum(indptr, values, out):
         for k in range(indptr[i], indptr[i + 1]):
             s += values[k]
         out[i, 0] = s
+
+
+@njit(**_OPTIONS)
+def _affine(W, b, x, out):
+    for t in prange(len(x)):
+        np.dot(W, x[t], out[t])
+        for i in range(out.shape[1]):
+            out[t, i] += b[i, 0]
+
+
+@njit(**_OPTIONS)
+def _sum_outer(dy, x, out):
+    for task in prange((len(out) + PANEL - 1) // PANEL):
+        rows = slice(task * PANEL, (task + 1) * PANEL)
+        for t in range(len(dy)):
+            out[rows] += np.dot(dy[t, rows], x[t].T)
 
 
 @njit(**_OPTIONS)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from .reference import adam, add_blocks, put_outer, sgd
+from .reference import adam, add_blocks, added, affine, put_outer, sgd, sum_outer
 
-__all__ = ["adam", "add_blocks", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm"]
+__all__ = [
+    "adam", "add_blocks", "affine", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm", "sum_outer"
+]  # fmt: skip
 
 own_threads = False
 GATHER_BELOW = 0.02
@@ -21,9 +23,9 @@ def _matrix(rows, values: np.ndarray) -> csr_array:
     return matrix
 
 
-def spmm(rows, values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return W x, (n_post, batch)."""
-    return _matrix(rows, values) @ x
+def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return W x, (n_post, batch), or add it to `out`."""
+    return added(_matrix(rows, values) @ x, out)
 
 
 def row_sum(rows, values: np.ndarray) -> np.ndarray:
