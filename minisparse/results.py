@@ -6,23 +6,19 @@ A row whose ``part`` is "claim" sets one of the paper's statements beside our nu
 from __future__ import annotations
 
 import argparse
-import functools
 import hashlib
 import json
-import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .backend import describe
 from .errors import FileError, InputError, UserError
 from .files import write_aside
+from .provenance import ROOT, is_stale, stamp
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "chapters" / "results"
 STATUSES = (
     "REPRODUCED",
@@ -33,7 +29,6 @@ STATUSES = (
     "REPORTED",
 )
 """What a claim can come to; REPORTED: numbers without a gate, because the paper gives none."""
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy")
 
 
 def key(config: dict) -> str:
@@ -45,49 +40,6 @@ def key(config: dict) -> str:
     True
     """
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def stamp(command: str, chapter: str = "", also: Iterable[str] = ()) -> dict:
-    """Say what made a row: command, commit, versions, backend, and a hash of the sources in use.
-
-    Parameters
-    ----------
-    command : str
-    chapter : str
-        Name of the chapter's script.
-    also : list of str
-        Further sources, relative to the checkout if they are inside.
-
-    Returns
-    -------
-    dict
-    """
-    loaded = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith("minisparse.")}
-    own = [f"chapters/{chapter}.py"] if chapter else []
-    files = sorted({*(str(Path(file).relative_to(ROOT)) for file in loaded), *own, *also})
-    return {
-        "command": command,
-        "commit": _commit(),
-        "backend": describe(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
-        "sources": files,
-        "sources_sha256": sources_hash(files),
-    }
-
-
-def sources_hash(files: Iterable[str]) -> str:
-    """Return one hash over the content of source files (paths relative to the checkout)."""
-    digest = hashlib.sha256()
-    for file in files:
-        path = ROOT / file
-        digest.update(file.encode() + b"\0" + (path.read_bytes() if path.is_file() else b"") + b"\0")
-    return digest.hexdigest()
-
-
-def is_stale(row: dict) -> bool:
-    """Whether the sources that made a row have changed since."""
-    return sources_hash(row["made_by"]["sources"]) != row["made_by"]["sources_sha256"]
 
 
 def read(path: Path) -> list[dict]:
@@ -206,26 +158,6 @@ def record(out: Path, chapter: str, files: Iterable[str]) -> None:
         target = RESULTS / names.get(file, f"{chapter}-{file}")
         content = (Path(out) / file).read_bytes()
         write_aside(target, lambda handle, content=content: handle.write(content))
-
-
-@functools.cache
-def _commit() -> str:
-    try:
-        git = ["git", "-C", str(ROOT)]
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--", "minisparse", "chapters/*.py"], capture_output=True, text=True
-        )
-        return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def count_code() -> dict[str, int]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from . import results
+from . import provenance
 from .errors import InputError, RunError
 from .files import is_held, lock
 from .workers import Work, key, pool
@@ -124,9 +124,9 @@ def run(
         wanted.setdefault(key(cell), cell)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     command = " ".join(["python", *sys.argv]) if command is None else command
-    work = Work(function, folder, results.stamp(command, chapter, _home(function)), command, chapter)
+    work = Work(function, folder, provenance.stamp(command, chapter, _home(function)), command, chapter)
 
-    rows = {row["key"]: row for row in done if row.get("key") in wanted and not results.is_stale(row)}
+    rows = {row["key"]: row for row in done if row.get("key") in wanted and not provenance.is_stale(row)}
     rows |= {name: row for name in wanted if name not in rows and (row := work.row_of(name))}
     failed: dict[str, str] = {}
     missing = [cell for name, cell in wanted.items() if name not in rows]
@@ -196,7 +196,7 @@ def _home(function: Callable) -> list[str]:
         return []
     if not path.is_file():
         return []
-    return [str(path.relative_to(results.ROOT) if path.is_relative_to(results.ROOT) else path)]
+    return [str(path.relative_to(provenance.ROOT) if path.is_relative_to(provenance.ROOT) else path)]
 
 
 def _wait(cells: list[dict], folder: Path, quiet: bool) -> None:

@@ -21,7 +21,7 @@ from types import CodeType
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from . import backend, results
+from . import backend, provenance, results
 from .errors import BackendMissing, InputError, RunError, UserError
 from .files import held
 
@@ -66,7 +66,7 @@ class Work:
 
     def row_of(self, name: str) -> dict | None:
         """Return a cell's row if it is there, and this function of the present sources made it."""
-        rows = [row for row in results.read(self._file(name)) if not results.is_stale(row)]
+        rows = [row for row in results.read(self._file(name)) if not provenance.is_stale(row)]
         return rows[0] if rows and rows[0]["made_by"].get("function") == identity(self.function) else None
 
     def _file(self, name: str) -> Path:
@@ -74,9 +74,9 @@ class Work:
 
     def _stamp(self) -> dict:
         """Stamp a row with what is loaded by now, or, if a source was edited since the start, with what it was then."""
-        if results.is_stale({"made_by": self.made_by}):
+        if provenance.is_stale({"made_by": self.made_by}):
             return self.made_by
-        return results.stamp(self.command, self.chapter, self.made_by["sources"])
+        return provenance.stamp(self.command, self.chapter, self.made_by["sources"])
 
 
 def identity(function: Callable) -> str:
