@@ -259,7 +259,7 @@ class Gradients:
         size = abs(ms.to_numpy(run.model.weights["W_rec"].values(run.grads["W_rec"])).astype(float))
         counts = np.histogram(size, 10.0**DECADES)[0]
         found = np.array([[np.median(size), (size == 0).mean(), *counts / size.size]])
-        self.state["sizes"] = np.concatenate([self.state.get("sizes", found[:0]), found])
+        self.state["sizes"] = np.concatenate([ms.to_numpy(self.state.get("sizes", found[:0])), found])
 
 
 class ClippedAdam(ms.Adam):
@@ -345,7 +345,7 @@ def run_cell(config, checkpoint):
         "backward_gain": gains[1],
         "gain_after": ms.forward_gain(weights, model.weight(params)),
         "violations": net.dale.violations(model, params) if net.dale else 0,
-        "gradients": [[float(f"{x:.4g}") for x in epoch] for epoch in gradients.state["sizes"]],
+        "gradients": [[float(f"{x:.4g}") for x in epoch] for epoch in ms.to_numpy(gradients.state["sizes"])],
         "sign_changes": ms.sign_changes(start, weights.values(params["W_rec"])),
         "delay": ms.training_delay(accuracy, LEFT_CHANCE),
         "accuracy": accuracy,

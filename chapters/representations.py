@@ -78,7 +78,10 @@ def run_cell(config, checkpoint):
     x, labels = data.to_backend().x_test, data.to_backend().y_test
     rng = recipes.streams(config["seed"], 5)[4]
     before = ms.last_states(net.model, net.params, x)
-    history = ms.fit(net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, quiet=True)
+    history = ms.fit(
+        net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, checkpoint=checkpoint,
+        resume=args.resume, quiet=True,
+    )  # fmt: skip
     h = ms.last_states(net.model, net.params, x)
     pairs = ms.random_pairs(len(h), config["pairs"], rng)
     information, constant = ms.mutual_information(h, pairs, rng)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -78,7 +79,7 @@ def run_cells(
     Parameters
     ----------
     args : namespace
-        From `cli.chapter`: out, command, resume; jobs and scheduler if there are any.
+        From `cli.chapter`: out, command, resume; jobs, scheduler and budget if there are any.
     chapter : str
     cells : list of dict
         Each with a ``config`` of plain values, and whatever else its row should carry.
@@ -107,6 +108,7 @@ def run_cells(
             done=[row for row in read(file) if "key" in row] if args.resume else [],
             shown=shown,
             keep=lambda rows: write(file, rows),
+            minutes=getattr(args, "budget", math.inf),
         )
 
 
@@ -288,6 +290,7 @@ def verify(name: str, tolerance: float = 0.05) -> list[str]:
         known = ", ".join(path.stem for path in sorted(RESULTS.glob("*.jsonl")))
         raise InputError(f"there is no claim under {name!r}; the files are {known}")
     words = [word for word in kept[0]["made_by"]["command"].split()[1:] if word != "--record"]
+    words += ["--budget", "inf"] if any(word.startswith("--budget") for word in words) else []
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run([sys.executable, *words, "--out", out], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
