@@ -266,7 +266,7 @@ results.append(args.out, claims, args.command, "representations")
 # ``minisparse/activity.py``, ``minisparse/pairs.py``, ``tests/test_pairs.py`` (the estimator against scikit-learn's).
 
 if args.record:
-    name = f"-{args.dataset}-{args.nodes}" if args.dataset != "digits" else ""
+    name = f"-{args.dataset}-{args.nodes}-{args.epochs}" if args.dataset != "digits" else ""
     name += f"-{args.activation}" if args.activation != "relu" else ""
     results.record(args.out, f"representations{name}", ["rows.jsonl", "5.png"])
     print(f"recorded in {results.RESULTS}")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from . import targets
 from .errors import FileError, InputError, UserError
 from .files import write_aside
 from .provenance import ROOT, is_stale, stamp
@@ -242,6 +243,7 @@ def results_md() -> str:
         "compares.",
         "",
     ]
+    recorded: list[dict] = []
     for path in sorted(RESULTS.glob("*.jsonl")):
         claims = [row for row in read(path) if row["part"] == "claim"]
         if not claims:
@@ -260,6 +262,18 @@ def results_md() -> str:
             cells = (row["figure"], row["claim"], row["setting"], row["ours"], row["paper"] or "no number", status)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
+        recorded += claims
+    wanted = targets.missing(read(ROOT / "chapters" / "targets.jsonl"), recorded)
+    if wanted:
+        lines += [
+            "## Not run yet",
+            "",
+            "What the papers show beyond the tables above, each with the command to run on a GPU. A command that its",
+            "budget has stopped goes on when it is given again; what it records takes the place of the row here.",
+            "",
+            *targets.table(wanted),
+            "",
+        ]
     return "\n".join(lines)
 
 
