@@ -17,7 +17,7 @@ and shows five situations in which it says *right* to something wrong, with the 
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, mistakes, results, sight
+from minisparse import cli, mistakes, provenance, results, sight
 
 args = cli.chapter(
     "checks",
@@ -328,7 +328,7 @@ for row in mistakes.catalogue():
 # ``minisparse/probe.py`` (the judge), ``minisparse/mistakes.py`` (the catalogue), ``minisparse/diagnosis/`` (what the
 # numbers tell), ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
 
-made_by = results.stamp(args.command, "checks")
+made_by = provenance.stamp(args.command, "checks")
 results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
 if args.record:
     results.record(args.out, "checks", ["rows.jsonl", "checks.png"])

@@ -259,7 +259,7 @@ class Gradients:
         size = abs(ms.to_numpy(run.model.weights["W_rec"].values(run.grads["W_rec"])).astype(float))
         counts = np.histogram(size, 10.0**DECADES)[0]
         found = np.array([[np.median(size), (size == 0).mean(), *counts / size.size]])
-        self.state["sizes"] = np.concatenate([self.state.get("sizes", found[:0]), found])
+        self.state["sizes"] = np.concatenate([ms.to_numpy(self.state.get("sizes", found[:0])), found])
 
 
 class ClippedAdam(ms.Adam):
@@ -345,7 +345,7 @@ def run_cell(config, checkpoint):
         "backward_gain": gains[1],
         "gain_after": ms.forward_gain(weights, model.weight(params)),
         "violations": net.dale.violations(model, params) if net.dale else 0,
-        "gradients": [[float(f"{x:.4g}") for x in epoch] for epoch in gradients.state["sizes"]],
+        "gradients": [[float(f"{x:.4g}") for x in epoch] for epoch in ms.to_numpy(gradients.state["sizes"])],
         "sign_changes": ms.sign_changes(start, weights.values(params["W_rec"])),
         "delay": ms.training_delay(accuracy, LEFT_CHANCE),
         "accuracy": accuracy,
@@ -604,6 +604,17 @@ if story and not args.smoke:
         found = waits("densities", density=1.0, clamp=clamps[0]) if adam == "plain" else waits("memory", adam=adam)
         print(f"  {name:54s} delays {listed(found)}")
 
+for turned, panel, what in (
+    (args.fraction == 0.5, "6F", "50 % inhibitory"),
+    (args.inhibition_gain == 10, "S5C", "10x initial inhibition"),
+):
+    if turned and not args.smoke:
+        chosen = ", ".join(f"{p:g}" for p in args.density)
+        for clamp in clamps:
+            found = waits("densities", clamp=clamp)
+            statement = f"{what}, {args.inhibitory.replace('_', ' ')}: no delay at p = {chosen}"
+            verdict(panel, statement, clamp, (found, max(found) <= 1))
+
 # %%
 # Two things do *not* cause the delay. Not the constraint: networks whose signs are only initialised, and free
 # afterwards, wait as long. And not a gain above 1 as such: the dense networks of the first two controls learn while
@@ -660,7 +671,11 @@ print(f"{'caught':36s}{caught}")
 results.append(args.out, claims, args.command, "dale")
 files = ["rows.jsonl", "dale.png", "unrolled.png", *(["gradients.png"] if story else [])]
 if args.record:
-    results.record(args.out, "dale", files)
+    changed = {"f": (args.fraction, 0.115), "gain": (args.inhibition_gain, 1.0)}
+    name = f"-{args.dataset}-{args.nodes}" if args.dataset != "digits" else ""
+    name += "".join(f"-{knob}{value:g}" for knob, (value, usual) in changed.items() if value != usual)
+    name += "-published" if args.inhibitory != "exact" else ""
+    results.record(args.out, f"dale{name}", files)
     print(f"recorded in {results.RESULTS}")
 for path in files:
     print(f"wrote {args.out / path}")

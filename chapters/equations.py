@@ -29,7 +29,7 @@ every one, checks each form against differences, and shows where the printed one
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, results
+from minisparse import cli, provenance, results
 
 args = cli.chapter(
     "equations",
@@ -374,7 +374,7 @@ for row in table:
             as_printed=round(row["random signs and scale"], 2),
         )
     )
-made_by = results.stamp(args.command, "equations")
+made_by = provenance.stamp(args.command, "equations")
 results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
 if args.record:
     results.record(args.out, "equations", ["rows.jsonl", "equations.png"])

@@ -299,7 +299,7 @@ results.append(args.out, claims, args.command, "gain")
 # ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure.py``.
 
 if args.record:
-    name = f"-{'-'.join(args.figure)}-{args.dataset}" if args.dataset != "digits" else ""
+    name = f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
     results.record(args.out, f"gain{name}", ["rows.jsonl", *written])
     print(f"recorded in {results.RESULTS}")
 for path in [*written, "rows.jsonl"]:

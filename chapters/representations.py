@@ -78,7 +78,10 @@ def run_cell(config, checkpoint):
     x, labels = data.to_backend().x_test, data.to_backend().y_test
     rng = recipes.streams(config["seed"], 5)[4]
     before = ms.last_states(net.model, net.params, x)
-    history = ms.fit(net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, quiet=True)
+    history = ms.fit(
+        net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, checkpoint=checkpoint,
+        resume=args.resume, quiet=True,
+    )  # fmt: skip
     h = ms.last_states(net.model, net.params, x)
     pairs = ms.random_pairs(len(h), config["pairs"], rng)
     information, constant = ms.mutual_information(h, pairs, rng)
@@ -263,7 +266,7 @@ results.append(args.out, claims, args.command, "representations")
 # ``minisparse/activity.py``, ``minisparse/pairs.py``, ``tests/test_pairs.py`` (the estimator against scikit-learn's).
 
 if args.record:
-    name = f"-{args.dataset}-{args.nodes}" if args.dataset != "digits" else ""
+    name = f"-{args.dataset}-{args.nodes}-{args.epochs}" if args.dataset != "digits" else ""
     name += f"-{args.activation}" if args.activation != "relu" else ""
     results.record(args.out, f"representations{name}", ["rows.jsonl", "5.png"])
     print(f"recorded in {results.RESULTS}")

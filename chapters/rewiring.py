@@ -125,7 +125,7 @@ class Watch:
         post, pre = (np.arange(n) * GROUPS // n for n in pattern.shape)
         within = float((post[pattern.rows] == pre[pattern.indices]).mean())
         found = np.array([[within, pattern.afferents().std(), pattern.efferents().std()]])
-        self.state["kept"] = np.concatenate([self.state.get("kept", found[:0]), found])
+        self.state["kept"] = np.concatenate([ms.to_numpy(self.state.get("kept", found[:0])), found])
 
 
 def build(config):
@@ -168,7 +168,7 @@ def run_cell(config, checkpoint):
         resume=args.resume,
         quiet=True,
     )
-    within, afferents, efferents = watch.state["kept"].T
+    within, afferents, efferents = ms.to_numpy(watch.state["kept"]).T
     alive = [weights.pattern.efferents() > 0 for weights in model.weights.values()]
     return {
         "origin": dataset.origin,

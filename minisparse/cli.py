@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 import warnings
@@ -12,7 +13,7 @@ from typing import Any
 from . import cost, data
 from .backend import describe
 from .connectivity import check_density
-from .errors import FileError, InputError, UserError
+from .errors import BudgetSpent, FileError, InputError, UserError
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
@@ -39,7 +40,8 @@ def chapter(
 ) -> argparse.Namespace:
     """Parse a chapter's command line and prepare its output folder.
 
-    From here on an error of the user's to mend ends the chapter with one line on stderr and exit code 2.
+    From here on an error of the user's to mend ends the chapter with one line on stderr and exit code 2, a spent
+    ``--budget`` with one line and exit code 3.
 
     Parameters
     ----------
@@ -87,6 +89,8 @@ def chapter(
         flag("--jobs", help="cells that run at once, each in a process of its own", type=int, default=1)
         where = "address of a Dask scheduler whose workers run the cells, as tcp://host:8786"
         flag("--scheduler", help=where, metavar="ADDRESS")
+        what = "begin no cell and no epoch after so many minutes, and end with exit code 3; go on with --resume"
+        flag("--budget", help=what, type=float, default=math.inf, metavar="MINUTES")
     parser.add_argument("--record", action="store_true", help="copy rows and figures into chapters/results/")
     if add:
         add(flag)
@@ -145,6 +149,8 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("nodes", "epochs", "seeds", "jobs"):
         if given.get(name, 1) < 1:
             raise InputError(f"--{name} must be at least 1, got {given[name]}")
+    if not given.get("budget", math.inf) > 0:
+        raise InputError(f"--budget must be above 0 minutes, got {args.budget:g}")
     if given.get("dataset", data.NAMES[0]) not in data.NAMES:
         raise InputError(f"data set {args.dataset!r} is unknown; choose one of {', '.join(data.NAMES)}")
     if given.get("storage", "auto") not in ("auto", "dense", "csr", "grouped"):
@@ -163,6 +169,9 @@ def _writable(folder: Path) -> Path:
 
 def _mendable(kind: type, error: BaseException, trace: Any) -> None:
     """End with one line for what the user can mend; show the traceback of everything else."""
+    if issubclass(kind, BudgetSpent):
+        print(error, file=sys.stderr)
+        sys.exit(3)
     if issubclass(kind, UserError):
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

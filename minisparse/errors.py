@@ -51,3 +51,7 @@ class NonFiniteError(UserError, FloatingPointError):
 
 class RunError(UserError, RuntimeError):
     """A cell of a sweep, or a process that runs cells, that failed."""
+
+
+class BudgetSpent(UserError, RuntimeError):
+    """The time budget of a run is spent; chapters end with exit code 3, and nothing that is finished is lost."""

@@ -6,23 +6,21 @@ A row whose ``part`` is "claim" sets one of the paper's statements beside our nu
 from __future__ import annotations
 
 import argparse
-import functools
 import hashlib
 import json
-import platform
+import math
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .backend import describe
+from . import targets
 from .errors import FileError, InputError, UserError
 from .files import write_aside
+from .provenance import ROOT, is_stale, stamp
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "chapters" / "results"
 STATUSES = (
     "REPRODUCED",
@@ -33,7 +31,6 @@ STATUSES = (
     "REPORTED",
 )
 """What a claim can come to; REPORTED: numbers without a gate, because the paper gives none."""
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy")
 
 
 def key(config: dict) -> str:
@@ -45,49 +42,6 @@ def key(config: dict) -> str:
     True
     """
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def stamp(command: str, chapter: str = "", also: Iterable[str] = ()) -> dict:
-    """Say what made a row: command, commit, versions, backend, and a hash of the sources in use.
-
-    Parameters
-    ----------
-    command : str
-    chapter : str
-        Name of the chapter's script.
-    also : list of str
-        Further sources, relative to the checkout if they are inside.
-
-    Returns
-    -------
-    dict
-    """
-    loaded = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith("minisparse.")}
-    own = [f"chapters/{chapter}.py"] if chapter else []
-    files = sorted({*(str(Path(file).relative_to(ROOT)) for file in loaded), *own, *also})
-    return {
-        "command": command,
-        "commit": _commit(),
-        "backend": describe(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
-        "sources": files,
-        "sources_sha256": sources_hash(files),
-    }
-
-
-def sources_hash(files: Iterable[str]) -> str:
-    """Return one hash over the content of source files (paths relative to the checkout)."""
-    digest = hashlib.sha256()
-    for file in files:
-        path = ROOT / file
-        digest.update(file.encode() + b"\0" + (path.read_bytes() if path.is_file() else b"") + b"\0")
-    return digest.hexdigest()
-
-
-def is_stale(row: dict) -> bool:
-    """Whether the sources that made a row have changed since."""
-    return sources_hash(row["made_by"]["sources"]) != row["made_by"]["sources_sha256"]
 
 
 def read(path: Path) -> list[dict]:
@@ -126,7 +80,7 @@ def run_cells(
     Parameters
     ----------
     args : namespace
-        From `cli.chapter`: out, command, resume; jobs and scheduler if there are any.
+        From `cli.chapter`: out, command, resume; jobs, scheduler and budget if there are any.
     chapter : str
     cells : list of dict
         Each with a ``config`` of plain values, and whatever else its row should carry.
@@ -155,6 +109,7 @@ def run_cells(
             done=[row for row in read(file) if "key" in row] if args.resume else [],
             shown=shown,
             keep=lambda rows: write(file, rows),
+            minutes=getattr(args, "budget", math.inf),
         )
 
 
@@ -206,26 +161,6 @@ def record(out: Path, chapter: str, files: Iterable[str]) -> None:
         target = RESULTS / names.get(file, f"{chapter}-{file}")
         content = (Path(out) / file).read_bytes()
         write_aside(target, lambda handle, content=content: handle.write(content))
-
-
-@functools.cache
-def _commit() -> str:
-    try:
-        git = ["git", "-C", str(ROOT)]
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--", "minisparse", "chapters/*.py"], capture_output=True, text=True
-        )
-        return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def count_code() -> dict[str, int]:
@@ -308,6 +243,7 @@ def results_md() -> str:
         "compares.",
         "",
     ]
+    recorded: list[dict] = []
     for path in sorted(RESULTS.glob("*.jsonl")):
         claims = [row for row in read(path) if row["part"] == "claim"]
         if not claims:
@@ -326,6 +262,18 @@ def results_md() -> str:
             cells = (row["figure"], row["claim"], row["setting"], row["ours"], row["paper"] or "no number", status)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
+        recorded += claims
+    wanted = targets.missing(read(ROOT / "chapters" / "targets.jsonl"), recorded)
+    if wanted:
+        lines += [
+            "## Not run yet",
+            "",
+            "What the papers show beyond the tables above, each with the command to run on a GPU. A command that its",
+            "budget has stopped goes on when it is given again; what it records takes the place of the row here.",
+            "",
+            *targets.table(wanted),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -356,6 +304,7 @@ def verify(name: str, tolerance: float = 0.05) -> list[str]:
         known = ", ".join(path.stem for path in sorted(RESULTS.glob("*.jsonl")))
         raise InputError(f"there is no claim under {name!r}; the files are {known}")
     words = [word for word in kept[0]["made_by"]["command"].split()[1:] if word != "--record"]
+    words += ["--budget", "inf"] if any(word.startswith("--budget") for word in words) else []
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run([sys.executable, *words, "--out", out], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:

@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import itertools
 import json
+import math
 import os
 import shutil
 import sys
@@ -21,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from . import results
-from .errors import InputError, RunError
+from . import provenance
+from .errors import BudgetSpent, InputError, RunError
 from .files import is_held, lock
 from .workers import Work, key, pool
 
@@ -68,6 +69,7 @@ def run(
     done: Iterable[dict] = (),
     shown: Callable[[dict], str] | None = None,
     keep: Callable[[list[dict]], None] | None = None,
+    minutes: float = math.inf,
 ) -> list[dict]:
     """Run every cell whose row is not there yet, or was made by other sources, and return the rows of all.
 
@@ -94,6 +96,9 @@ def run(
         Turns a row into what is printed about it.
     keep : callable, optional
         Is handed the rows so far, in order, whenever there is a new one.
+    minutes : float
+        The time budget. Once it is spent, no cell begins, and a cell in flight ends before its next epoch if `fit`
+        keeps a checkpoint for it; the same sweep again goes on from there.
 
     Returns
     -------
@@ -105,7 +110,8 @@ def run(
     ValueError
         If a setting does not fit.
     RuntimeError
-        If a cell failed (after all others have run), or a process that ran one died.
+        If a cell failed (after all others have run), or a process that ran one died. `BudgetSpent`, if the budget was
+        spent before all cells were done.
 
     Examples
     --------
@@ -118,15 +124,19 @@ def run(
     """
     if jobs < 1:
         raise InputError(f"jobs must be at least 1, got {jobs}")
+    if not minutes > 0:
+        raise InputError(f"minutes, the time budget, must be above 0, got {minutes:g}")
+    start = time.time()
+    end = start + 60 * minutes
     cells, folder = list(cells), Path(folder).absolute()
     wanted: dict[str, dict] = {}
     for cell in cells:
         wanted.setdefault(key(cell), cell)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     command = " ".join(["python", *sys.argv]) if command is None else command
-    work = Work(function, folder, results.stamp(command, chapter, _home(function)), command, chapter)
+    work = Work(function, folder, provenance.stamp(command, chapter, _home(function)), command, chapter, end)
 
-    rows = {row["key"]: row for row in done if row.get("key") in wanted and not results.is_stale(row)}
+    rows = {row["key"]: row for row in done if row.get("key") in wanted and not provenance.is_stale(row)}
     rows |= {name: row for name in wanted if name not in rows and (row := work.row_of(name))}
     failed: dict[str, str] = {}
     missing = [cell for name, cell in wanted.items() if name not in rows]
@@ -138,7 +148,7 @@ def run(
         progress.known([row for name in wanted if (row := rows.get(name))])
         if rows and keep:
             keep(in_order())
-        while missing:
+        while missing and time.time() < end:
             in_hand = []
             for name, outcome, content in outcomes(missing):
                 if outcome == "held":
@@ -146,18 +156,25 @@ def run(
                 elif outcome == "failed":
                     failed[name] = content[0]
                     progress.failed(content[1])
-                else:
+                elif outcome == "row":
                     rows[name] = content
                     if keep:
                         keep(in_order())
                     progress.finished(content)
             missing = in_hand
             if missing:
-                _wait(missing, folder, quiet)
+                _wait(missing, folder, quiet, end)
+    left = len(wanted) - len(rows) - len(failed)
     if failed:
         name = next(name for name in wanted if name in failed)
         raise RunError(
             f"{len(failed)} of {len(wanted)} cells failed; cell {json.dumps(wanted[name]['config'])}: {failed[name]}"
+            + ("; the time budget was spent before the others were done" if left else "")
+        )
+    if left:
+        raise BudgetSpent(
+            f"stopped after {(time.time() - start) / 60:.3g} minutes with {len(rows)} of {len(wanted)} cells done; "
+            "the same command with --resume goes on from here"
         )
     return in_order()
 
@@ -196,15 +213,15 @@ def _home(function: Callable) -> list[str]:
         return []
     if not path.is_file():
         return []
-    return [str(path.relative_to(results.ROOT) if path.is_relative_to(results.ROOT) else path)]
+    return [str(path.relative_to(provenance.ROOT) if path.is_relative_to(provenance.ROOT) else path)]
 
 
-def _wait(cells: list[dict], folder: Path, quiet: bool) -> None:
-    """Wait until another run lets go of one of these cells, finished or not."""
+def _wait(cells: list[dict], folder: Path, quiet: bool, end: float) -> None:
+    """Wait until another run lets go of one of these cells, finished or not, or the budget ends."""
     markers = [folder / "cells" / f"{key(cell)}.started" for cell in cells]
     if not quiet and all(map(is_held, markers)):
         print(f"waiting for cells that another run holds ({len(markers)}: {folder}/cells/*.started)", file=sys.stderr)
-    while all(map(is_held, markers)):
+    while all(map(is_held, markers)) and time.time() < end:
         time.sleep(POLL)
 
 

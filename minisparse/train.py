@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import nonfinite
+from . import budget, nonfinite
 from .backend import Array, array_module, one_blas_thread, to_numpy
 from .checkpoint import load_checkpoint, save
 from .connectivity import Rng
@@ -114,6 +114,8 @@ def fit(
     FloatingPointError
         `NonFiniteError`, if a loss is nan or inf: at once, naming epoch, step and the first tensor that was; on a GPU
         at the end of the epoch, naming epoch and step.
+    RuntimeError
+        `BudgetSpent`, before an epoch, if there is a checkpoint to go on from and the sweep's budget is spent.
 
     Examples
     --------
@@ -165,6 +167,8 @@ def fit(
             )
         shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
+            if checkpoint is not None:
+                budget.check()
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
             train_loss = _train_epoch(run, dataset, batch_size, order, after_step, shown)

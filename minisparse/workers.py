@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import math
 import os
 import socket
 import threading
@@ -21,8 +22,8 @@ from types import CodeType
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from . import backend, results
-from .errors import BackendMissing, InputError, RunError, UserError
+from . import backend, budget, provenance, results
+from .errors import BackendMissing, BudgetSpent, InputError, RunError, UserError
 from .files import held
 
 PASSED_ON = ("BACKEND", "MINISPARSE_DATA")
@@ -38,16 +39,21 @@ class Work:
     made_by: dict
     command: str
     chapter: str
+    end: float = math.inf  # of the time budget, in seconds since the epoch
     elsewhere: dict | None = None  # for a process that is not the user's own: see `settle`
 
     def __call__(self, cell: dict) -> tuple[str, str, Any]:
-        """Return the cell's key and ("row", row), ("held", None) or ("failed", (sentence, traceback))."""
+        """Return the cell's key and an outcome: "row" and it, "held", "left" when the budget is spent, or "failed" and
+        (sentence, traceback).
+        """
         name = key(cell)
         checkpoint = self.folder / f"{name}.npz"
         try:
+            if time.time() >= self.end:
+                return name, "left", None
             if self.elsewhere:
                 settle(**self.elsewhere)
-            with held(self.folder / "cells" / f"{name}.started") as marker:
+            with budget.until(self.end), held(self.folder / "cells" / f"{name}.started") as marker:
                 if marker is None:
                     return name, "held", None
                 if not self.row_of(name):  # another run may have finished it since we looked
@@ -59,6 +65,8 @@ class Work:
                     checkpoint.unlink(missing_ok=True)
                 (row,) = results.read(self._file(name))
                 return name, "row", row
+        except BudgetSpent:
+            return name, "left", None
         except UserError as error:
             return name, "failed", (str(error), "")
         except Exception as error:
@@ -66,7 +74,7 @@ class Work:
 
     def row_of(self, name: str) -> dict | None:
         """Return a cell's row if it is there, and this function of the present sources made it."""
-        rows = [row for row in results.read(self._file(name)) if not results.is_stale(row)]
+        rows = [row for row in results.read(self._file(name)) if not provenance.is_stale(row)]
         return rows[0] if rows and rows[0]["made_by"].get("function") == identity(self.function) else None
 
     def _file(self, name: str) -> Path:
@@ -74,9 +82,9 @@ class Work:
 
     def _stamp(self) -> dict:
         """Stamp a row with what is loaded by now, or, if a source was edited since the start, with what it was then."""
-        if results.is_stale({"made_by": self.made_by}):
+        if provenance.is_stale({"made_by": self.made_by}):
             return self.made_by
-        return results.stamp(self.command, self.chapter, self.made_by["sources"])
+        return provenance.stamp(self.command, self.chapter, self.made_by["sources"])
 
 
 def identity(function: Callable) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from minisparse import results
+from minisparse import provenance, results
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def test_a_claim_is_run_again_and_compared(tmp_path, monkeypatch):
     script.write_text(CHAPTER.format(growth=2.0))
     row = results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED", growth=2.0)
     made_by = {"command": "python chapters/tiny.py --record", "commit": "abc", "backend": "backend: numpy"}
-    made_by |= {"sources": [], "sources_sha256": results.sources_hash([])}
+    made_by |= {"sources": [], "sources_sha256": provenance.sources_hash([])}
     results.write(tmp_path / "results" / "tiny.jsonl", [{**row, "made_by": made_by}])
     assert results.verify("tiny") == results.verify("tiny:1A") == []
     assert "| 1A | it grows | once | 2.0 | no number | REPRODUCED |" in results.results_md()
@@ -87,15 +87,6 @@ def test_a_claim_is_run_again_and_compared(tmp_path, monkeypatch):
 def test_every_file_the_readme_names_exists():
     for name in re.findall(r"\]\(([^)]+)\)", README) + re.findall(r"python ((?:chapters|benchmarks)/\S+\.py)", README):
         assert (ROOT / name).is_file(), name
-
-
-def test_a_row_whose_sources_changed_reads_stale(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "ROOT", tmp_path)
-    (tmp_path / "source.py").write_text("a = 1\n")
-    row = {"made_by": {"sources": ["source.py"], "sources_sha256": results.sources_hash(["source.py"])}}
-    assert not results.is_stale(row)
-    (tmp_path / "source.py").write_text("a = 2\n")
-    assert results.is_stale(row)
 
 
 def test_a_damaged_row_is_named_by_its_line(tmp_path):

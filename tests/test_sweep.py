@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minisparse import files, results, sweep, workers
+from minisparse import files, provenance, results, sweep, workers
 from minisparse.errors import InputError, RunError
 
 
@@ -68,7 +68,7 @@ def test_only_missing_and_stale_rows_are_run(tmp_path):
     rows = sweep.run(cells_of(x=[0, 1, 2, 3]), again, tmp_path, quiet=True)
     assert again.ran == [1, 2, 3]
     assert [row["y"] for row in rows] == [0, 1, 4, 9]
-    assert not any(map(results.is_stale, rows))
+    assert not any(map(provenance.is_stale, rows))
 
 
 def test_a_row_keeps_the_stamp_of_the_sources_it_began_with(tmp_path, monkeypatch):
@@ -76,7 +76,7 @@ def test_a_row_keeps_the_stamp_of_the_sources_it_began_with(tmp_path, monkeypatc
     source.write_text("a = 1\n")
     monkeypatch.setattr(sweep, "_home", lambda function: [str(source)])
     (row,) = sweep.run(cells_of(x=1), lambda *_: {"n": source.write_text("a = 22\n")}, tmp_path, quiet=True)
-    assert results.is_stale(row)
+    assert provenance.is_stale(row)
 
 
 def test_a_checkpoint_that_other_sources_left_is_dropped(tmp_path):
