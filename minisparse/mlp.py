@@ -75,8 +75,11 @@ class MLP:
         self.names = tuple(f"W{k}" for k in range(len(weights)))
         self.weights = dict(zip(self.names, weights, strict=True))
         self.rules = {f"rule{k}": rule or Plain() for k, rule in enumerate([*rules, Plain()])}
-        self.activation = activations.get(activation)
         self.shared_scale = shared_scale
+        layers = [name for k in range(len(weights)) for name in (f"W{k}", f"b{k}")]
+        extras = {self._key(extra, k) for k, rule in enumerate(self.rules.values()) for extra in rule.extras}
+        self._keys = (*layers, *sorted(extras))
+        self.activation = activations.get(activation)
         self.n_in, self.n_out = weights[0].shape[1], weights[-1].shape[0]
 
     def config(self) -> dict:
@@ -213,11 +216,8 @@ class MLP:
                 da = dh * slope(h[k])  # (A8)
         if wrt_x:
             grads["x"] = dh.reshape(cache.x.shape)
-        return {name: grads[name] for name in self._order(grads)}
-
-    def _order(self, grads: dict[str, Array]) -> list[str]:
-        layers = [name for k in range(len(self.weights)) for name in (f"W{k}", f"b{k}")]
-        return [*layers, *sorted(set(grads) - set(layers) - {"x"}), *(["x"] if "x" in grads else [])]
+        ordered = {name: grads.pop(name) for name in self._keys if name in grads}
+        return ordered | grads
 
     def _flat(self, x: Array) -> Array:
         if x.ndim == 3:
@@ -231,9 +231,10 @@ class MLP:
             raise InputError(
                 f"W0 expects {self.n_in} inputs (pre) but x has {x.shape[0]} units; x must be (units, batch)"
             )
+        for name in self._keys:
+            if name not in params:
+                raise InputError(f"params has no {name!r}; model.init makes every parameter")
         for k, weights in enumerate(self.weights.values()):
-            for name, shape in ((f"W{k}", None), (f"b{k}", (weights.shape[0], 1))):
-                if name not in params:
-                    raise InputError(f"params has no {name!r}; model.init makes every parameter")
-                if shape and params[name].shape != shape:
-                    raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
+            b = params[f"b{k}"]
+            if b.shape != (weights.shape[0], 1):
+                raise InputError(f"b{k} must have shape {(weights.shape[0], 1)}, got {tuple(b.shape)}")

@@ -56,7 +56,8 @@ class _Optimiser:
         for name, w in params.items():
             if w.shape != grads[name].shape:
                 raise InputError(f"grads[{name!r}] must have shape {tuple(w.shape)}, got {tuple(grads[name].shape)}")
-            for key in (f"{moment}.{name}" for moment in self.moments):
+            for moment in self.moments:
+                key = f"{moment}.{name}"
                 if key in self.state and self.state[key].shape != w.shape:
                     raise InputError(
                         f"this optimiser's {key} has shape {tuple(self.state[key].shape)} but {name} has "
@@ -117,7 +118,7 @@ class SGD(_Optimiser):
         self.moments = ("m",) if momentum else ()
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        self.kernels(w).sgd(w, grad, *moments, **{**self.settings, "lr": self.lr})
+        self.kernels(w).sgd(w, grad, *moments, lr=self.lr, momentum=self.settings["momentum"])
 
 
 class Adam(_Optimiser):

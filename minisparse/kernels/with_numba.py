@@ -106,10 +106,14 @@ def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
 
 def sgd(w, grad, *moments, lr, momentum) -> None:
     """Update w, and its running sum of gradients if there is one, in place."""
-    if w.size < TINY or not all(a.flags.c_contiguous and a.dtype == w.dtype for a in (w, grad, *moments)):
+    if w.size < TINY:
         return reference.sgd(w, grad, *moments, lr=lr, momentum=momentum)
-    number, arrays = w.dtype.type, [a.reshape(-1) for a in (w, grad, *moments)]
-    return _sgd_momentum(*arrays, number(lr), number(momentum)) if moments else _sgd(*arrays, number(lr))
+    arrays = (w, grad, *moments)
+    flat = [a.reshape(-1) for a in arrays if a.flags.c_contiguous and a.dtype == w.dtype]
+    if len(flat) < len(arrays):
+        return reference.sgd(w, grad, *moments, lr=lr, momentum=momentum)
+    number = w.dtype.type
+    return _sgd_momentum(*flat, number(lr), number(momentum)) if moments else _sgd(*flat, number(lr))
 
 
 @njit(**_SUMS)
