@@ -29,7 +29,7 @@ import math
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results
+from minisparse import cli, cost, recipes, results, verdicts
 from minisparse.errors import InputError
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
@@ -414,16 +414,12 @@ def listed(delays):
     return ", ".join("never" if delay in (None, math.inf) else str(delay) for delay in delays)
 
 
-def spread(values):
-    return f"{np.mean(values):.1f} ± {np.std(values):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
-
-
 columns = f"{'gain: law':>10s}{'forward':>9s}{'backward':>9s}  {'delay':12s}{'accuracy %':>13s}{'epochs':>7s}"
 print(f"\n{'setting':42s}{'signs':11s}{columns}")
 for group in groups():
     first = group[0]
     forward, backward = (np.mean([row[key] for row in group]) for key in ("forward_gain", "backward_gain"))
-    delays, last = listed(row["delay"] for row in group), spread([row["accuracy"][-1] for row in group])
+    delays, last = listed(row["delay"] for row in group), verdicts.spread([row["accuracy"][-1] for row in group])
     print(
         f"{title(first['config']):42s}{first['config']['clamp']:11s}{first['predicted_gain']:10.2f}{forward:9.2f}"
         f"{backward:9.2f}  {delays:12s}{last:>13s}{first['config']['epochs']:7d}"
@@ -526,12 +522,7 @@ claims = []
 def verdict(panel, claim, clamp, *questions):
     """Print and keep a panel's status: each question is (delays found, whether they are as the paper has them)."""
     paper_size = args.dataset == "mnist" and args.nodes == 10_000
-    if not all(found for found, _ in questions):
-        status = "NOT RUN"
-    elif all(answer for _, answer in questions):
-        status = "REPRODUCED" if paper_size else "REPRODUCED AT REDUCED SIZE"
-    else:
-        status = "NOT REPRODUCED"
+    status = verdicts.status(all(answer for _, answer in questions), full=paper_size)
     delays = f"delays {'; '.join(listed(found) for found, _ in questions)}"
     print(f"  Figure {panel:4s} {claim:58s} {status}  ({delays})")
     setting = f"{args.nodes} neurons, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds, signs {clamp}"
@@ -542,7 +533,7 @@ def verdict(panel, claim, clamp, *questions):
 def report(panel, claim, clamp, found, holds, **numbers):
     """Print and keep a panel's status."""
     paper_size = args.dataset == "mnist" and args.nodes == 10_000
-    status = ("REPRODUCED" if paper_size else "REPRODUCED AT REDUCED SIZE") if holds else "NOT REPRODUCED"
+    status = verdicts.status(holds, full=paper_size)
     setting = f"{args.nodes} neurons, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds, signs {clamp}"
     print(f"  Figure {panel:4s} {claim:58s} {status}  ({found})")
     claims.append(results.claim(panel, claim, setting, found, "", status, **numbers))

@@ -33,7 +33,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, results
+from minisparse import cli, results, verdicts
 
 FIGURES = ("1D", "2", "3C", "3E", "3F", "3G")
 CONVOLUTIONAL = "3D"
@@ -339,11 +339,6 @@ def last(network, metric=args.metric, epochs=3):
     return [statistics.mean(row[metric][-epochs:]) for row in members(network)]
 
 
-def spread(values, digits=1):
-    sd = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{sd}"
-
-
 # %%
 # The curves
 # ----------
@@ -370,7 +365,9 @@ def draw_curves(figure_name, panels, path):
     axes[0, 0].set(ylabel="cost on training data (nats)")
     axes[1, 0].set(ylabel=f"test accuracy (%), {args.metric.replace('_', ' ')}")
     axes[0, -1].legend(fontsize=8)
-    finding = "; ".join(f"{name}: {spread(last(n))} %" for lines in panels.values() for name, n in lines.items())
+    finding = "; ".join(
+        f"{name}: {verdicts.spread(last(n))} %" for lines in panels.values() for name, n in lines.items()
+    )
     ms.plot.save(
         figure, path, alt=f"Cost and test accuracy over epochs ({decided}). Mean of the last epochs: {finding}."
     )
@@ -421,7 +418,7 @@ for figure_name, panels in shown.items():
         print(f"  {title:24s}{'after rewiring':>18s}{'before':>16s}{'cost':>8s}   mean of the last three epochs")
         for name, network in lines.items():
             cost = statistics.mean(row["cost"][-1] for row in members(network))
-            after, before = (spread(last(network, metric)) for metric in ("after_rewiring", "before_rewiring"))
+            after, before = (verdicts.spread(last(network, metric)) for metric in ("after_rewiring", "before_rewiring"))
             print(f"  {name:24s}{after:>16s} %{before:>14s} %{cost:8.3f}")
     if figure_name == "2":
         (lines,) = panels.values()
@@ -452,12 +449,9 @@ def better(network, than, metric=args.metric):
 
 def verdict(figure_name, statement, found, holds, paper="", digits=1):
     """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
-    status = "REPRODUCED AT REDUCED SIZE" if REDUCED else "REPRODUCED"
-    numbers = {key: statistics.mean(values) for key, values in found.items()}
-    ours = "; ".join(f"{key} {spread(values, digits)}" for key, values in found.items())
-    status = "REPORTED" if holds is None else status if holds else "NOT REPRODUCED"
-    claims.append(results.claim(figure_name, statement, SETTING, ours, paper, status, **numbers))
-    print(f"  Figure {figure_name:3s} {statement}: {status}\n{'':13s}{ours}")
+    status = verdicts.status(holds, full=not REDUCED)
+    claims.append(verdicts.claim(figure_name, statement, SETTING, found, status, paper, digits))
+    print(f"  Figure {figure_name:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
 
 
 print()

@@ -38,7 +38,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, results
+from minisparse import cli, results, verdicts
 from minisparse.recipes import streams
 
 
@@ -311,11 +311,6 @@ rows = results.run_cells(
 by_network = {name: [row for row in rows if row["config"]["network"] == name] for name in NETWORKS}
 
 
-def spread(values, digits=1):
-    sd = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{sd}"
-
-
 def last(network):
     return [row["accuracy"][-1] for row in by_network[network]]
 
@@ -329,7 +324,7 @@ print(f"{'network':26s}{'accuracy %':>14s}{'multiply-adds':>15s}{'parameters':>1
 for name, members in by_network.items():
     first, seconds = members[0], statistics.mean(row["seconds"] for row in members)
     numbers = f"{first['multiply_adds']:15,d}{first['parameters']:12,d}{seconds:11.2f}"
-    print(f"{name:26s}{spread(last(name)):>14s}{numbers}  {'/'.join(dict.fromkeys(first['storages']))}")
+    print(f"{name:26s}{verdicts.spread(last(name)):>14s}{numbers}  {'/'.join(dict.fromkeys(first['storages']))}")
 print("Seconds are what this storage takes on this machine; a mask over a dense matrix (storage dense) saves none.")
 
 # %%
@@ -354,7 +349,7 @@ def draw(path):
     costs.set_yticks(range(len(NETWORKS)), labels)
     costs.invert_yaxis()
     costs.set(title="Last epoch: seeds, mean (and operations)", xlabel="test accuracy (%)")
-    finding = "; ".join(f"{name} {spread(last(name))} %" for name in NETWORKS)
+    finding = "; ".join(f"{name} {verdicts.spread(last(name))} %" for name in NETWORKS)
     ms.plot.save(figure, path, alt=f"Accuracy over epochs and after the last epoch ({decided}): {finding}.")
 
 
@@ -387,11 +382,9 @@ claims = []
 
 def verdict(figure, statement, found, holds=None, expected="", digits=1):
     """Print and keep a verdict; `holds` is None for a number without a bar."""
-    status = "REPORTED" if holds is None else "REPRODUCED" if holds else "NOT REPRODUCED"
-    ours = "; ".join(f"{key} {spread(values, digits)}" for key, values in found.items())
-    numbers = {key: statistics.mean(values) for key, values in found.items()}
-    claims.append(results.claim(figure, statement, decided, ours, expected, status, **numbers))
-    print(f"  {statement}: {status}\n    {ours}{f' (bar: {expected})' if expected else ''}")
+    status = verdicts.status(holds)
+    claims.append(verdicts.claim(figure, statement, decided, found, status, expected, digits))
+    print(f"  {statement}: {status}\n    {claims[-1]['ours']}{f' (bar: {expected})' if expected else ''}")
 
 
 def against_bar(statement, found, low, high=None, digits=1):

@@ -35,7 +35,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results
+from minisparse import cli, cost, recipes, results, verdicts
 from minisparse.errors import InputError, NonFiniteError
 
 FIGURES = ("6C", "6D")
@@ -199,8 +199,7 @@ claims, written = [], []
 def verdict(panel, statement, ours, holds, paper="", **numbers):
     """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
     true_size = args.dataset == "mnist" and args.replica == 0 and max(args.equals) >= 10_000
-    agrees = "REPRODUCED" if true_size else "REPRODUCED AT REDUCED SIZE"
-    status = "REPORTED" if holds is None else agrees if holds else "NOT REPRODUCED"
+    status = verdicts.status(holds, full=true_size)
     claims.append(results.claim(panel, statement, decided, ours, paper, status, **numbers))
     print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{ours}")
 

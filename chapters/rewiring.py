@@ -35,7 +35,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, recipes, results
+from minisparse import cli, recipes, results, verdicts
 
 GROUPS = 8
 
@@ -236,16 +236,11 @@ rows = results.run_cells(
 by_rule = {rule: [row for row in rows if row["config"]["rule"] == rule] for rule in args.rules}
 
 
-def spread(values, digits=1):
-    sd = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{sd}"
-
-
 print(f"\n{'rule':24s}{'accuracy %':>14s}{'within groups':>15s}{'SD afferents':>14s}{'inputs read':>13s}")
 for rule, members in by_rule.items():
     last = {key: statistics.mean(row[key][-1] for row in members) for key in ("within", "sd_afferents")}
     read = statistics.mean(row["inputs_read"] for row in members)
-    accuracy = spread([row["accuracy"][-1] for row in members])
+    accuracy = verdicts.spread([row["accuracy"][-1] for row in members])
     print(f"{rule:24s}{accuracy:>14s}{last['within']:15.3f}{last['sd_afferents']:14.2f}{read:13.2f}")
 
 # %%
@@ -294,11 +289,9 @@ def gain(rule, over):
 
 def verdict(statement, found, holds, expected=""):
     """Print and keep a verdict; `holds` is None for a number without a gate."""
-    status = "REPORTED" if holds is None or not (PROTOCOL or TUTORIAL) else "REPRODUCED" if holds else "NOT REPRODUCED"
-    ours = "; ".join(f"{key} {spread(values)}" for key, values in found.items())
-    numbers = {key: statistics.mean(values) for key, values in found.items()}
-    claims.append(results.claim("rewiring", statement, decided, ours, expected, status, **numbers))
-    print(f"  {statement}: {status}\n    {ours}")
+    status = verdicts.status(holds if PROTOCOL or TUTORIAL else None)
+    claims.append(verdicts.claim("rewiring", statement, decided, found, status, expected))
+    print(f"  {statement}: {status}\n    {claims[-1]['ours']}")
 
 
 if not args.smoke:

@@ -36,7 +36,7 @@ import numpy as np
 from scipy.stats import ttest_ind
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results
+from minisparse import cli, cost, recipes, results, verdicts
 from minisparse.errors import NonFiniteError
 
 FIGURES = ("2B", "2C", "3A", "3B", "4A", "S2", "S3", "S4", "lr")
@@ -210,12 +210,6 @@ def described(nets):
     return f"N = {text[0]}, {args.dataset}, {text[1]} epochs{few}, lr {text[2]}, {args.seeds} seeds"
 
 
-def spread(values):
-    if not values:
-        return "not finite"
-    return f"{statistics.mean(values):.1f}" + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
-
-
 def mean(network):
     return statistics.mean(accuracy(network) or [math.nan])
 
@@ -282,7 +276,7 @@ written = []
 for figure_name, nets in shown.items():
     print(f"\nFigure {figure_name}: {described(nets.values())}")
     for name, network in nets.items():
-        print(f"  {', '.join(map(str, name)):32s}{spread(accuracy(network)):>16s} %")
+        print(f"  {', '.join(map(str, name)):32s}{verdicts.spread(accuracy(network)):>16s} %")
     path = args.out / f"{figure_name}.png"
     if figure_name in HEAT:
         draw_heat(figure_name, nets, path)
@@ -336,20 +330,10 @@ def verdict(panel, statement, found, holds, paper="", full=False, source=None):
     nets = list(shown[source or panel].values())
     panel = published(panel)
     lost = sum(args.seeds - len(members(network)) for network in nets)
-    status = "REPORTED" if holds is None or lost else "NOT REPRODUCED" if not holds else "REPRODUCED"
-    if status == "REPRODUCED" and not full:
-        status = "REPRODUCED AT REDUCED SIZE"
-    ours = "; ".join(f"{key} {spread(values)}" for key, values in found.items())
-    ours += f"; {lost} runs did not stay finite" if lost else ""
-    numbers = {key: statistics.mean(values) for key, values in found.items() if values}
-    claims.append(results.claim(panel, statement, described(nets), ours, paper, status, **numbers))
-    print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{ours}")
-
-
-def near(values, mean, sd):
-    """Whether a mean is the paper's: within twice the standard error of their difference, plus 1 point."""
-    ours = statistics.variance(values) / len(values) if len(values) > 1 else 0
-    return bool(values) and abs(statistics.mean(values) - mean) <= 2 * math.sqrt(sd**2 / 10 + ours) + 1
+    status = verdicts.status(None if lost else holds, full)
+    note = f"{lost} runs did not stay finite" if lost else ""
+    claims.append(verdicts.claim(panel, statement, described(nets), found, status, paper, note=note))
+    print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
 
 
 def large(panel, dense, sparse, few=""):
@@ -358,7 +342,7 @@ def large(panel, dense, sparse, few=""):
     if paper is None or LARGE < 10_000:
         return
     found = {f"p = {p:g}": accuracy(network) for p, network in ((DENSE, dense), (SPARSE, sparse))}
-    holds = clearly(*reversed(found.values())) and all(map(near, found.values(), *zip(*paper, strict=True)))
+    holds = clearly(*reversed(found.values())) and all(map(verdicts.near, found.values(), *zip(*paper, strict=True)))
     quoted = "{:.1f} ± {:.1f} and {:.1f} ± {:.1f}".format(*paper[1], *paper[0])
     verdict(panel, f"large, N = {LARGE}{few}: sparse is ahead, by as much", found, holds, quoted, LARGE >= 20_000)
 

@@ -42,7 +42,19 @@ _HOMES = {
 _MODULES = (
     *_HOMES,
     *("cli", "recipes", "cost", "machine", "nonfinite", "formats", "sources"),
-    *("probe", "mistakes", "sight", "plot", "results", "sweep", "testing", "budget", "provenance", "targets"),
+    *(
+        "probe",
+        "mistakes",
+        "sight",
+        "plot",
+        "results",
+        "sweep",
+        "testing",
+        "budget",
+        "provenance",
+        "targets",
+        "verdicts",
+    ),
 )
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]

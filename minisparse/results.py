@@ -190,7 +190,8 @@ def readme_block() -> str:
     """Return the part of the README that is generated: the table of the first chapter, and how long the code is."""
     rows = [row for row in read(RESULTS / "dale.jsonl") if "config" in row]
     from collections import defaultdict
-    from statistics import mean, pstdev
+
+    from .verdicts import spread
 
     groups = defaultdict(list)
     for row in rows:
@@ -204,7 +205,7 @@ def readme_block() -> str:
         shown = ", ".join("never" if delay is None else str(delay) for delay in delays)
         lines.append(
             f"| {density:g} | {members[0]['predicted_gain']:.2f} | {clamp.replace('_', ' ')} | {shown} | "
-            f"{mean(last):.1f} ± {pstdev(last):.1f} % |"
+            f"{spread(last)} % |"
         )
     if rows:
         made, config = rows[0]["made_by"], rows[0]["config"]

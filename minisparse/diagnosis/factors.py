@@ -13,6 +13,17 @@ from .structure import is_kept_apart
 
 
 def one_number(case: Case) -> tuple | None:
+    """S = F J with one number F, -1 among them.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if there is no such number.
+    """
     factor = float((case.S * case.J).sum() / max((case.J * case.J).sum(), 1e-300))
     if not case.same(case.S, factor * case.J):
         return None
@@ -181,18 +192,59 @@ def geometric(factor: np.ndarray, fixed: np.ndarray) -> float | None:
 
 
 def steps_back(case: Case, ratio: float) -> tuple:
+    """Say that every step back through time multiplies by a number too much.
+
+    Parameters
+    ----------
+    case : Case
+    ratio : float
+        That number.
+
+    Returns
+    -------
+    (code, sentence, evidence)
+    """
     name = name_number(case, ratio)
     shown = f"{ratio:.6g}" + (f" = {name}" if name else "")
     return "step-factor", f"every step back through time multiplies by {shown} too much", {"factor": ratio}
 
 
 def matches(values: np.ndarray | None, factor: np.ndarray, fixed: np.ndarray) -> bool:
+    """Whether an array is a factor, wherever the factor is defined.
+
+    Parameters
+    ----------
+    values : array or None
+        None, or what is not finite there, matches nothing.
+    factor : array
+        Of the same shape.
+    fixed : array of bool
+        Where the factor is defined.
+
+    Returns
+    -------
+    bool
+    """
     if values is None or not fixed.any() or not np.isfinite(values[fixed]).all():
         return False
     return bool(np.abs(values - factor)[fixed].max() <= 5 * CLOSE * np.abs(factor[fixed]).max())
 
 
 def name_array(case: Case, factor: np.ndarray, fixed: np.ndarray) -> str:
+    """Name a factor by the known array, or transform of one, that it is, with its sign.
+
+    Parameters
+    ----------
+    case : Case
+    factor : array
+    fixed : array of bool
+        Where the factor is defined.
+
+    Returns
+    -------
+    str
+        "" if no array matches.
+    """
     for sign, minus in ((1, ""), (-1, "minus ")):
         for quantity in case.known:
             for text, values in quantity.transformed(factor.shape):

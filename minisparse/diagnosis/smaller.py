@@ -79,6 +79,19 @@ def last_step(case: Case) -> tuple | None:
 
 
 def first_that_holds(case: Case, attempts: tuple) -> tuple | None:
+    """Return the explanation by the first attempt that has one.
+
+    Parameters
+    ----------
+    case : Case
+    attempts : tuple of callables
+        Each takes the case and returns (code, sentence, evidence) or None; the simplest come first.
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if nobody has one, or if the right gradient is 0 everywhere.
+    """
     if not np.abs(case.J).max() > 0:
         return None
     return next(filter(None, (attempt(case) for attempt in attempts)), None)

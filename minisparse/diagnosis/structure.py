@@ -12,6 +12,18 @@ from .quantities import describe_axes
 
 
 def not_linear(case: Case, grad: np.ndarray, twice: np.ndarray, zero: np.ndarray) -> tuple:
+    """Say in which way a gradient is not linear in dy.
+
+    Parameters
+    ----------
+    case : Case
+    grad, twice, zero : array
+        The gradient for dy, for 2 dy and for dy = 0.
+
+    Returns
+    -------
+    (code, sentence, evidence)
+    """
     scale = np.abs(grad).max() or 1.0
     if case.same(twice, grad, scale) and case.same(zero, grad, scale):
         return "ignores-dy", "the gradient does not depend on dy; multiply the local derivative by it", {}
@@ -19,12 +31,34 @@ def not_linear(case: Case, grad: np.ndarray, twice: np.ndarray, zero: np.ndarray
 
 
 def zero(case: Case) -> tuple | None:
+    """S = 0.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if S is not 0 everywhere.
+    """
     if not case.S.any():
         return "zero", "the gradient is 0 everywhere; the right one is not", {}
     return None
 
 
 def swapped(case: Case) -> tuple | None:
+    """S is the Jacobian of another tensor of the same shape.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if it is not.
+    """
     for name, other in case.others.items():
         if name != case.name and other.shape == case.S.shape and case.same(case.S, other):
             return "swapped", f"this is the gradient of {name}", {"other": name}
@@ -64,6 +98,17 @@ def diagonal(case: Case) -> tuple | None:
 
 
 def reordered(case: Case) -> tuple | None:
+    """S is J with axes exchanged, or with slices along an axis in another order.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if it is not.
+    """
     S, J = case.cube(case.S), case.cube(case.J)
     for axes, text in describe_axes(case.in_shape):
         if case.same(S, J.transpose(0, *(a + 1 for a in axes))):
@@ -106,6 +151,17 @@ def describe_order(case: Case, wrong: np.ndarray, right: np.ndarray) -> str:
 
 
 def summed(case: Case) -> tuple | None:
+    """S holds the sum or the mean of J over an axis of the tensor.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if it does not.
+    """
     S, J = case.cube(case.S), case.cube(case.J)
     for axis, size in enumerate(case.in_shape):
         total = J.sum(axis + 1, keepdims=True)

@@ -13,6 +13,17 @@ from .through_time import way_back
 
 
 def confined(case: Case) -> tuple | None:
+    """S is J except in a region that has a name, or except for what a sequence loses on its way back.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (code, sentence, evidence) or None
+        None if it is not.
+    """
     error = np.abs(case.S - case.J) > CLOSE * case.scale
     back = way_back(case, error)
     if back:
