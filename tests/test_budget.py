@@ -143,7 +143,7 @@ def test_a_chapter_refuses_a_budget_that_is_none(value, tmp_path):
     ],
 )
 def test_a_chapter_ends_with_its_budget_and_goes_on_with_resume(name, flags, tmp_path):
-    """Each run has more time than the one before, so that some stop and one finishes, on any machine."""
+    """The first run stops at once, the second somewhere or not at all, the last one finishes."""
     reference = chapter(name, *flags, "--out", tmp_path / "reference")
     assert reference.returncode == 0, reference.stderr
     minutes, stopped, out = 1e-4, [], tmp_path / "out"
@@ -152,7 +152,7 @@ def test_a_chapter_ends_with_its_budget_and_goes_on_with_resume(name, flags, tmp
         written = curves(out) if (out / "rows.jsonl").exists() else []
         assert not any(row["part"] == "claim" for row in written)
         stopped.append(done.stderr)
-        minutes = max(0.02, 4 * minutes)
+        minutes = 0.04 if minutes < 0.04 else 60
     assert done.returncode == 0, done.stderr
     assert stopped
     for sentence in stopped:
