@@ -15,6 +15,8 @@ FLOOR = 1e-8
 """Share of |f| that is added to the largest numeric gradient in the denominator of the error."""
 STEP = 1e-5
 """Difference step, as a share of the tensor's largest magnitude."""
+BESIDE = 1e-9
+"""How far, as a share of each number, the inputs move to see how large the terms are that add up to the output."""
 
 
 class Probe:
@@ -67,7 +69,8 @@ class Probe:
             )
         if not np.isfinite(self.y).all():
             raise InputError("forward returns nan or inf at these inputs, so no gradient can be judged; use others")
-        if _single(self.y) and _single(self._beside()):
+        beside = self._beside()
+        if _single(self.y) and _single(beside):
             raise InputError(
                 "forward computes in float32 although its inputs are float64, too coarse for a difference quotient; "
                 "keep the dtype of the inputs"
@@ -78,9 +81,10 @@ class Probe:
         self.dy = np.random.default_rng(seed).standard_normal(self.y.shape) if dy is None else _like(dy, self.y)
         if not self.dy.any():
             raise InputError("dy is 0, so every gradient is; pass another one or none")
-        self.size = abs(float((self.dy * self.y).sum()))
+        terms = np.abs(self.dy * (beside - self.y)).sum() / BESIDE  # large beside y where what adds up to y cancels
+        self.size = float(max(abs((self.dy * self.y).sum()), terms))
         self._steps: dict = {}
-        self.rounding = np.finfo(float).eps * float(np.abs(self.dy * self.y).sum())
+        self.rounding = np.finfo(float).eps * float(max(np.abs(self.dy * self.y).sum(), terms))
 
     def _first_call(self, given: dict[str, Array]) -> tuple[Array, Any]:
         try:
@@ -99,7 +103,7 @@ class Probe:
     def _beside(self) -> np.ndarray:
         """Return the output a few roundings away, where no input is a float32 by chance."""
         rng = np.random.default_rng(0)
-        moved = {name: host * (1 + 1e-9 * rng.random(host.shape)) for name, host in self._hosts.items()}
+        moved = {name: host * (1 + BESIDE * rng.random(host.shape)) for name, host in self._hosts.items()}
         return to_numpy(self._call({name: self._place(name, host) for name, host in moved.items()}))
 
     def _place(self, name: str, host: np.ndarray) -> Array:
@@ -120,7 +124,7 @@ class Probe:
         return STEP * (np.abs(self.value(name)).max(initial=0) or 1.0)
 
     def floor(self, name: str) -> float:
-        """Return what is added to the denominator of an input's error: 1e-8 |f|, per unit where the input is large."""
+        """Return what is added to the denominator of an input's error: 1e-8 of |f| or its terms, per unit if the input is large."""
         return FLOOR * self.size / max(1.0, float(np.abs(self.value(name)).max(initial=0)))
 
     def refined(self, name: str, place: tuple[int, ...], exact: float, numeric: float) -> tuple[float, float]:
