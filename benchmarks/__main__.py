@@ -18,7 +18,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 
-from . import growth, kernels, networks, programs, report
+from . import growth, kernels, networks, programs, report, timing
 from .timing import not_run
 
 Part = Callable[[bool], Iterator[dict]]
@@ -29,6 +29,8 @@ PARTS: dict[str, Part] = {
         *(growth.rewiring, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
     )
 }
+QUICK_PAUSE = 0.02
+"""Of --quick, whose ratios are no measurement."""
 LEFT_OUT = ("crossover",)
 """Run only by name: these take long."""
 ON_A_GPU = ("rnn", "mlp", "grouped", "growth", "crossover")
@@ -57,7 +59,7 @@ def rows_of(name: str, quick: bool, backend: str) -> Iterator[dict]:
             for row in PARTS[name](quick):
                 yield {"part": name, **row}
     except Exception as error:
-        yield {"part": name, **not_run("the rest", name, report.sentence(error)), "status": "FAILED"}
+        yield {"part": name, **not_run("the rest", name, report.sentence(error), "FAILED")}
 
 
 def _unusable(name: str, backend: str) -> str:
@@ -98,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ms.use("numpy" if _unusable("rnn", args.backend) else args.backend):
             stamp = report.made_by(command)
         report.write(file, stamp, [])
+        timing.PAUSE = QUICK_PAUSE if args.quick else timing.PAUSE
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

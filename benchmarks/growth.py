@@ -11,7 +11,7 @@ import numpy as np
 import minisparse as ms
 from minisparse.backend import current_module
 
-from .networks import BATCH, CLASSES, INPUTS, ROUNDS, STEPS, random_pattern, recurrent
+from .networks import BATCH, CLASSES, INPUTS, STEPS, random_pattern, recurrent
 from .timing import Call, exponent, interleave, not_run, row
 
 AFFERENTS = 100
@@ -28,7 +28,7 @@ def growth(quick: bool) -> Iterator[dict]:
     """Time and memory of a CSR step over the number of synapses, at 100 afferents per neuron."""
     sizes = (500, 1000, 2000) if quick else (1000, 2000, 4000, 8000, 16000)
     synapses = {n: AFFERENTS * n for n in sizes}
-    times = interleave({n: Call(recurrent(fixed_afferents(n, AFFERENTS), "csr").step) for n in sizes}, ROUNDS)
+    times = interleave({n: Call(recurrent(fixed_afferents(n, AFFERENTS), "csr").step) for n in sizes})
     for n in sizes:
         rate = 6 * synapses[n] * BATCH * (STEPS - 1) / statistics.median(times[n]) / 1e9
         case = f"N = {n}, {AFFERENTS} afferents"
@@ -116,7 +116,7 @@ def rewiring(quick: bool) -> Iterator[dict]:
     """Seconds of one rewiring: SET on a large layer, RigL with the gradient at every vacant place."""
     large, small = (2000, 500) if quick else (20_000, 4000)
     sides = {"SET": set_event(large, 0.01), "RigL": rigl_event(small, 0.01)}
-    times = interleave(sides, ROUNDS)
+    times = interleave(sides)
     for name, n in (("SET", large), ("RigL", small)):
         yield row(f"{n} x {n}, p = 0.01", f"one rewiring by {name}", times[name], "s")
 

@@ -6,9 +6,9 @@ import json
 import tempfile
 from collections.abc import Iterator
 
-from .networks import ROUNDS
-from .peers import ROOT, lacking, python
-from .timing import Call, compare, row
+from . import timing
+from .peers import ROOT, ProgramError, lacking, python
+from .timing import Call, compare, not_run, row
 
 FIRST_STEP = """
 import numpy as np, minisparse as ms
@@ -22,7 +22,8 @@ opt.step(params, model.backward(dlogits, cache))
 WITHOUT_NUMBA = """
 import json, sys
 sys.modules["numba"] = None
-from benchmarks import networks
+from benchmarks import networks, timing
+timing.PAUSE = {pause}
 for row in networks.storages_side_by_side({n}, {p}):
     print(json.dumps(row))
 """
@@ -41,7 +42,7 @@ def startup(quick: bool) -> Iterator[dict]:
         sides["first step, compiled"] = Call(lambda: python("-c", FIRST_STEP, NUMBA_CACHE_DIR=kept))
         if not quick:
             sides["first step, compiling"] = Call(cold)
-        yield from compare("a new process", sides, base, ROUNDS, same=())
+        yield from compare("a new process", sides, base, same=())
 
 
 def chapters(quick: bool) -> Iterator[dict]:
@@ -49,11 +50,14 @@ def chapters(quick: bool) -> Iterator[dict]:
     for path in sorted((ROOT / "chapters").glob("equations.py" if quick else "*.py")):
         with tempfile.TemporaryDirectory() as out:
             run = Call(lambda path=path, out=out: python(str(path), "--smoke", "--out", out))
-            yield row(path.name, "--smoke", [run()], "s")
+            try:
+                yield row(path.name, "--smoke", [run()], "s")
+            except ProgramError as error:
+                yield not_run(path.name, "--smoke", str(error), "FAILED")
 
 
 def no_numba(quick: bool) -> Iterator[dict]:
     """CSR against dense storage where Numba is not installed."""
     for p in (0.05, 0.01):
-        for line in python("-c", WITHOUT_NUMBA.format(n=300 if quick else 2000, p=p)).splitlines():
+        for line in python("-c", WITHOUT_NUMBA.format(n=300 if quick else 2000, p=p, pause=timing.PAUSE)).splitlines():
             yield json.loads(line)

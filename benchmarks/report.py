@@ -12,7 +12,7 @@ from minisparse import plot, results
 from minisparse.backend import cpu_count
 from minisparse.files import write_aside
 
-WIDTHS = (9, 42, 38)
+WIDTHS = (9, 47, 38)
 
 
 def line(row: dict) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from minisparse import to_numpy
 
+ROUNDS = 7
 PAUSE = 0.15
 """Seconds before each timed call. Idle threads of OpenMP and BLAS go on spinning for a while after their work is done,
 and would take processors from the next side; nobody trains with two libraries in turn, so no user pays for that."""
@@ -52,10 +53,10 @@ class Call:
         return float(np.sum(to_numpy(self.last), dtype=float))
 
 
-def interleave(sides: dict[Hashable, Callable], rounds: int) -> dict[Hashable, list[float]]:
-    """Return each side's seconds, round by round; one more round comes first and is not counted."""
+def interleave(sides: dict[Hashable, Callable]) -> dict[Hashable, list[float]]:
+    """Return each side's seconds, round by round; one round more comes first and is not counted."""
     times: dict[Hashable, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
+    for turn in range(ROUNDS + 1):
         for name, side in sides.items():
             time.sleep(PAUSE)
             seconds = side()
@@ -96,13 +97,13 @@ def row(case: str, quantity: str, values: Iterable[float], unit: str = "", remar
     return {"case": case, "quantity": quantity, "status": "ok", **found, "remark": remark, **numbers}
 
 
-def not_run(case: str, quantity: str, reason: str) -> dict:
-    """Return a row that says why there is no number."""
-    return {"case": case, "quantity": quantity, "status": "NOT RUN", "remark": reason}
+def not_run(case: str, quantity: str, reason: str, status: str = "NOT RUN") -> dict:
+    """Return a row that says why there is no number; its status may also be FAILED."""
+    return {"case": case, "quantity": quantity, "status": status, "remark": reason}
 
 
 def compare(
-    case: str, sides: dict[str, Callable], base: str, rounds: int, same: Iterable[str] | None = None, **numbers: Any
+    case: str, sides: dict[str, Callable], base: str, same: Iterable[str] | None = None, **numbers: Any
 ) -> Iterator[dict]:
     """Run sides in turn and yield each one's time over that of `base`; above 1, `base` is faster.
 
@@ -113,14 +114,13 @@ def compare(
         From a name to a callable that returns seconds and has a ``result`` afterwards.
     base : str
         One of the sides.
-    rounds : int
     same : iterable of str, optional
         The sides that compute the same, all if omitted: their results must agree, which proves that they did the same
         work.
     **numbers
         Go into each row.
     """
-    times = interleave(sides, rounds)
+    times = interleave(sides)
     results = {name: sides[name].result for name in (sides if same is None else same)}
     for name in sides:
         if name == base:

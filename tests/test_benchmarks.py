@@ -57,9 +57,10 @@ def test_the_exponent_of_a_power_law_is_found(power, factor):
     assert timing.exponent(sizes, [factor * n**power for n in sizes]) == pytest.approx(power, abs=1e-6)
 
 
-def test_sides_take_turns_and_the_first_round_does_not_count():
+def test_sides_take_turns_and_the_first_round_does_not_count(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 3)
     log = []
-    times = timing.interleave({name: side(1.0, log, name) for name in "ab"}, rounds=3)
+    times = timing.interleave({name: side(1.0, log, name) for name in "ab"})
     assert log == ["a", "b"] * 4
     assert {name: len(each) for name, each in times.items()} == {"a": 3, "b": 3}
 
@@ -74,9 +75,9 @@ def test_a_part_of_the_work_is_scaled_to_all_of_it():
 )
 def test_sides_that_compute_the_same_must_agree(other, status):
     sides = {"ours": timing.Call(lambda: 1.0), "theirs": timing.Call(lambda: other)}
-    (row,) = timing.compare("case", sides, "ours", rounds=2)
+    (row,) = timing.compare("case", sides, "ours")
     assert (row["quantity"], row["status"]) == ("theirs / ours", status)
-    (row,) = timing.compare("case", sides, "ours", rounds=2, same=["ours"])
+    (row,) = timing.compare("case", sides, "ours", same=["ours"])
     assert row["status"] == "ok"
     assert "results" not in row
 
@@ -132,7 +133,7 @@ def test_the_frozen_numpy_reference_trains_as_we_do():
 
 
 def test_scikit_learn_trains_as_we_do(monkeypatch):
-    monkeypatch.setattr(networks, "ROUNDS", 2)
+    monkeypatch.setattr(timing, "ROUNDS", 2)
     sparse, learn = networks._epochs((30, 20), 0.5, batch=10, samples=100)
     assert "results" not in sparse
     assert (learn["quantity"], learn["status"]) == ("scikit-learn / full dense", "ok")
@@ -142,7 +143,7 @@ def test_scikit_learn_trains_as_we_do(monkeypatch):
 @pytest.mark.torch
 def test_every_torch_reference_computes_what_we_do(monkeypatch):
     pytest.importorskip("torch")
-    monkeypatch.setattr(networks, "ROUNDS", 2)
+    monkeypatch.setattr(timing, "ROUNDS", 2)
     rows = [*networks._rnn(40, 0.3), *networks._rnn(40, 1), *kernels._products(60, 0.2)]
     rows += networks._mlp((30, 20, 20), 0.3, batch=10, momentum=0.9, threads=[1], count=3)
     theirs = [row for row in rows if row["quantity"].startswith("PyTorch")]
@@ -153,7 +154,7 @@ def test_every_torch_reference_computes_what_we_do(monkeypatch):
 
 
 def test_what_is_not_installed_is_not_run_and_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(networks, "ROUNDS", 1)
+    monkeypatch.setattr(timing, "ROUNDS", 1)
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     rows = list(networks._mlp((30, 20), 0.5, batch=5, momentum=0.0, threads=[1], count=1))
     assert rows[0]["status"] == "NOT RUN"
