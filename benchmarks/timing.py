@@ -58,7 +58,7 @@ def interleave(sides: dict[Hashable, Callable]) -> dict[Hashable, list[float]]:
     times: dict[Hashable, list[float]] = {name: [] for name in sides}
     for turn in range(ROUNDS + 1):
         for name, side in sides.items():
-            time.sleep(PAUSE)
+            time.sleep(PAUSE if turn else 0)
             seconds = side()
             if turn:
                 times[name].append(seconds)
