@@ -124,7 +124,9 @@ class Probe:
         return STEP * (np.abs(self.value(name)).max(initial=0) or 1.0)
 
     def floor(self, name: str) -> float:
-        """Return what is added to the denominator of an input's error: 1e-8 of |f| or its terms, per unit if the input is large."""
+        """Return what is added to the denominator of an input's error: 1e-8 of |f| or of the terms that add up to it,
+        per unit where the input is large.
+        """
         return FLOOR * self.size / max(1.0, float(np.abs(self.value(name)).max(initial=0)))
 
     def refined(self, name: str, place: tuple[int, ...], exact: float, numeric: float) -> tuple[float, float]:

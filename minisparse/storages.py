@@ -11,11 +11,11 @@ from .weights import CsrWeights, DenseWeights
 Weights = DenseWeights | CsrWeights | GroupedWeights
 STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights, GroupedWeights)}
 CSR_AT_MOST = {"numpy": 0.25, "cupy": 0.02}
-"""Density up to which CSR takes over from dense, per backend (benchmarks/rnn_step.py --crossover)."""
+"""Density up to which CSR takes over from dense, per backend (``python -m benchmarks crossover``)."""
 CSR_FROM = 1 << 16
 """Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts."""
 GROUPED_AT_MOST = {"numpy": 0.4}
-"""Density up to which blocks and CSR together beat dense, per backend (benchmarks/grouped_step.py --crossover)."""
+"""Density up to which blocks and CSR together beat dense, per backend (``python -m benchmarks crossover``)."""
 GROUPED_FROM, BLOCK_FROM = 1 << 18, 1 << 12
 """Possible synapses of the layer, and synapses per block, from which blocks beat CSR (the same benchmark)."""
 BLOCK_FULL = 0.75
