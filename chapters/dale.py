@@ -285,7 +285,7 @@ def build(config):
         config["density"],
         config["seed"],
         storage=config["storage"],
-        w_max=10 / n,
+        w_max=1e-3 if config["clamp"] == "free" else 10 / n,  # without signs there is no gain to match
         inhibitory=None if config["clamp"] == "free" else config["inhibitory"],
         published_draw=config["draw"] == "published_draw",
         inhibition_gain=config["inhibition_gain"],
@@ -503,9 +503,11 @@ if story:
 # %%
 # What comes out, beside the paper
 # --------------------------------
-# The verdicts are computed from the rows. "Tens of epochs" reads at least 10; "no delay" reads at most 1, because an
-# epoch of digits has 15 steps where one of MNIST has 600. At the default size a verdict can at best read REPRODUCED AT
-# REDUCED SIZE.
+# The verdicts are computed from the rows. "Tens of epochs" reads at least 10; "no delay" reads at most 1 on digits,
+# because an epoch of digits has 15 steps where one of MNIST has 600, and 0 elsewhere. At the default size a verdict can
+# at best read REPRODUCED AT REDUCED SIZE.
+
+NO_DELAY = 1 if args.dataset == "digits" else 0
 
 
 def waits(part, **wanted):
@@ -549,18 +551,20 @@ if story and not args.smoke:
             "dense near chance for tens of epochs, p = 0.1 not",
             clamp,
             (dense, min(dense) >= 10 and args.epochs > 10),
-            (sparse, max(sparse) <= 1),
+            (sparse, max(sparse) <= NO_DELAY),
         )
         half, strong = waits("cures", inhibitory=0.5, clamp=clamp), waits("cures", inhibition_gain=10.0, clamp=clamp)
-        verdict("6F", "50 % inhibitory: no delay, here at p = 1", clamp, (half, max(half) <= 1))
-        verdict("S5C", "10x initial inhibition: no delay, here at p = 1", clamp, (strong, max(strong) <= 1))
+        verdict("6F", "50 % inhibitory: no delay, here at p = 1", clamp, (half, max(half) <= NO_DELAY))
+        verdict("S5C", "10x initial inhibition: no delay, here at p = 1", clamp, (strong, max(strong) <= NO_DELAY))
     medians = {
         p: [float(np.median([epoch[0] for epoch in row["gradients"][1:5]])) for row in rows
             if row["part"] == "densities" and (row["config"]["density"], row["config"]["clamp"]) == (p, clamps[0])]
         for p in (1.0, 0.1)
     }  # fmt: skip
-    zeros = {p: np.mean([e[1] for row in rows if row["part"] == "densities" and row["config"]["density"] == p
-                         for e in row["gradients"][1:5]]) for p in medians}  # fmt: skip
+    zeros = {p: np.mean([epoch[1] for row in rows
+                         if row["part"] == "densities"
+                         and (row["config"]["density"], row["config"]["clamp"]) == (p, clamps[0])
+                         for epoch in row["gradients"][1:5]]) for p in medians}  # fmt: skip
     found = "; ".join(
         f"p = {p:g}: {', '.join(f'{m:.2g}' for m in values)} ({100 * zeros[p]:.0f} % are exactly 0)"
         for p, values in medians.items()
@@ -582,7 +586,7 @@ if story and not args.smoke:
         for part, p in (("sparse start", 1.0), ("densities", 0.1))
     }  # fmt: skip
     found = f"delays {listed(begun)}; {starts['sparse start']:.1f} and {starts['densities']:.1f} % at epoch {tenth + 1}"
-    holds = max(begun) <= 1 and starts["sparse start"] < starts["densities"]
+    holds = max(begun) <= NO_DELAY and starts["sparse start"] < starts["densities"]
     report("S5B", "sparse to dense: no delay, but behind the sparse network at epoch 10", clamps[0], found, holds)
     print(f"controls that the paper lacks, signs {clamps[0]}")
     names = {
@@ -604,7 +608,7 @@ for turned, panel, what in (
         for clamp in clamps:
             found = waits("densities", clamp=clamp)
             statement = f"{what}, {args.inhibitory.replace('_', ' ')}: no delay at p = {chosen}"
-            verdict(panel, statement, clamp, (found, max(found) <= 1))
+            verdict(panel, statement, clamp, (found, max(found) <= NO_DELAY))
 
 # %%
 # Two things do *not* cause the delay. Not the constraint: networks whose signs are only initialised, and free
@@ -615,8 +619,10 @@ for turned, panel, what in (
 # over :math:`1/(1-\beta_2) = 1000` steps. Within a few steps the activity has collapsed and the gradient is small
 # again, but until :math:`v` has faded, :math:`\sqrt v` divides every step by a gradient that is long gone.
 #
-# The memory is *necessary*: wipe it once, or never let a long gradient in, and the wait ends. It is *sufficient*:
-# implanted into a sparse network, whose gain never exceeded 1, it makes that network wait too. So the chain reads: sign
+# The memory is *necessary*: wipe both moments once, or never let a long gradient in, and the wait ends. It is
+# *sufficient*: implanted into a sparse network, whose gain never exceeded 1, it keeps that network at chance too, for
+# as long as was trained here. (Most gradients of the dense network are exactly 0 in these epochs, not just small: most
+# of its neurons are silent.) So the chain reads: sign
 # statistics, gain, explosion, Adam's memory, delay. Sparsity, balanced signs and strong inhibition cut it at the second
 # link, clipping and wiping at the fourth. This was shown for 300 neurons and eight time steps; at the paper's size it
 # is a prediction.

@@ -9,7 +9,7 @@ number of synapses, train with sparse evolution, and find that the networks lear
 This chapter derives the feedforward passes and the evolution, and re-runs the learning curves with a third line that
 the paper does not have: a network without any normalisation, whose weights are merely *drawn* at the dendritic scale.
 
-Bars of the acceptance protocol, each one command:
+Longer runs, each one command:
 
 * Figure 1D, digits of MNIST:
   ``python chapters/dendritic.py --figure 1D --dataset mnist --nodes 30 --gradient both --seeds 3 --record``

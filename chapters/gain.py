@@ -8,13 +8,13 @@ time step multiplies a uniform activity by
 
     g = 0.0005 p N (1 - 2f),
 
-with density p, N neurons and the inhibitory fraction f. This chapter tests that law, as a panel that the paper does not
-have: predicted gains against measured ones; and the delay against the gain, where networks of any size, density and
-fraction should fall on *one* curve.
+with density p, N neurons and the inhibitory fraction f. This chapter tests that law (ours, not the paper's) in a table:
+predicted gains against measured ones; and it draws the delay against the gain. If the gain is all that counts, networks
+of any size, density and fraction fall on *one* curve; look at the right panel.
 
 * Figure 6D and the law at the paper's scale:
   ``python chapters/gain.py --figure 6D --dataset mnist --replica 0 --equals 3000 --seeds 1 --record``
-* Figure 6C at p = 0.1, true sizes (criterion C9):
+* Figure 6C at p = 0.1, true sizes:
   ``python chapters/gain.py --figure 6C --dataset mnist --replica 0 --equals 500 1000 2000 --density 0.1 --epochs 2
   --record``
 """
@@ -25,8 +25,9 @@ fraction should fall on *one* curve.
 # The run below ends with ``out/gain/6C.png``: the delay over the size, as in the paper, and over the gain.
 #
 # A network of N neurons stands in for one of *equals* neurons: its initial weights go up to
-# :math:`w_{max} = 0.001 \cdot equals / N`, which gives it the same gain. With ``--replica 0`` each network has its true
-# size.
+# :math:`w_{max} = 0.001 \cdot equals / N`, which gives it the same gain. Only the gain is matched: the random part of
+# the matrix is stronger in the stand-in, and digits have 8 steps where MNIST has 28. With ``--replica 0`` each network
+# has its true size.
 
 import itertools
 import math
@@ -39,6 +40,7 @@ from minisparse import cli, cost, recipes, results, verdicts
 from minisparse.errors import InputError, NonFiniteError
 
 FIGURES = ("6C", "6D")
+USUAL = 0.115  # inhibitory
 LEFT_CHANCE = 20.0  # percent
 
 
@@ -77,8 +79,9 @@ if args.images < 2:
 # * Pearson's r between all pairs of neurons over test images, before training. Constant neurons are counted apart.
 #
 # Why correlated? The mean matrix :math:`\bar W = \bar w \mathbf 1 s^\top` has rank 1. When :math:`g > 1` its direction
-# outgrows everything else, and after :math:`T` steps every neuron holds the same number times a factor of its own: all
-# are perfectly correlated.
+# outgrows everything else, and after :math:`T` steps every neuron holds the same number times a factor of its own (its
+# row sum, relative to the mean): all are perfectly correlated. So the growth follows :math:`g` only if :math:`g > 1`;
+# below, the input of each step decides.
 
 
 def build(config):
@@ -137,7 +140,7 @@ def run_cell(config, checkpoint):
 # ---------
 
 
-def net(equals, density=1.0, inhibitory=0.115, inhibition_gain=1.0, epochs=args.epochs):
+def net(equals, density=1.0, inhibitory=USUAL, inhibition_gain=1.0, epochs=args.epochs):
     return {
         "dataset": args.dataset,
         "nodes": args.replica,
@@ -157,9 +160,11 @@ at_start = {
     "p = 1, 50 % inhibitory": net(largest, inhibitory=0.5, epochs=0),
     "p = 1, inhibition x10": net(largest, inhibition_gain=10.0, epochs=0),
 }
-trained = {(n, p, 0.115): net(n, p) for n in args.equals for p in args.density}
+trained = {(n, p, USUAL): net(n, p) for n in args.equals for p in args.density}
+# fractions that give the largest dense network the gains of the smaller ones
+as_large_as = {n: round((1 - (1 - 2 * USUAL) * n / largest) / 2, 4) for n in args.equals if n < largest}
 if 1.0 in args.density:
-    trained |= {(largest, 1.0, f): net(largest, inhibitory=f) for f in (0.25, 0.35, 0.45)}
+    trained |= {(largest, 1.0, f): net(largest, inhibitory=f) for f in as_large_as.values()}
 wanted = {}
 chosen = [*(at_start.values() if "6D" in args.figure else ()), *(trained.values() if "6C" in args.figure else ())]
 for network, seed in itertools.product(chosen, range(args.seeds)):
@@ -222,7 +227,7 @@ if "6D" in args.figure:
         off = max(
             abs(row[key] / row["predicted_gain"] - 1) for row in members(dense) for key in ("forward_gain", "growth")
         )
-        ours = f"at most {100 * off:.1f} % off"
+        ours = f"at most {100 * off:.1f} % off; asked for: 3 %"
         verdict("6D", "control: dense matrix and activity grow by the law", ours, None, off=off)
         r = {name: average(network, "correlation") for name, network in at_start.items()}
         ours = "; ".join(f"{name}: {value:.2f}" for name, value in r.items())
@@ -237,10 +242,10 @@ def shown(delay):
 def draw(path):
     figure, (over_size, over_gain) = ms.plot.figure(1, 2, size=(9.6, 4.0), sharey=True)
     for style, p in zip(ms.plot.LINES, args.density, strict=False):
-        curve = [[shown(row["delay"]) for row in members(trained[n, p, 0.115])] for n in args.equals]
+        curve = [[shown(row["delay"]) for row in members(trained[n, p, USUAL])] for n in args.equals]
         over_size.plot(args.equals, [statistics.mean(values) for values in curve], label=f"p = {p:g}", **style)
     for style, kind in zip(ms.plot.LINES, (*args.density, "f"), strict=False):
-        chosen = [n for (_, p, f), n in trained.items() if (kind == "f" and f != 0.115) or (f == 0.115 and p == kind)]
+        chosen = [n for (_, p, f), n in trained.items() if (kind == "f" and f != USUAL) or (f == USUAL and p == kind)]
         rows = [row for network in chosen for row in members(network)]
         label = "p = 1, other fractions" if kind == "f" else f"p = {kind:g}"
         look = {**style, "linestyle": ""}
@@ -265,32 +270,40 @@ if "6C" in args.figure:
         delays = ", ".join("never" if row["delay"] is None else str(row["delay"]) for row in members(network))
         print(f"as {n:6d} neurons, p = {p:4g}, f = {f:5g}{average(network, 'predicted_gain'):10.2f}   {delays}")
     if not args.smoke:
-        found = {p: [[shown(row["delay"]) for row in members(trained[n, p, 0.115])] for n in sorted(args.equals)]
+        found = {p: [[shown(row["delay"]) for row in members(trained[n, p, USUAL])] for n in sorted(args.equals)]
                  for p in args.density}  # fmt: skip
         means = {p: [statistics.mean(values) for values in rows] for p, rows in found.items()}
+        overflowed = sum("non_finite" in row for network in trained.values() for row in members(network))
+        if overflowed:
+            print(f"  {overflowed} runs did not stay finite; they count as the longest delay, and nothing is decided")
         if 1.0 in found:
-            rises = means[1.0] == sorted(means[1.0]) and means[1.0][-1] > means[1.0][0]
+            rises = means[1.0] == sorted(means[1.0]) and means[1.0][-1] > means[1.0][0] + 1
+            rises = rises if len(means[1.0]) > 1 and not overflowed else None
             verdict("6C", "dense: the delay grows with the size", f"delays {means[1.0]} (never: {args.epochs})", rises)
         if 0.1 in found:
             worst = max(row["delay"] if row["delay"] is not None else math.inf
-                        for n in args.equals for row in members(trained[n, 0.1, 0.115]))  # fmt: skip
+                        for n in args.equals for row in members(trained[n, 0.1, USUAL]))  # fmt: skip
             allowed = 1 if args.dataset == "digits" else 0
             sizes = ", ".join(map(str, sorted(args.equals)))
             ours = f"at most {worst} epochs" if math.isfinite(worst) else "never above chance"
             verdict("6C", f"p = 0.1: no delay with {sizes} neurons", ours, worst <= allowed, worst=min(worst, 1e6))
-        rows = [row for network in trained.values() for row in members(network)]
-        low = [shown(row["delay"]) for row in rows if row["predicted_gain"] < 1]
-        high = [shown(row["delay"]) for row in rows if row["predicted_gain"] > 1.5]
-        if low and high:
-            ours = f"g < 1: at most {max(low)} epochs; g > 1.5: at least {min(high)}"
-            verdict("6C", "control: one curve over g, whatever makes g", ours, None, low=max(low), high=min(high))
+        if 1.0 in found and as_large_as:
+            pairs = {n: [[shown(row["delay"]) for row in members(trained[name])]
+                         for name in ((n, 1.0, USUAL), (largest, 1.0, f))] for n, f in as_large_as.items()}  # fmt: skip
+            ours = "; ".join(
+                f"g = {average(trained[n, 1.0, USUAL], 'predicted_gain'):.2f}: {by_size} and {by_fraction} epochs"
+                for n, (by_size, by_fraction) in pairs.items()
+            )
+            apart = max(abs(statistics.mean(a) - statistics.mean(b)) for a, b in pairs.values())
+            verdict("6C", "control: equal gain by size and by fraction, equal delay?", ours, None, apart=apart)
 results.append(args.out, claims, args.command, "gain")
 
 # %%
 # Exercises
 # ---------
 # 1. At which :math:`f` does a dense network of 10,000 have the gain of a sparse one with 11.5 %?
-# 2. The law speaks of the mean matrix. What does its random part add, and why does it not grow with :math:`pN`?
+# 2. The law speaks of the mean matrix. What does its random part add, and why does it grow only with
+#    :math:`\sqrt{pN}`?
 # 3. With tanh in place of ReLU the activity cannot explode. Does the gradient?
 #
 # Read next

@@ -8,18 +8,19 @@ densities on images read row by row, and find that after one epoch large sparse 
 among small networks the dense ones are.
 
 This chapter re-runs the comparison: over size and density (Figure 2), against feedforward networks and another
-nonlinearity (Figure 3), with little data (Figure 4), at equal numbers of weights (S2). And it adds the control that the
-paper lacks: each network at *its own* best learning rate.
+nonlinearity (Figure 3), with little data (Figure 4), at equal numbers of recurrent weights (S2). And it adds the
+control that the paper lacks: each network at *its own* best learning rate.
 
-Criteria of the acceptance protocol, each one command (all with ``--dataset mnist --record``):
+Longer runs, each one command (all with ``--dataset mnist --record``):
 
-* C1: ``python chapters/sparse_rnn.py --figure 4A --sizes 500 --seeds 10 --few 50``
-* C2: ``python chapters/sparse_rnn.py --figure 2C --sizes 500 --density 1 0.1 --epochs 1 --seeds 10``
-* C3: ``python chapters/sparse_rnn.py --figure 2C --sizes 500 1000 2000 --density 1 0.1 --epochs 1 --seeds 3``
-* C4: ``python chapters/sparse_rnn.py --figure S3 --sizes 1000 10000 --density 1 0.1 --epochs 1 --seeds 3``
-* C5: ``python chapters/sparse_rnn.py --figure 3B --sizes 500 1000 2000 --density 1 0.1 --epochs 1 --seeds 3``
-* C11: ``python chapters/sparse_rnn.py --figure S2 --sizes 500 --epochs 1 --seeds 3``
-* learning rates: ``python chapters/sparse_rnn.py --figure lr --sizes 300 --epochs 1 --seeds 3``
+* Figure 4A: ``python chapters/sparse_rnn.py --figure 4A --sizes 500 --seeds 10 --few 50``
+* 2C, small end: ``python chapters/sparse_rnn.py --figure 2C --sizes 500 --density 1 0.1 --epochs 1 --seeds 10``
+* 2C, trend: ``python chapters/sparse_rnn.py --figure 2C --sizes 500 1000 2000 --density 1 0.1 --epochs 1 --seeds 3``
+* S3: ``python chapters/sparse_rnn.py --figure S3 --sizes 1000 10000 --density 1 0.1 --epochs 1 --seeds 3``
+* 3B: ``python chapters/sparse_rnn.py --figure 3B --sizes 500 1000 2000 --density 1 0.1 --epochs 1 --seeds 3``
+* S2: ``python chapters/sparse_rnn.py --figure S2 --sizes 500 --epochs 1 --seeds 3``
+* learning rates: ``python chapters/sparse_rnn.py --figure lr --sizes 300 --epochs 1 --seeds 3
+  --rates 0.0003 0.001 0.0067 0.067``
 """
 
 # %%
@@ -83,9 +84,13 @@ DENSE, SPARSE = 1.0, 0.1
 #
 #    \Delta g \approx \eta\, p\, N
 #
-# per step: 20 for the paper's largest dense network, 2 for its sparse one, 0.05 for the smallest sparse one. Too little
-# is slow, too much overshoots. Then "sparse beats dense in large networks, dense beats sparse in small ones" is what a
-# fixed :math:`\eta` would give, whatever sparsity does besides. Hence the control.
+# per step: 20 for a dense network of 20,000, 2 for one of that size with p = 0.1, 0.05 for 500 with p = 0.1. Too little
+# is slow, too much may overshoot. So the guess, ours: accuracy depends on :math:`\eta p N`, and "sparse beats dense in
+# large networks, dense beats sparse in small ones" is what a fixed :math:`\eta` gives, whatever sparsity does besides.
+#
+# The control below tests it. On digits the guess is wrong in the letter: at equal :math:`\eta p N` the two curves
+# differ, and both are best at the same rate. But at its best rate the sparse network has all but caught up: most of the
+# difference at :math:`\eta = 0.001` belongs to the rate.
 
 
 def run_cell(config, checkpoint):
@@ -290,7 +295,8 @@ for figure_name, nets in shown.items():
 # What comes out, beside the paper
 # --------------------------------
 # The verdicts are computed from the rows. Sizes below the paper's can at best read REPRODUCED AT REDUCED SIZE. "Ahead"
-# and "better" must pass Welch's test over the seeds (one-sided, p < 0.05).
+# and "better" must pass Welch's test over the seeds (one-sided, p < 0.05); with fewer than three seeds nothing is
+# decided. An effect that the paper sees in large networks only is not judged by small ones.
 
 SMALL, LARGE = ends[0], ends[-1]
 OTHER_DATA = {("2C", "cifar10"): "2D", ("2C", "sleep"): "2E", ("4A", "cifar10"): "4B"}
@@ -316,13 +322,13 @@ def gap(nets, *name):
     return [reached(sparse[seed]) - reached(dense[seed]) for seed in dense if seed in sparse]
 
 
-def clearly(more, less):
-    """Whether the mean of one set is above that of another (Welch's test, one-sided, p < 0.05, if there are seeds)."""
-    if min(len(more), len(less)) < 2:
-        return bool(more and less) and statistics.mean(more) > statistics.mean(less)
+def clearly(more, less, level=0.05):
+    """Whether the mean of one set is above that of another (Welch's test, one-sided); None of fewer than 3 seeds."""
+    if min(len(more), len(less)) < 3:
+        return None
     if statistics.stdev(more) == statistics.stdev(less) == 0:
         return statistics.mean(more) > statistics.mean(less)
-    return bool(ttest_ind(more, less, equal_var=False, alternative="greater").pvalue < 0.05)
+    return bool(ttest_ind(more, less, equal_var=False, alternative="greater").pvalue < level)
 
 
 def verdict(panel, statement, found, holds, paper="", full=False, source=None):
@@ -342,7 +348,8 @@ def large(panel, dense, sparse, few=""):
     if paper is None or LARGE < 10_000:
         return
     found = {f"p = {p:g}": accuracy(network) for p, network in ((DENSE, dense), (SPARSE, sparse))}
-    holds = clearly(*reversed(found.values())) and all(map(verdicts.near, found.values(), *zip(*paper, strict=True)))
+    ahead = clearly(*reversed(found.values()))
+    holds = ahead and all(map(verdicts.near, found.values(), *zip(*paper, strict=True)))
     quoted = "{:.1f} ± {:.1f} and {:.1f} ± {:.1f}".format(*paper[1], *paper[0])
     verdict(panel, f"large, N = {LARGE}{few}: sparse is ahead, by as much", found, holds, quoted, LARGE >= 20_000)
 
@@ -357,8 +364,7 @@ for panel in () if args.smoke else shown:
     if panel == "2C" and both:
         found = {f"p = {p:g}": accuracy(nets[SMALL, p]) for p in (DENSE, SPARSE)}
         if SMALL < 10_000:
-            ahead = mean(nets[SMALL, DENSE]) > mean(nets[SMALL, SPARSE])
-            verdict(panel, f"small, N = {SMALL}: dense is ahead", found, ahead)
+            verdict(panel, f"small, N = {SMALL}: dense is ahead", found, clearly(*found.values()))
         large(panel, nets[LARGE, DENSE], nets[LARGE, SPARSE])
         if LARGE > SMALL:
             found = {f"sparse - dense at N = {n}": gap(nets, n) for n in (SMALL, LARGE)}
@@ -374,13 +380,14 @@ for panel in () if args.smoke else shown:
         found = {f"sparse - dense at N = {n}": gap(nets, n) for n in args.sizes}
         sds = [statistics.stdev(accuracy(nets[n, DENSE]) or [0, 0]) if args.seeds > 1 else 0 for n in args.sizes]
         ahead = [statistics.mean(values or [math.nan]) > sd for values, sd in zip(found.values(), sds, strict=True)]
-        verdict(panel, "tanh: sparse is nowhere ahead by more than an SD", found, not any(ahead))
+        judged = not any(ahead) if LARGE >= 10_000 else None  # below, it is nowhere ahead with ReLU either
+        verdict(panel, "tanh: sparse is nowhere ahead by more than an SD", found, judged)
     if panel == "4A":
         few = args.few[0]
         found = {f"p = {p:g}": accuracy(nets[few, SMALL, p]) for p in (DENSE, SPARSE)}
         dense, sparse = found.values()
-        apart = args.seeds > 1 and ttest_ind(dense, sparse, equal_var=False, alternative="greater").pvalue < 0.01
-        holds, full = apart, False
+        apart = clearly(dense, sparse, level=0.01)
+        holds, full = apart if args.dataset != "digits" else None, False  # 20 steps of 100 digits teach little
         if (args.dataset, SMALL, few) == ("mnist", 500, 50):
             holds, full = apart and 62 <= statistics.mean(dense) <= 70 and 54 <= statistics.mean(sparse) <= 60, True
         paper = "66.0 ± 4.0 and 57.0 ± 1.3 at N = 500, 50 per class" if published(panel) == panel else ""
@@ -390,12 +397,13 @@ for panel in () if args.smoke else shown:
             large(panel, nets[few, LARGE, DENSE], nets[few, LARGE, SPARSE], ", 50 per class")
     if panel == "S2":
         found = {f"N = {n['nodes']}, p = {p:g}": accuracy(n) for (_, p), n in nets.items()}
-        verdict(panel, "equal numbers of weights", found, None, "sparse is better (no numbers)")
+        verdict(panel, "equal numbers of recurrent weights", found, None, "sparse is better (no numbers)")
     if panel == "S3" and both:
         near = abs(mean(nets[LARGE, DENSE]) - mean(nets[LARGE, SPARSE])) <= 1
         harm = mean(nets[SMALL, SPARSE]) <= mean(nets[SMALL, DENSE]) or LARGE == SMALL
         found = {f"sparse - dense at N = {n}": gap(nets, n) for n in ends}
-        verdict(panel, "feedforward: neutral when large, no gain when small", found, near and harm)
+        judged = near and harm if LARGE >= 10_000 else None
+        verdict(panel, "feedforward: neutral when large, no gain when small", found, judged)
     if panel == "S4":
         for few in args.few:
             found = {f"sparse - dense at N = {n}": gap(nets, few, n) for n in ends}
@@ -414,17 +422,16 @@ results.append(args.out, claims, args.command, "sparse_rnn")
 # %%
 # What the published code does differently
 # ----------------------------------------
-# * Early stopping and the best accuracy are read from the test set. So here, to compare; do not quote either as
-#   generalisation.
+# * Early stopping and the best accuracy are read from the test set. So here, for little data, to compare; do not quote
+#   either as generalisation.
 # * Every feedforward network has the same mask, drawn with the seed 42; here each seed draws its own.
-# * A dense network of 20,000 on 178 time steps most likely holds nan: 10.3 % with no spread is the share of class 0.
-#   Here such a run stops and says where.
+# * A large dense network on 178 time steps may well hold nan: that would explain 10.3 % with no spread, if that is the
+#   share of class 0 (not checked). Here such a run stops and says where.
 #
 # Exercises
 # ---------
-# 1. ``--figure lr``: at which rates do the two curves meet when drawn over :math:`\eta p N`?
+# 1. ``--figure lr``: do the two curves fall on one another over :math:`\eta p N`? What does that say about the guess?
 # 2. Predict the best rate of a dense network of 4,000 from that of 400. Then run it.
-# 3. Why does a dense network of 50 not profit from the rate of one with 500?
 #
 # Read next
 # ---------
