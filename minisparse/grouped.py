@@ -12,6 +12,7 @@ from .backend import Array, array_module
 from .connectivity import Pattern
 from .errors import InputError
 from .kernels import Blocks, Members, table
+from .kernels.reference import added
 from .kernels.reference import dense as spread
 from .weights import CsrWeights, _BoundCsr, _Weights
 
@@ -156,9 +157,9 @@ class _BoundGrouped:
 
     def matmul(self, x: Array, out: Array | None = None) -> Array:
         """Return W x, or add it to `out`."""
-        y = self._rest.matmul(x, out)
-        table(x).add_blocks(self._weights._blocks(x), self._blocks, x, y)
-        return y
+        y = self._rest.matmul(x)
+        table(x, y).add_blocks(self._weights._blocks(x), self._blocks, x, y)
+        return added(y, out)
 
     def matmul_t(self, dy: Array) -> Array:
         """Return Wᵀ dy."""

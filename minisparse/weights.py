@@ -90,7 +90,7 @@ class _Weights:
         """Clear every entry off the pattern, in place, whatever it holds: the bits are ANDed with 0 or ~0."""
         if self._complete:
             return stored
-        if stored.dtype.kind != "f":
+        if stored.dtype.kind != "f" or stored.dtype.itemsize > 8:
             stored[...] = array_module(stored).where(self._keep(stored, np.dtype(np.int8)) != 0, stored, 0)
             return stored
         integer = np.dtype(f"i{stored.dtype.itemsize}")
@@ -249,13 +249,13 @@ class CsrWeights(_Weights):
         return spread(self._rows(w), self._expect_values(w))
 
     def bind(self, w: Array) -> _BoundCsr:
-        """Prepare packed weights for the products of one forward and backward pass."""
+        """Prepare packed weights for the products of one forward and backward pass; leave them alone meanwhile."""
         return _BoundCsr(self, self._expect_values(w))
 
     def outer(self, dy: Array, x: Array) -> Array:
         """Return the packed gradient dy xᵀ, summed over the batch (and over time for stacks)."""
         self._expect_stacks(dy, x)
-        return kernels.table(dy).sddmm(self._rows(dy), dy, x)  # (S6)
+        return kernels.table(dy, x).sddmm(self._rows(dy), dy, x)  # (S6)
 
     def masked(self, w: Array) -> Array:
         """Return packed values as they are: there are none off the pattern."""
@@ -286,12 +286,12 @@ class _BoundCsr:
     def matmul(self, x: Array, out: Array | None = None) -> Array:
         """Return W x, or add it to `out`."""
         check_units(x, self._weights.shape[1], "x", "pre")
-        return kernels.table(x).spmm(self._weights._rows(x), self._w, x, out)  # (S4)
+        return kernels.table(x, self._w).spmm(self._weights._rows(x), self._w, x, out)  # (S4)
 
     def matmul_t(self, dy: Array) -> Array:
         """Return Wᵀ dy."""
         check_units(dy, self._weights.shape[0], "dy", "post")
-        return kernels.table(dy).spmm(*self._transposed, dy)  # (S5)
+        return kernels.table(dy, self._w).spmm(*self._transposed, dy)  # (S5)
 
 
 def sum_outer(dy: Array, x: Array) -> Array:

@@ -88,14 +88,14 @@ class Blocks(NamedTuple):
         return Blocks(self.pre, self.post)
 
 
-def table(x: Array) -> ModuleType:
-    """Return the kernels for the library and dtype of `x`; what has no kernel of its own gets the reference."""
-    return _table(array_module(x).__name__, x.dtype)
+def table(*arrays: Array) -> ModuleType:
+    """Return the kernels for these arrays' library and dtypes; what has no kernel of its own gets the reference."""
+    return _table(array_module(*arrays).__name__, *(array.dtype for array in arrays))
 
 
 @functools.cache
-def _table(library: str, dtype: np.dtype) -> ModuleType:
-    if dtype.kind != "f" or dtype.itemsize not in (4, 8) or not dtype.isnative:
+def _table(library: str, *dtypes: np.dtype) -> ModuleType:
+    if any(dtype.kind != "f" or dtype.itemsize not in (4, 8) or not dtype.isnative for dtype in dtypes):
         return _load("reference")
     return _load({"numpy": _numpy_kernels(), "cupy": "with_cupy"}.get(library, "reference"))
 

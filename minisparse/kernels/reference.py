@@ -6,6 +6,7 @@ import functools
 import operator
 
 from ..backend import Array, array_module
+from ..errors import InputError
 
 own_threads = False
 
@@ -26,6 +27,8 @@ def added(y: Array, out: Array | None) -> Array:
     """Return a product, or add it to `out` and return that."""
     if out is None:
         return y
+    if out.shape != y.shape:
+        raise InputError(f"out must have the shape of the product, {tuple(y.shape)}, got {tuple(out.shape)}")
     out += y
     return out
 

@@ -29,9 +29,10 @@ PANEL = 128
 
 def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Return W x, (n_post, batch), or add it to `out`."""
-    shape = (rows.shape[0], x.shape[1])
-    here = out is not None and out.shape == shape and out.flags.c_contiguous and out.dtype.isnative
-    y = out if here else np.empty(shape, np.result_type(values, x))
+    shape, dtype = (rows.shape[0], x.shape[1]), np.result_type(values, x)
+    here = out is not None and out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
+    here = here and dtype.isnative and not np.may_share_memory(out, x)
+    y = out if here else np.empty(shape, dtype)
     _spmm(rows.indptr, rows.indices.view(np.uint32), _laid_out(values), _laid_out(x), y, here)
     return y if here else reference.added(y, out)
 
@@ -60,14 +61,16 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
 
 def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """Write W x_t + b of all time steps into `out`: time steps in parallel, where BLAS leaves the threads to Numba."""
-    if not (blas_is_limited() and _compilable(W, b, x, out)):
+    fits = out.shape == (len(x), len(W), x.shape[2]) and b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
+    if not (fits and blas_is_limited() and _compilable(W, b, x, out)):
         return reference.affine(W, b, x, out)
     return _affine(W, b, x, out)
 
 
 def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return dy xᵀ of stacks, summed over time: rows in parallel, where BLAS leaves the threads to Numba."""
-    if not (dy.ndim == 3 and x.shape[1] < x.shape[2] and blas_is_limited() and _compilable(dy, x)):
+    fits = dy.ndim == x.ndim == 3 and dy.shape[::2] == x.shape[::2] and x.shape[1] < x.shape[2]
+    if not (fits and blas_is_limited() and _compilable(dy, x)):
         return reference.sum_outer(dy, x)
     out = np.zeros((dy.shape[1], x.shape[1]), dy.dtype)
     _sum_outer(dy, x, out)
@@ -101,7 +104,7 @@ def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
     number = w.dtype.type
     numbers = [number(a) for a in (lr, beta1, 1 - beta1, beta2, 1 - beta2, eps, 1 - beta1**step, 1 - beta2**step)]
     update = _adam if w.size >= SMALL else _adam_small
-    return update(*(a.reshape(-1) for a in (w, np.ascontiguousarray(grad), m, v)), *numbers)
+    return update(*(a.reshape(-1) for a in (w, _laid_out(grad), m, v)), *numbers)
 
 
 def sgd(w, grad, *moments, lr, momentum) -> None:
