@@ -51,6 +51,11 @@ def stamp(command: str, chapter: str = "", also: Iterable[str] = ()) -> dict:
     }
 
 
+def renew(made_by: dict) -> dict:
+    """Stamp again with what is loaded by now; if a source was edited since, what it was then stands."""
+    return made_by if is_stale({"made_by": made_by}) else stamp(made_by["command"], also=made_by["sources"])
+
+
 def sources_hash(files: Iterable[str]) -> str:
     """Return one hash over what source files do (paths relative to the checkout).
 

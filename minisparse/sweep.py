@@ -8,6 +8,7 @@ share a folder share the work, and a marker without a lock is a cell that was cu
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import itertools
 import json
@@ -25,7 +26,7 @@ import numpy as np
 from . import provenance
 from .errors import BudgetSpent, InputError, RunError
 from .files import is_held, lock
-from .workers import Work, key, pool
+from .workers import Work, drop_checkpoints, identity, key, pool
 
 POLL = 0.2
 """Seconds between two looks at the cells that other runs hold."""
@@ -134,7 +135,8 @@ def run(
         wanted.setdefault(key(cell), cell)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     command = " ".join(["python", *sys.argv]) if command is None else command
-    work = Work(function, folder, provenance.stamp(command, chapter, _home(function)), command, chapter, end)
+    made_by = {**provenance.stamp(command, chapter, _home(function)), "function": identity(function)}
+    work = Work(function, folder, made_by, end)
 
     rows = {row["key"]: row for row in done if row.get("key") in wanted and not provenance.is_stale(row)}
     rows |= {name: row for name in wanted if name not in rows and (row := work.row_of(name))}
@@ -183,32 +185,40 @@ def run(
 def shared(folder: Path, fresh: bool) -> Iterator[None]:
     """Join the runs that work on a folder now.
 
-    If there are none and `fresh`, rows that an interrupted run has left in ``cells/`` go first. The last run to end
+    If there are none and `fresh`, rows and checkpoints that an interrupted run has left go first. The last run to end
     without an error removes ``cells/``.
     """
     if os.name != "posix":  # folders cannot be locked: whoever is there is taken for another run
         others = any((folder / "cells").glob("*.started"))
         if fresh and not others:
-            shutil.rmtree(folder / "cells", ignore_errors=True)
+            _clear(folder)
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         others = not lock(handle)
         if fresh and not others:
-            shutil.rmtree(folder / "cells", ignore_errors=True)
+            _clear(folder)
         lock(handle, shared=True, wait=True)
         yield
         if lock(handle):
-            shutil.rmtree(folder / "cells", ignore_errors=True)
+            _clear(folder)
     finally:
         os.close(handle)
 
 
+def _clear(folder: Path) -> None:
+    shutil.rmtree(folder / "cells", ignore_errors=True)
+    drop_checkpoints(folder)
+
+
 def _home(function: Callable) -> list[str]:
     """Return the file a function is from, relative to the checkout if it is inside."""
+    while isinstance(function, functools.partial):
+        function = function.func
     try:
-        path = Path(inspect.getsourcefile(inspect.unwrap(function)) or "").resolve()
+        function = inspect.unwrap(function)
+        path = Path(inspect.getsourcefile(function if inspect.isroutine(function) else type(function)) or "").resolve()
     except TypeError:
         return []
     if not path.is_file():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import dis
 import functools
 import hashlib
 import importlib.util
-import inspect
 import math
 import os
+import pickle
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -36,9 +37,7 @@ class Work:
 
     function: Callable[[dict, Path], dict]
     folder: Path
-    made_by: dict
-    command: str
-    chapter: str
+    made_by: dict  # as from `provenance.stamp`, and the function's identity
     end: float = math.inf  # of the time budget, in seconds since the epoch
     elsewhere: dict | None = None  # for a process that is not the user's own: see `settle`
 
@@ -47,7 +46,8 @@ class Work:
         (sentence, traceback).
         """
         name = key(cell)
-        checkpoint = self.folder / f"{name}.npz"
+        made = {part: self.made_by[part] for part in ("sources_sha256", "function")}
+        checkpoint = self.folder / f"{name}-{results.key(made)}.npz"  # that of other sources bears another name
         try:
             if time.time() >= self.end:
                 return name, "left", None
@@ -57,12 +57,12 @@ class Work:
                 if marker is None:
                     return name, "held", None
                 if not self.row_of(name):  # another run may have finished it since we looked
-                    _sign(marker, checkpoint, self.made_by["sources_sha256"])
+                    _sign(marker)
                     numbers = self.function(cell["config"], checkpoint)
-                    made_by = {**self._stamp(), "function": identity(self.function)}
+                    made_by = {**provenance.renew(self.made_by), "function": self.made_by["function"]}
                     row = {**cell, "key": name, **numbers, "made_by": made_by}
                     results.write(self._file(name), [row])
-                    checkpoint.unlink(missing_ok=True)
+                    drop_checkpoints(self.folder, name)
                 (row,) = results.read(self._file(name))
                 return name, "row", row
         except BudgetSpent:
@@ -75,20 +75,21 @@ class Work:
     def row_of(self, name: str) -> dict | None:
         """Return a cell's row if it is there, and this function of the present sources made it."""
         rows = [row for row in results.read(self._file(name)) if not provenance.is_stale(row)]
-        return rows[0] if rows and rows[0]["made_by"].get("function") == identity(self.function) else None
+        return rows[0] if rows and rows[0]["made_by"].get("function") == self.made_by["function"] else None
 
     def _file(self, name: str) -> Path:
         return self.folder / "cells" / f"{name}.json"
 
-    def _stamp(self) -> dict:
-        """Stamp a row with what is loaded by now, or, if a source was edited since the start, with what it was then."""
-        if provenance.is_stale({"made_by": self.made_by}):
-            return self.made_by
-        return provenance.stamp(self.command, self.chapter, self.made_by["sources"])
-
 
 def identity(function: Callable) -> str:
-    """Return a function's name and a hash of its code: two functions of one config are two results.
+    """Return a function's name and a hash of what it does: two functions of one config are two results.
+
+    Its code counts without docstrings, and so do defaults, what it closes over, and the arguments of a partial.
+
+    Raises
+    ------
+    ValueError
+        If it holds a value that cannot be told from another one.
 
     Examples
     --------
@@ -96,18 +97,48 @@ def identity(function: Callable) -> str:
     >>> minisparse.workers.identity(one) == minisparse.workers.identity(two)
     False
     """
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    digest = hashlib.sha256(repr(_plain(code)).encode()).hexdigest()[:12]
-    return f"{getattr(function, '__qualname__', type(function).__name__)} {digest}"
+    name = getattr(function, "__qualname__", type(function).__name__)
+    try:
+        digest = hashlib.sha256(repr(_plain(function)).encode()).hexdigest()[:12]
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{name} holds a value that cannot be told from another one ({error}); make it in the function, "
+            "or give it at the top of the module"
+        ) from error
+    return f"{name} {digest}"
 
 
-def _plain(code: Any) -> Any:
-    """Return what a code object does, without where it stands."""
-    if isinstance(code, frozenset):
-        return sorted(map(repr, code))
-    if not isinstance(code, CodeType):
-        return repr(code)
-    return code.co_code, code.co_names, code.co_varnames, [_plain(constant) for constant in code.co_consts]
+def _plain(value: Any, inside: tuple = ()) -> Any:
+    """Return what a value is, as text or lists of it; a function that is `inside` itself stands for itself."""
+
+    def plain(*parts: Any) -> list:
+        return [_plain(part, (*inside, value)) for part in parts]
+
+    if any(value is outer for outer in inside):
+        return "itself"
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return type(value).__name__, repr(value)
+    if isinstance(value, ModuleType):
+        return "module", value.__name__
+    if isinstance(value, CodeType):
+        steps = [(step.opname, plain(step.argval)) for step in dis.get_instructions(value)]
+        return value.co_varnames, value.co_argcount, getattr(value, "co_exceptiontable", b""), steps
+    if isinstance(value, FunctionType):
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+        return plain(value.__code__, value.__defaults__, value.__kwdefaults__, held)
+    if isinstance(value, functools.partial):
+        return "partial", plain(value.func, value.args, value.keywords)
+    if isinstance(value, MethodType):
+        return plain(value.__func__, value.__self__)
+    if isinstance(value, (tuple, list)):
+        return type(value).__name__, plain(*value)
+    if isinstance(value, (set, frozenset)):
+        return "set", sorted(map(repr, plain(*value)))
+    if isinstance(value, dict):
+        return "dict", sorted(map(repr, plain(*value.items())))
+    if hasattr(value, "__wrapped__"):  # of a cache or a compiler
+        return plain(value.__wrapped__)
+    return pickle.dumps(value), plain(getattr(type(value).__call__, "__code__", None) if callable(value) else None)
 
 
 def key(cell: dict) -> str:
@@ -118,16 +149,18 @@ def key(cell: dict) -> str:
         raise InputError(f"config {cell['config']} must hold plain values: {error}") from error
 
 
-def _sign(marker: IO, checkpoint: Path, sources: str) -> None:
-    """Say in a marker who runs the cell; drop a checkpoint that a run of other sources left."""
-    before = marker.read().decode(errors="replace")
-    if before and f"sources {sources}" not in before:
-        checkpoint.unlink(missing_ok=True)
-    marker.seek(0)
-    marker.truncate()
+def _sign(marker: IO) -> None:
+    """Say in a marker who runs the cell."""
+    marker.truncate(0)
     when = time.strftime("%Y-%m-%d %H:%M:%S")
-    marker.write(f"pid {os.getpid()} on {socket.gethostname()} since {when}\nsources {sources}\n".encode())
+    marker.write(f"pid {os.getpid()} on {socket.gethostname()} since {when}\n".encode())
     marker.flush()
+
+
+def drop_checkpoints(folder: Path, name: str = "[0-9a-f]" * 12) -> None:
+    """Remove the checkpoints of a cell in a folder, by default of any cell."""
+    for path in folder.glob(f"{name}*.npz"):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

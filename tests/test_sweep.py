@@ -5,9 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -34,6 +37,9 @@ class Counting:
         if config["x"] in self.failing:
             raise self.failing[config["x"]]
         return square(config, checkpoint)
+
+    def __getstate__(self):
+        """Nothing of it is in a row."""
 
 
 def test_a_grid_is_all_combinations_and_the_last_axis_changes_fastest():
@@ -79,25 +85,44 @@ def test_a_row_keeps_the_stamp_of_the_sources_it_began_with(tmp_path, monkeypatc
     assert provenance.is_stale(row)
 
 
-def test_a_checkpoint_that_other_sources_left_is_dropped(tmp_path):
+def test_only_a_checkpoint_of_the_same_sources_is_gone_on_from(tmp_path, monkeypatch):
     (cell,) = cells_of(x=1)
-    name = results.key(cell["config"])
-    checkpoint, marker = tmp_path / f"{name}.npz", tmp_path / "cells" / f"{name}.started"
-    marker.parent.mkdir()
+    source, cutting = tmp_path / "source.py", tmp_path / "cutting"
+    monkeypatch.setattr(sweep, "_home", lambda function: [str(source)])
 
-    def found(text):
-        marker.write_text(text)
-        checkpoint.write_text("")
-        (row,) = sweep.run([cell], lambda config, path: {"found": path.exists()}, tmp_path, quiet=True)
-        (tmp_path / "cells" / f"{name}.json").unlink()
-        assert not marker.exists()
-        assert not checkpoint.exists()
-        return row["found"], row["made_by"]["sources_sha256"]
+    def cut_short(config, path):
+        if cutting.exists():
+            path.touch()
+            raise InputError("cut short; go on")
+        return {"found": path.exists()}
 
-    kept, sources = found("")
-    assert kept
-    assert found(f"pid 1\nsources {sources}\n")[0]
-    assert not found("pid 1\nsources of yesterday\n")[0]
+    def begin(text):
+        source.write_text(text)
+        with pytest.raises(RunError, match="cut short"):
+            sweep.run([cell], cut_short, tmp_path, quiet=True)
+        for marker in (tmp_path / "cells").glob("*.started"):  # as a run that started afresh would
+            marker.unlink()
+
+    def go_on(text):
+        source.write_text(text)
+        (row,) = sweep.run([cell], cut_short, tmp_path, quiet=True)
+        for path in (tmp_path / "cells").iterdir():
+            path.unlink()
+        assert not list(tmp_path.glob("*.npz"))
+        return row["found"]
+
+    for before, after, found in (("a = 1", "a = 1", True), ("a = 1", "a = 2", False)):
+        cutting.touch()
+        begin(before)
+        cutting.unlink()
+        assert go_on(after) is found
+
+
+def test_a_fresh_start_drops_the_checkpoints_of_cells_and_nothing_else(tmp_path):
+    for name in ("0123456789ab.npz", "0123456789ab-cdef.npz", "weights.npz"):
+        (tmp_path / name).touch()
+    with sweep.shared(tmp_path, fresh=True):
+        assert [path.name for path in tmp_path.glob("*.npz")] == ["weights.npz"]
 
 
 def test_a_failing_cell_ends_the_sweep_after_the_others_and_is_named(tmp_path, capsys):
@@ -214,3 +239,80 @@ def test_another_function_on_the_same_configs_is_another_result(tmp_path):
     (first,) = sweep.run(cells, lambda config, _: {"y": config["x"]}, tmp_path, quiet=True)
     (again,) = sweep.run(cells, lambda config, _: {"y": 10 * config["x"]}, tmp_path, quiet=True)
     assert (first["y"], again["y"]) == (3, 30)
+
+
+def scaled(k, config, checkpoint):
+    return {"y": k * config["x"]}
+
+
+def cubed(config, checkpoint):
+    return {"y": config["x"] ** 3}
+
+
+def calling(function):
+    return lambda config, checkpoint: function(config, checkpoint)
+
+
+def of_closure(k, among=()):
+    return lambda config, checkpoint: {"y": k * config["x"], "in": k in among}
+
+
+def of_default(k):
+    return lambda config, checkpoint, k=k: {"y": k}
+
+
+def of_keyword(k):
+    return lambda config, checkpoint, *, k=k: {"y": k}
+
+
+class Scale:
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, config, checkpoint):
+        return {"y": self.k}
+
+    def once(self, config, checkpoint):
+        return {"y": self.k}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (of_closure(1), of_closure(2)),
+        (of_closure(1), of_closure(1.0)),
+        (of_closure(1, {"a", "b"}), of_closure(1, {"a", "c"})),
+        (of_closure(np.ones(2)), of_closure(np.zeros(2))),
+        (of_default(1), of_default(2)),
+        (of_keyword(1), of_keyword(2)),
+        (partial(scaled, 1), partial(scaled, 2)),
+        (partial(scaled, k=1), partial(scaled, k=2)),
+        (partial(square), partial(cubed)),
+        (calling(square), calling(cubed)),
+        (Scale(1), Scale(2)),
+        (Scale(1).once, Scale(2).once),
+    ],
+)
+def test_what_a_function_holds_is_part_of_what_it_is(one, other):
+    assert workers.identity(one) != workers.identity(other)
+    for function in (one, other):
+        assert workers.identity(function) == workers.identity(cloudpickle.loads(cloudpickle.dumps(function)))
+
+
+def test_what_a_function_says_of_itself_is_not():
+    def made(text):
+        found = {}
+        exec(text, found)
+        return workers.identity(found["f"])
+
+    inner = "    def g():\n        {}\n        return 1\n    return g()\n"
+    said = made('def f(config, _):\n    "Say."\n' + inner.format('"Say more."'))
+    silent = "def f(config, _):\n" + inner.replace("        {}\n", "")
+    assert said == made(silent)
+    assert said != made(silent.replace("1", "2"))
+
+
+def test_a_function_that_cannot_be_told_from_another_is_one_sentence(tmp_path):
+    lock = threading.Lock()
+    with pytest.raises(InputError, match=r"cannot be told from another one \(cannot pickle '_thread.lock' object\)"):
+        sweep.run(cells_of(x=1), lambda *_: {"y": lock.locked()}, tmp_path)
