@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from minisparse import plot, results
+from minisparse import plot, provenance
 from minisparse.backend import cpu_count
 from minisparse.files import write_aside
 
@@ -35,7 +35,7 @@ def made_by(command: str) -> dict:
     here = Path(__file__).resolve().parent
     folders = (here, here.parent / "minisparse")
     sources = [str(path.relative_to(here.parent)) for folder in folders for path in sorted(folder.rglob("*.py"))]
-    stamp = results.stamp(command, also=sources)
+    stamp = provenance.stamp(command, also=sources)
     for package in ("torch", "matplotlib"):
         try:
             stamp["versions"][package] = version(package)

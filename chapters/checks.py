@@ -328,7 +328,7 @@ for row in mistakes.catalogue():
 # ``minisparse/probe.py`` (the judge), ``minisparse/mistakes.py`` (the catalogue), ``minisparse/diagnosis/`` (what the
 # numbers tell), ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
 
-made_by = provenance.stamp(args.command, "checks")
+made_by = provenance.renew(args.made_by)
 results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
 if args.record:
     results.record(args.out, "checks", ["rows.jsonl", "checks.png"])

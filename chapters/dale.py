@@ -665,7 +665,7 @@ print(f"{'caught':36s}{caught}")
 # ---------
 # ``minisparse/rnn.py`` (the passes), ``minisparse/dale.py`` (the clamp), ``tests/test_rnn.py`` (how they are checked).
 
-results.append(args.out, claims, args.command, "dale")
+results.append(args.out, claims, args.made_by)
 files = ["rows.jsonl", "dale.png", "unrolled.png", *(["gradients.png"] if story else [])]
 if args.record:
     changed = {"f": (args.fraction, 0.115), "gain": (args.inhibition_gain, 1.0)}

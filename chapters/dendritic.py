@@ -495,7 +495,7 @@ if "3G" in shown and not args.smoke:
 TABLE_1 = {"MNIST": "99.63 %", "Fashion-MNIST": "92.23 %", "CIFAR-10": "77.43 %", "COIL-100": "98.47 %"}
 if set(shown) >= set(FIGURES):
     claims += [results.claim("Table 1", name, "", "", paper, "NOT RUN") for name, paper in TABLE_1.items()]
-results.append(args.out, claims, args.command, "dendritic")
+results.append(args.out, claims, args.made_by)
 
 # %%
 # What the published code does differently

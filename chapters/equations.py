@@ -374,7 +374,7 @@ for row in table:
             as_printed=round(row["random signs and scale"], 2),
         )
     )
-made_by = provenance.stamp(args.command, "equations")
+made_by = provenance.renew(args.made_by)
 results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
 if args.record:
     results.record(args.out, "equations", ["rows.jsonl", "equations.png"])

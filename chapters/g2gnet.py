@@ -432,7 +432,7 @@ if not args.smoke:
             "NOT RUN",
         )
     )
-results.append(args.out, claims, args.command, "g2gnet")
+results.append(args.out, claims, args.made_by)
 
 # %%
 # Exercises

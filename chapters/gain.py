@@ -296,7 +296,7 @@ if "6C" in args.figure:
             )
             apart = max(abs(statistics.mean(a) - statistics.mean(b)) for a, b in pairs.values())
             verdict("6C", "control: equal gain by size and by fraction, equal delay?", ours, None, apart=apart)
-results.append(args.out, claims, args.command, "gain")
+results.append(args.out, claims, args.made_by)
 
 # %%
 # Exercises

@@ -256,7 +256,7 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
     verdict(
         "3B", "mean gradient of a synapse (log10)", size, of_order, "-5.2 for ReLU, -4.7 for tanh, p = 0.1", digits=2
     )
-results.append(args.out, claims, args.command, "representations")
+results.append(args.out, claims, args.made_by)
 
 # %%
 # What the published code does differently

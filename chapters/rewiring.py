@@ -310,7 +310,7 @@ if not args.smoke:
         lost = gain("prune low correlation", "Hebbian")
         verdict("pruning by lowest signed correlation hurts", {"points against pruning by magnitude": lost},
                 max(lost) < 0, "1.4 to 2.4 points in a trial of ours", figure="trial")  # fmt: skip
-results.append(args.out, claims, args.command, "rewiring")
+results.append(args.out, claims, args.made_by)
 
 # %%
 # Exercises

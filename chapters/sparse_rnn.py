@@ -417,7 +417,7 @@ for panel in () if args.smoke else shown:
         }
         found = {f"p = {p:g} at its best rate, {lr:g}": accuracy(nets[LARGE, p, lr]) for p, (_, lr) in best.items()}
         verdict("2C", f"control: each at its best learning rate, N = {LARGE}", found, None, source="lr")
-results.append(args.out, claims, args.command, "sparse_rnn")
+results.append(args.out, claims, args.made_by)
 
 # %%
 # What the published code does differently

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import sys
 import tempfile
 import warnings
@@ -14,6 +15,7 @@ from . import cost, data
 from .backend import describe
 from .connectivity import check_density
 from .errors import BudgetSpent, FileError, InputError, UserError
+from .provenance import stamp
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
@@ -61,12 +63,13 @@ def chapter(
     Returns
     -------
     namespace
-        The flags; ``out`` is a Path to an existing, writable folder; ``command`` the command line.
+        The flags; ``out`` is a Path to an existing, writable folder; ``command`` the command line, ``made_by`` the
+        stamp of the sources as they are now.
     """
     sys.excepthook = _mendable
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     parser = argparse.ArgumentParser(
-        prog=f"{name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"{name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     preset = parser.add_mutually_exclusive_group()
     preset.add_argument(
@@ -102,9 +105,10 @@ def chapter(
     changes = smoke if chosen.smoke else paper if paper and chosen.paper else {}
     parser.set_defaults(**{key: value for key, value in changes.items() if key != "time"})
     args = parser.parse_args(argv)
-    args.command = " ".join(["python", f"chapters/{name}.py", *argv])
+    args.command = shlex.join(["python", f"chapters/{name}.py", *argv])
     _check(args)
     args.out = _writable(Path(args.out))
+    args.made_by = stamp(args.command, name)
     print(describe(), flush=True)
     return args
 

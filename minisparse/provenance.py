@@ -37,7 +37,7 @@ def stamp(command: str, chapter: str = "", also: Iterable[str] = ()) -> dict:
     -------
     dict
     """
-    loaded = {module.__file__ for name, module in list(sys.modules.items()) if name.startswith("minisparse.")}
+    loaded = {module.__file__ for name, module in list(sys.modules.items()) if name.partition(".")[0] == "minisparse"}
     own = [f"chapters/{chapter}.py"] if chapter else []
     files = sorted({*(str(Path(file).relative_to(ROOT)) for file in loaded), *own, *also})
     return {

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import math
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import Any
 from . import targets
 from .errors import FileError, InputError, UserError
 from .files import write_aside
-from .provenance import ROOT, is_stale, stamp
+from .provenance import ROOT, is_stale, renew
 
 RESULTS = ROOT / "chapters" / "results"
 STATUSES = (
@@ -146,9 +147,17 @@ def claim(figure: str, statement: str, setting: str, ours: str, paper: str, stat
     }
 
 
-def append(out: Path, rows: Iterable[dict], command: str, chapter: str) -> None:
-    """Add rows that no cell has made, claims among them, to a chapter's rows; older ones of their kind go."""
-    file, made_by = Path(out) / "rows.jsonl", stamp(command, chapter)
+def append(out: Path, rows: Iterable[dict], made_by: dict) -> None:
+    """Add rows that no cell has made, claims among them, to a chapter's rows; older ones of their kind go.
+
+    Parameters
+    ----------
+    out : Path
+    rows : list of dict
+    made_by : dict
+        From `provenance.stamp`, at the start of what made the rows.
+    """
+    file, made_by = Path(out) / "rows.jsonl", renew(made_by)
     rows = [{**row, "made_by": made_by} for row in rows]
     kinds = {row["part"] for row in rows}
     write(file, [row for row in read(file) if row["part"] not in kinds] + rows)
@@ -246,9 +255,11 @@ def results_md() -> str:
     ]
     recorded: list[dict] = []
     for path in sorted(RESULTS.glob("*.jsonl")):
-        claims = [row for row in read(path) if row["part"] == "claim"]
+        rows = read(path)
+        claims = [row for row in rows if row["part"] == "claim"]
         if not claims:
             continue
+        stale = ", STALE" if any(map(is_stale, rows)) else ""  # a claim sums up the file's rows
         made = claims[0]["made_by"]
         lines += [
             f"## {path.stem}",
@@ -259,8 +270,8 @@ def results_md() -> str:
             "|---|---|---|---|---|---|",
         ]
         for row in claims:
-            status = f"{row['status']}, STALE" if is_stale(row) else row["status"]
-            cells = (row["figure"], row["claim"], row["setting"], row["ours"], row["paper"] or "no number", status)
+            cells = (row["figure"], row["claim"], row["setting"], row["ours"], row["paper"] or "no number")
+            cells += (f"{row['status']}{stale}",)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
         recorded += claims
@@ -304,12 +315,13 @@ def verify(name: str, tolerance: float = 0.05) -> list[str]:
     if not kept:
         known = ", ".join(path.stem for path in sorted(RESULTS.glob("*.jsonl")))
         raise InputError(f"there is no claim under {name!r}; the files are {known}")
-    words = [word for word in kept[0]["made_by"]["command"].split()[1:] if word != "--record"]
+    words = [word for word in shlex.split(kept[0]["made_by"]["command"])[1:] if word != "--record"]
     words += ["--budget", "inf"] if any(word.startswith("--budget") for word in words) else []
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run([sys.executable, *words, "--out", out], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
-            return [f"{name}: the command failed: {done.stderr.strip().splitlines()[-1]}"]
+            said = done.stderr.strip().splitlines() or [f"it said nothing and ended with code {done.returncode}"]
+            return [f"{name}: the command failed: {said[-1]}"]
         again = {(row["figure"], row["claim"]): row for row in read(Path(out) / "rows.jsonl") if row["part"] == "claim"}
     differ = []
     for row in kept:

@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -134,7 +135,7 @@ def run(
     for cell in cells:
         wanted.setdefault(key(cell), cell)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
-    command = " ".join(["python", *sys.argv]) if command is None else command
+    command = shlex.join(["python", *sys.argv]) if command is None else command
     made_by = {**provenance.stamp(command, chapter, _home(function)), "function": identity(function)}
     work = Work(function, folder, made_by, end)
 

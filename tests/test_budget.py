@@ -158,3 +158,10 @@ def test_a_chapter_ends_with_its_budget_and_goes_on_with_resume(name, flags, tmp
         assert sentence.startswith("stopped after ")
         assert sentence.endswith("of 2 cells done; the same command with --resume goes on from here\n")
     assert curves(out) == curves(tmp_path / "reference")
+
+
+def test_a_flag_is_not_shortened(tmp_path):
+    """A command that is recorded means the same when there are more flags."""
+    done = chapter("dale", "--smoke", "--out", tmp_path / "out", "--epoch", 1)
+    assert done.returncode == 2
+    assert "unrecognized arguments: --epoch 1" in done.stderr

@@ -120,3 +120,7 @@ def test_a_row_whose_sources_changed_reads_stale(hashed):
     assert not provenance.is_stale(row)
     hashed("a = 2\n")
     assert provenance.is_stale(row)
+
+
+def test_the_library_itself_is_among_its_sources():
+    assert "minisparse/__init__.py" in provenance.stamp("python a.py")["sources"]

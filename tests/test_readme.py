@@ -54,10 +54,10 @@ def test_the_list_of_results_agrees_with_the_result_files():
 CHAPTER = """
 import sys
 from pathlib import Path
-from minisparse import results
+from minisparse import provenance, results
 out = Path(sys.argv[sys.argv.index("--out") + 1]) if "--out" in sys.argv else Path("out")
 row = results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED", growth={growth})
-results.append(out, [row], "python chapters/tiny.py", "tiny")
+results.append(out, [row], provenance.stamp("python chapters/tiny.py", "tiny"))
 """
 
 
@@ -78,6 +78,12 @@ def test_a_claim_is_run_again_and_compared(tmp_path, monkeypatch):
     assert results.verify("tiny") == ["tiny, 1A: growth was 2, is 3.0"]
     script.write_text("raise SystemExit('no such data')")
     assert results.verify("tiny") == ["tiny: the command failed: no such data"]
+    script.write_text("raise SystemExit(4)")
+    assert results.verify("tiny") == ["tiny: the command failed: it said nothing and ended with code 4"]
+    script.write_text("import sys; sys.exit(repr(sys.argv[1:3]))")
+    made_by["command"] = "python chapters/tiny.py --data-dir 'my data' --record"
+    results.write(tmp_path / "results" / "tiny.jsonl", [{**row, "made_by": made_by}])
+    assert results.verify("tiny") == ["tiny: the command failed: ['--data-dir', 'my data']"]
     with pytest.raises(ValueError, match="there is no claim under 'tiny:9'; the files are tiny"):
         results.verify("tiny:9")
     with pytest.raises(ValueError, match="status 'FINE' is unknown"):
@@ -96,3 +102,26 @@ def test_a_damaged_row_is_named_by_its_line(tmp_path):
     path.write_text('{"a": 1}\n{"a":\n')
     with pytest.raises(OSError, match="line 2 is no JSON object"):
         results.read(path)
+
+
+def test_a_claim_is_stale_if_any_row_of_its_file_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    made_by = {"command": "python a.py", "commit": "abc", "backend": "backend: numpy", "sources": []}
+    made_by["sources_sha256"] = provenance.sources_hash([])
+    claim = {**results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED"), "made_by": made_by}
+    cell = {"part": "cells", "made_by": {**made_by, "sources_sha256": "of other sources"}}
+    results.write(tmp_path / "tiny.jsonl", [cell, claim])
+    assert "| no number | REPRODUCED, STALE |" in results.results_md()
+
+
+def test_claims_keep_the_stamp_of_the_sources_the_run_began_with(tmp_path):
+    source = tmp_path / "source.py"
+    source.write_text("a = 1")
+    began = provenance.stamp("python a.py", also=[str(source)])
+    results.append(tmp_path, [{"part": "claim"}], began)
+    (row,) = results.read(tmp_path / "rows.jsonl")
+    assert not provenance.is_stale(row)
+    source.write_text("a = 2")
+    results.append(tmp_path, [{"part": "claim"}], began)
+    (row,) = results.read(tmp_path / "rows.jsonl")
+    assert provenance.is_stale(row)
