@@ -107,6 +107,12 @@ def _is_text(statement: Any) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
 
 
+@functools.cache
+def library_hash() -> str:
+    """Return a hash of all of the library, taken once: later edits are not what this process has loaded."""
+    return sources_hash(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "minisparse").rglob("*.py")))
+
+
 def is_stale(row: dict) -> bool:
     """Whether the sources that made a row have changed since."""
     return sources_hash(row["made_by"]["sources"]) != row["made_by"]["sources_sha256"]

@@ -94,11 +94,18 @@ def run_cells(
     -------
     list of dict
         The rows, in the order of the cells.
+
+    Raises
+    ------
+    ValueError
+        If a run of other cells works in the folder now.
     """
     from . import sweep
 
     file = args.out / "rows.jsonl"
-    with sweep.shared(args.out, fresh=not args.resume):
+    cells = list(cells)
+    what = key({chapter: [sweep.key(cell) for cell in cells]})
+    with sweep.shared(args.out, fresh=not args.resume, what=what):
         return sweep.run(
             cells,
             measure,

@@ -26,7 +26,7 @@ import numpy as np
 
 from . import provenance
 from .errors import BudgetSpent, InputError, RunError
-from .files import is_held, lock
+from .files import is_held, lock, write_aside
 from .workers import Work, drop_checkpoints, identity, key, pool
 
 POLL = 0.2
@@ -183,29 +183,50 @@ def run(
 
 
 @contextlib.contextmanager
-def shared(folder: Path, fresh: bool) -> Iterator[None]:
+def shared(folder: Path, fresh: bool, what: str) -> Iterator[None]:
     """Join the runs that work on a folder now.
 
     If there are none and `fresh`, rows and checkpoints that an interrupted run has left go first. The last run to end
     without an error removes ``cells/``.
+
+    Parameters
+    ----------
+    folder : Path
+    fresh : bool
+    what : str
+        Says which cells they are; runs that share a folder must agree on it, because they write one table of rows.
+
+    Raises
+    ------
+    ValueError
+        If the others run other cells.
     """
     if os.name != "posix":  # folders cannot be locked: whoever is there is taken for another run
         others = any((folder / "cells").glob("*.started"))
-        if fresh and not others:
-            _clear(folder)
+        _join(folder, fresh, what, others)
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        others = not lock(handle)
-        if fresh and not others:
-            _clear(folder)
+        if lock(handle):
+            _join(folder, fresh, what, others=False)
         lock(handle, shared=True, wait=True)
+        _join(folder, fresh, what, others=True)  # another one may have begun between the two locks
         yield
         if lock(handle):
             _clear(folder)
     finally:
         os.close(handle)
+
+
+def _join(folder: Path, fresh: bool, what: str, others: bool) -> None:
+    agreed = folder / "cells" / "agreed"
+    if not others:
+        if fresh:
+            _clear(folder)
+        write_aside(agreed, lambda file: file.write(what.encode()))
+    elif agreed.is_file() and agreed.read_text() != what:
+        raise InputError(f"--out {folder} is in use by a run of other cells; wait for its end or name another folder")
 
 
 def _clear(folder: Path) -> None:

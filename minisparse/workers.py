@@ -188,7 +188,8 @@ def pool(work: Work, jobs: int, scheduler: str | None) -> Iterator[Callable[[lis
         yield lambda cells: map(work, cells)
         return
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    settings = {"environment": passed, "arrays": backend.current_module().__name__}
+    arrays = backend.current_module().__name__
+    settings = {"environment": passed, "arrays": arrays, "library": provenance.library_hash()}
     with _dask(work, settings, scheduler) if scheduler else _loky(work, settings, jobs) as outcomes:
         yield outcomes
 
@@ -245,7 +246,9 @@ def _dask(work: Work, settings: dict, scheduler: str) -> Iterator[Callable[[list
         yield outcomes
 
 
-def settle(environment: dict, arrays: str, share: int | dict[str, int], parent: int | None = None) -> None:
+def settle(
+    environment: dict, arrays: str, library: str, share: int | dict[str, int], parent: int | None = None
+) -> None:
     """Make a worker compute as the process that asked for it does, on its share of the processors.
 
     Parameters
@@ -253,12 +256,25 @@ def settle(environment: dict, arrays: str, share: int | dict[str, int], parent: 
     environment : dict
     arrays : str
         The backend's name.
+    library : str
+        The `provenance.library_hash` of that process.
     share : int or dict
         How many workers share the machine; for a cluster, on each host.
     parent : int, optional
         The process to end with.
+
+    Raises
+    ------
+    ValueError
+        If this worker has other sources of minisparse.
     """
     from threadpoolctl import threadpool_limits
+
+    if provenance.library_hash() != library:
+        raise InputError(
+            f"the worker on {socket.gethostname()} has other sources of minisparse, in {provenance.ROOT}; "
+            "bring them to the same version and start it again"
+        )
 
     os.environ.update(environment, TQDM_DISABLE="1")  # many bars on one terminal are none
     if arrays in backend.CHOICES:

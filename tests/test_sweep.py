@@ -121,7 +121,7 @@ def test_only_a_checkpoint_of_the_same_sources_is_gone_on_from(tmp_path, monkeyp
 def test_a_fresh_start_drops_the_checkpoints_of_cells_and_nothing_else(tmp_path):
     for name in ("0123456789ab.npz", "0123456789ab-cdef.npz", "weights.npz"):
         (tmp_path / name).touch()
-    with sweep.shared(tmp_path, fresh=True):
+    with sweep.shared(tmp_path, fresh=True, what="a"):
         assert [path.name for path in tmp_path.glob("*.npz")] == ["weights.npz"]
 
 
@@ -167,8 +167,23 @@ def test_a_chapter_starts_afresh_unless_it_resumes_or_joins_another_run(tmp_path
 
     assert (ran(), ran(), ran(resume=True)) == ([1, 2], [1, 2], [])
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
-    with sweep.shared(tmp_path, fresh=False):
+    with sweep.shared(tmp_path, fresh=False, what=results.key({"dale": [results.key({"x": x}) for x in (1, 2)]})):
         assert (ran(), ran()) == ([1, 2], [])
+
+
+def test_a_chapter_does_not_join_a_run_of_other_cells(tmp_path):
+    args = SimpleNamespace(out=tmp_path, command="python chapters/dale.py", resume=False)
+
+    def other(config, checkpoint):
+        for name, cells in (("dale", cells_of(x=3)), ("gain", cells_of(x=1))):
+            with pytest.raises(InputError, match=f"--out {tmp_path} is in use by a run of other cells"):
+                results.run_cells(args, name, cells, Counting(), lambda row: "")
+        return {}
+
+    rows = results.run_cells(args, "dale", cells_of(x=1), other, lambda row: "")
+    assert results.read(tmp_path / "rows.jsonl") == rows
+    args.resume = True
+    assert results.run_cells(args, "dale", cells_of(x=[1, 2]), Counting(), lambda row: "")[1]["y"] == 4
 
 
 def test_a_cluster_that_is_not_there_or_does_not_suit_is_one_sentence(tmp_path, monkeypatch):
@@ -180,6 +195,14 @@ def test_a_cluster_that_is_not_there_or_does_not_suit_is_one_sentence(tmp_path, 
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r'--scheduler needs Dask.*pip install "minisparse\[scale\]"'):
         sweep.run(cells_of(x=1), square, tmp_path, scheduler="tcp://a:8786")
+
+
+def test_a_worker_of_other_sources_fails_its_cells(tmp_path):
+    elsewhere = {"environment": {}, "arrays": "numpy", "library": "of another checkout", "share": 1}
+    work = workers.Work(square, tmp_path, provenance.stamp("python a.py") | {"function": ""}, elsewhere=elsewhere)
+    _, outcome, (sentence, _) = work(*cells_of(x=1))
+    assert outcome == "failed"
+    assert re.search("the worker on .* has other sources of minisparse", sentence)
 
 
 @pytest.mark.parametrize("locks", [True, False])
@@ -200,7 +223,7 @@ def test_a_worker_limits_its_threads():
     code = (
         "import threadpoolctl, numba; from minisparse import backend, workers; backend.cpu_count = lambda: 4\n"
         "threadpoolctl.threadpool_limits(4, 'blas')\n"
-        "workers.settle({}, 'numpy', 2)\n"
+        "workers.settle({}, 'numpy', workers.provenance.library_hash(), 2)\n"
         "print(max(p['num_threads'] for p in threadpoolctl.threadpool_info() if p['user_api'] == 'blas'),"
         " numba.get_num_threads())"
     )
