@@ -322,6 +322,11 @@ def test_what_a_function_holds_is_part_of_what_it_is(one, other):
         assert workers.identity(function) == workers.identity(cloudpickle.loads(cloudpickle.dumps(function)))
 
 
+def test_the_file_of_a_partial_or_an_object_is_among_the_sources():
+    for function in (square, partial(partial(scaled), 1), Scale(1), Scale(1).once):
+        assert sweep._home(function) == ["tests/test_sweep.py"]
+
+
 def test_what_a_function_says_of_itself_is_not():
     def made(text):
         found = {}
