@@ -193,9 +193,9 @@ class RNN:
         h = xp.empty((steps + 1, self.n, batch), dtype=W_in.dtype)
 
         h[0] = 0  # (R1)
-        kernels.table(h).affine(W_in, b, x, out=h[1:])  # W_in x_t + b, for all time steps
+        drive = kernels.table(h).affine(W_in, b, x, out=h[1:])  # W_in x_t + b, of all time steps
         for t in range(steps):
-            phi(W.matmul(h[t], out=h[t + 1]), out=h[t + 1])  # (R2)
+            phi(W.matmul(h[t], out=drive[t]), out=h[t + 1])  # (R2)
         logits = W_out @ h[steps] + b_out  # (R3)
 
         sparse = {"weights": self.weights["W_rec"], "W": W, "normalised": normalised}
@@ -230,7 +230,7 @@ class RNN:
         db_out = dlogits.sum(axis=1, keepdims=True)  # (R5)
         da[-1] = (cache.W_out.T @ dlogits) * slope(h[-1])  # (R6)
         for t in range(len(x) - 1, 0, -1):  # (R13)
-            xp.multiply(W.matmul_t(da[t]), slope(h[t]), out=da[t - 1])  # (R7)
+            da[t - 1] = W.matmul_t(da[t]) * slope(h[t])  # (R7)
         dW_in = sum_outer(da, x)  # (R8)
         db = da.sum(axis=(0, 2))[:, None]  # (R9)
         dw = cache.weights.outer(da[1:], h[1:-1])  # (R10)

@@ -54,10 +54,11 @@ def sum_outer(dy: Array, x: Array) -> Array:
     return array_module(dy, x).tensordot(dy, x, axes=((0, 2), (0, 2)))
 
 
-def affine(W: Array, b: Array, x: Array, out: Array) -> None:
-    """Write W x_t + b of all time steps into `out`, (time, n_post, batch)."""
+def affine(W: Array, b: Array, x: Array, out: Array) -> Array:
+    """Write W x_t + b of all time steps into `out`, (time, n_post, batch), and return it."""
     array_module(W, x).matmul(W, x, out=out)
     out += b
+    return out
 
 
 def add_blocks(blocks, values: Array, x: Array, out: Array) -> None:

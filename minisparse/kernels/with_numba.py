@@ -59,12 +59,13 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
     return out
 
 
-def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """Write W x_t + b of all time steps into `out`: time steps in parallel, where BLAS leaves the threads to Numba."""
+def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Write W x_t + b of all time steps into `out`, return it: one step per thread where BLAS leaves these to Numba."""
     fits = out.shape == (len(x), len(W), x.shape[2]) and b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
     if not (fits and blas_is_limited() and _compilable(W, b, x, out)):
         return reference.affine(W, b, x, out)
-    return _affine(W, b, x, out)
+    _affine(W, b, x, out)
+    return out
 
 
 def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
