@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import minisparse as ms
+from minisparse import kernels
 from minisparse.backend import cpu_count, current_module, one_blas_thread
 from minisparse.train import small_products
 
@@ -28,6 +29,7 @@ class Network:
     """
 
     def __init__(self, model: Any, opt: Any, x: np.ndarray, labels: np.ndarray, w_max: float):
+        kernels.table(np.empty(0, np.float32))  # its BLAS is loaded before anyone lists what there is to limit
         self.model, self.opt = model, opt
         self.params = model.init(np.random.default_rng(1), w_max=w_max)
         self.x, self.labels = ms.asarray(x), ms.asarray(labels)
