@@ -108,7 +108,7 @@ def rnn(quick: bool) -> Iterator[dict]:
 def _rnn(n: int, p: float) -> Iterator[dict]:
     case, pattern = f"N = {n}, p = {p:g}", random_pattern(n, p)
     numbers = {"n": n, "p": p, "synapses": pattern.nnz}
-    storages = {"dense": "dense"} if p == 1 and n >= 4000 else {"CSR": "csr", "dense": "dense"}
+    storages = {"dense": "dense"} if p == 1 and n >= 2000 else {"CSR": "csr", "dense": "dense"}
     sides: dict[str, Callable] = {name: Call(recurrent(pattern, each).step) for name, each in storages.items()}
     base = next(iter(sides))
     with contextlib.ExitStack() as stack:
