@@ -32,8 +32,8 @@ PARTS: dict[str, Part] = {
 }
 QUICK_PAUSE, QUICK_ROUNDS = 0.02, 3
 """Of --quick, whose ratios are no measurement."""
-LEFT_OUT = ("crossover",)
-"""Run only by name: these take long."""
+LEFT_OUT = ("crossover", "chapters")
+"""Run only by name: these take long; continuous integration runs the chapters, too."""
 ON_A_GPU = ("rnn", "mlp", "grouped", "growth", "crossover")
 
 
