@@ -54,6 +54,7 @@ def _products(n: int, p: float) -> Iterator[dict]:
             yield not_run(case, "PyTorch / spmm", reason)
         else:
             start = {"indptr": pattern.indptr, "indices": pattern.indices.astype(np.int64), "values": values, "x": x}
+            start["check"] = timing.places((n, BATCH))
             sides["PyTorch"] = stack.enter_context(Peer("torch_sparse_product.py", cpu_count(), count, **start))
         yield from _with_rates(compare(case, sides, "spmm", **numbers), flops)
     some = min(nnz, NAIVE)
@@ -69,7 +70,7 @@ def _with_rates(rows: Iterator[dict], flops: float) -> Iterator[dict]:
         rates = {name: flops / seconds / 1e9 for name, seconds in made["seconds"].items()}
         remark = f"{' and '.join(f'{rate:.3g}' for rate in rates.values())} GFLOP/s"
         if "difference" in made:
-            remark += f"; sums {made['difference']:.0e} apart"
+            remark += f"; weighted sums {made['difference']:.0e} apart"
         yield made | {"gflops": rates, "remark": remark}
 
 

@@ -45,7 +45,7 @@ class Peer:
     """A frozen reference, started from arrays of ours; a side of `timing.compare`, to be used in a ``with`` block.
 
     The script reads ``start.npz``. For a line "N" on stdin it takes N steps and answers with the seconds of each and
-    one number: the last loss, or the sum of what it computed.
+    one number: the last loss, or the weighted sum of what it computed (`timing.fingerprint`).
 
     Parameters
     ----------
@@ -106,14 +106,14 @@ class Peer:
 
 
 def python(*words: str, **environment: str) -> str:
-    """Run Python in the checkout and return what it printed.
+    """Run Python in the checkout, with arrays of NumPy whatever ``BACKEND`` says here, and return what it printed.
 
     Raises
     ------
     ProgramError
         If it failed.
     """
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "BACKEND": "numpy", **environment}
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=env, capture_output=True, text=True)
     if done.returncode:
         raise ProgramError(f"python {words[0]} ended with code {done.returncode}: {_last_line(done.stderr)}")

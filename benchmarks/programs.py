@@ -23,7 +23,7 @@ WITHOUT_NUMBA = """
 import json, sys
 sys.modules["numba"] = None
 from benchmarks import networks, timing
-timing.PAUSE = {pause}
+timing.PAUSE, timing.ROUNDS = {pause}, {rounds}
 for row in networks.storages_side_by_side({n}, {p}):
     print(json.dumps(row))
 """
@@ -40,14 +40,14 @@ def startup(quick: bool) -> Iterator[dict]:
 
         sides = {words: Call(lambda words=words: python("-c", words)) for words in (base, "import minisparse")}
         sides["first step, compiled"] = Call(lambda: python("-c", FIRST_STEP, NUMBA_CACHE_DIR=kept))
-        if not quick:
-            sides["first step, compiling"] = Call(cold)
         yield from compare("a new process", sides, base, same=())
+        if not quick:
+            yield row("a new process", "first step, compiling", [Call(cold)()], "s")
 
 
 def chapters(quick: bool) -> Iterator[dict]:
     """Seconds of each chapter's --smoke run, once."""
-    for path in sorted((ROOT / "chapters").glob("equations.py" if quick else "*.py")):
+    for path in sorted((ROOT / "chapters").glob("gain.py" if quick else "*.py")):
         with tempfile.TemporaryDirectory() as out:
             run = Call(lambda path=path, out=out: python(str(path), "--smoke", "--out", out))
             try:
@@ -59,5 +59,6 @@ def chapters(quick: bool) -> Iterator[dict]:
 def no_numba(quick: bool) -> Iterator[dict]:
     """CSR against dense storage where Numba is not installed."""
     for p in (0.05, 0.01):
-        for line in python("-c", WITHOUT_NUMBA.format(n=300 if quick else 2000, p=p, pause=timing.PAUSE)).splitlines():
+        program = WITHOUT_NUMBA.format(n=300 if quick else 2000, p=p, pause=timing.PAUSE, rounds=timing.ROUNDS)
+        for line in python("-c", program).splitlines():
             yield json.loads(line)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,18 +32,33 @@ def line(row: dict) -> str:
 HEADER = f"{'part':{WIDTHS[0]}} {'case':{WIDTHS[1]}} {'quantity':{WIDTHS[2]}}   median      (quartiles; rounds)"
 
 
+CHANGED = "+changes"
+"""Behind the commit of a checkout whose files are not the commit's."""
+
+
 def made_by(command: str) -> dict:
     """Return what a run needs to be judged: command, commit, versions, a hash of the sources."""
     here = Path(__file__).resolve().parent
     folders = (here, here.parent / "minisparse")
     sources = [str(path.relative_to(here.parent)) for folder in folders for path in sorted(folder.rglob("*.py"))]
     stamp = provenance.stamp(command, also=sources)
+    if _changed(here) and not stamp["commit"].endswith(CHANGED):
+        stamp["commit"] += CHANGED
     for package in ("torch", "matplotlib"):
         try:
             stamp["versions"][package] = version(package)
         except PackageNotFoundError:
             continue
     return stamp
+
+
+def _changed(folder: Path) -> bool:
+    """Whether git sees changes in a folder; the stamp of the library looks at its own and the chapters' only."""
+    git = ["git", "-C", str(folder), "status", "--porcelain", "--", "."]
+    try:
+        return bool(subprocess.run(git, capture_output=True, text=True).stdout.strip())
+    except OSError:
+        return False
 
 
 def threads() -> dict[str, int]:
@@ -116,7 +133,7 @@ def _lines(lines: dict[str, dict[int, float]], ylabel: str, title: str, log: boo
     if not lines:
         return None
     figure, axes = plot.figure()
-    for style, (name, points) in zip(plot.LINES, lines.items(), strict=False):
+    for style, (name, points) in zip(itertools.cycle(plot.LINES), lines.items(), strict=False):
         x = sorted(points)
         axes.plot(x, [points[each] for each in x], label=name, **style)
     axes.set(xscale="log", xlabel="synapses", ylabel=ylabel, title=title)

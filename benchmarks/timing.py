@@ -16,9 +16,10 @@ import numpy as np
 from minisparse import to_numpy
 
 ROUNDS = 7
-PAUSE = 0.15
-"""Seconds before each timed call. Idle threads of OpenMP and BLAS go on spinning for a while after their work is done,
-and would take processors from the next side; nobody trains with two libraries in turn, so no user pays for that."""
+PAUSE = 0.12
+"""Seconds before each timed call. Idle threads go on spinning after their work is done and would take processors from
+the next side; nobody trains with two libraries in turn, so no user pays for that. Those of OpenBLAS spin for 2^28 ticks
+of the processor's clock, 0.1 s at 2.6 GHz; those of OpenMP (Numba, PyTorch) for about 0.01 s."""
 AGREE = 1e-5
 """Largest relative difference of two sides' results that have done the same sums in another order, in float32."""
 
@@ -49,8 +50,29 @@ class Call:
 
     @property
     def result(self) -> float:
-        """One number for what the last call returned: its sum."""
-        return float(np.sum(to_numpy(self.last), dtype=float))
+        """One number for what the last call returned: its `fingerprint`."""
+        return fingerprint(to_numpy(self.last))
+
+
+def places(shape: tuple[int, ...]) -> np.ndarray:
+    """Return a weight for each place of an array, the same ones for the same shape, of both signs.
+
+    Around 0, so that what stands in the wrong place does not drown in a sum of what all entries have in common.
+    """
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+def fingerprint(array: np.ndarray) -> float:
+    """Return a number itself; of an array the sum weighted by `places`, which tells where its entries stand.
+
+    Examples
+    --------
+    >>> fingerprint(np.array(2.5))
+    2.5
+    >>> fingerprint(np.array([1.0, 2.0])) == fingerprint(np.array([2.0, 1.0]))
+    False
+    """
+    return float(np.sum(array * places(array.shape), dtype=float)) if np.ndim(array) else float(array)
 
 
 def interleave(sides: dict[Hashable, Callable]) -> dict[Hashable, list[float]]:
@@ -115,8 +137,9 @@ def compare(
     base : str
         One of the sides.
     same : iterable of str, optional
-        The sides that compute the same, all if omitted: their results must agree, which proves that they did the same
-        work.
+        The sides that compute the same, all if omitted: their results must agree. The fingerprint of an array tells
+        whether all entries do. A loss does not tell as much: one that agrees after many steps of training makes it
+        likely that both did the same work, in one number.
     **numbers
         Go into each row.
     """

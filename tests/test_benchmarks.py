@@ -5,6 +5,7 @@ import importlib
 import json
 import math
 import pkgutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from benchmarks import growth, kernels, networks, peers, report, timing
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(timing, "PAUSE", 0.0)
+    monkeypatch.setattr(timing, "ROUNDS", timing.ROUNDS)  # comes back after what runs with --quick
 
 
 def side(result, log, name):
@@ -80,6 +82,16 @@ def test_sides_that_compute_the_same_must_agree(other, status):
     (row,) = timing.compare("case", sides, "ours", same=["ours"])
     assert row["status"] == "ok"
     assert "results" not in row
+
+
+def test_entries_in_the_wrong_place_disagree(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 1)
+    y = 50 + np.random.default_rng(0).standard_normal((1000, 100), np.float32)  # as products are: much in common
+    swapped = y.copy()
+    swapped[[3, 4]] = y[[4, 3]]
+    rounded = (y.astype(float) * (1 + 1e-7 * np.random.default_rng(1).standard_normal(y.shape))).astype(np.float32)
+    sides = {name: timing.Call(lambda each=each: each) for name, each in (("y", y), ("b", swapped), ("c", rounded))}
+    assert [row["status"] for row in timing.compare("case", sides, "y")] == ["DISAGREE", "ok"]
 
 
 def test_the_bound_counts_a_row_of_activity_for_each_synapse_product_and_step():
@@ -186,6 +198,37 @@ def test_a_peer_answers_with_seconds_and_a_result_and_says_why_it_ended(tmp_path
         pass
 
 
+def test_a_program_of_ours_runs_on_the_cpu_whatever_the_backend_here(monkeypatch):
+    monkeypatch.setenv("BACKEND", "cupy")
+    assert peers.python("-c", "import minisparse; print(type(minisparse.asarray([1])).__module__)") == "numpy\n"
+
+
+def test_every_blas_is_loaded_before_the_list_of_them_is_kept():
+    program = """
+from benchmarks.networks import random_pattern, recurrent
+from minisparse.backend import _blas_pools
+for storage in ("dense", "csr"):
+    recurrent(random_pattern(30, 0.3), storage, steps=3, batch=5).step()
+from threadpoolctl import ThreadpoolController
+print(len(_blas_pools()), len(ThreadpoolController().select(user_api="blas")))
+"""
+    kept, loaded = peers.python("-c", program).split()
+    assert kept == loaded
+
+
+def test_changes_to_the_benchmarks_alone_mark_the_commit(monkeypatch, tmp_path):
+    changed = report._changed
+    monkeypatch.setattr(report.provenance, "stamp", lambda command, also: {"commit": "abc", "versions": {}})
+    for answer, commit in ((True, "abc+changes"), (False, "abc")):
+        monkeypatch.setattr(report, "_changed", lambda folder, answer=answer: answer)
+        assert report.made_by("it")["commit"] == commit
+    assert not changed(tmp_path)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    assert not changed(tmp_path)
+    (tmp_path / "new.py").touch()
+    assert changed(tmp_path)
+
+
 def parts(**named):
     """Return parts by name; each yields the rows it is given and then raises what is no row."""
 
@@ -257,6 +300,33 @@ def test_an_unknown_part_is_named_in_one_sentence(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_an_unknown_backend_is_named_in_one_sentence(tmp_path, monkeypatch, capsys, by):
+    monkeypatch.setenv("BACKEND", "bogus" if by == "environment" else "numpy")
+    option = ["--backend", "bogus"] if by == "option" else []
+    assert command.main(["rnn", *option, "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "error: there is no backend 'bogus'; choose from numpy, cupy\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_measures_nothing_ends_with_an_error(tmp_path, monkeypatch, capsys):
+    absent = timing.not_run("all", "it", "not here")
+    monkeypatch.setattr(command, "PARTS", parts(first=[absent]))
+    assert command.main(["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "nothing was measured\n"
+    monkeypatch.setattr(command, "PARTS", parts(first=[absent, FINE]))
+    assert command.main(["--out", str(tmp_path)]) == 0
+
+
+@pytest.mark.slow
+def test_the_quick_run_of_every_cheap_part_succeeds(tmp_path):
+    names = [name for name in command.PARTS if name not in ("startup", "chapters")]
+    peers.python("-m", "benchmarks", *names, "--quick", "--out", str(tmp_path))
+    rows = report.read(tmp_path / "benchmarks.json")["rows"]
+    assert {row["part"] for row in rows} == set(names)
+    assert {row["status"] for row in rows} <= {"ok", "NOT RUN"}
+
+
 def test_help_lists_every_part_with_what_it_measures(capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(["--help"])
@@ -286,6 +356,12 @@ def test_three_plots_are_drawn_and_say_what_they_show(tmp_path):
     ):
         assert words.encode() in path.read_bytes()
     assert report.draw(tmp_path, [{"part": "rnn", **timing.not_run("", "", "no")}]) == []
+
+
+def test_more_lines_than_styles_are_all_drawn():
+    figure, text = report._lines({f"line {k}": {10: 1.0, 20: k} for k in range(9)}, "y", "title", log=False)
+    assert len(figure.axes[0].lines) == 9
+    assert "line 8: 8 at 20" in text
 
 
 def test_the_examples_in_the_docstrings_are_right():

@@ -35,10 +35,16 @@ def test_a_claim_keeps_the_means_of_its_values_and_no_value_is_none(values):
 
 
 @given(PERCENT, st.floats(0, 10))
-def test_the_paper_is_near_itself_and_far_from_what_is_far(values, sd):
-    mean = statistics.mean(values)
-    assert verdicts.near(values, mean, sd)
-    far = 2 * (sd**2 / 10 + statistics.variance(values) / len(values)) ** 0.5 + 1
-    assert verdicts.near(values, mean + 0.99 * far, sd)
-    assert not verdicts.near(values, mean + 1.01 * far, sd)
-    assert not verdicts.near([], mean, sd)
+def test_the_paper_is_near_itself_and_nothing_is_near_no_values(values, sd):
+    assert verdicts.near(values, statistics.mean(values), sd)
+    assert not verdicts.near([], statistics.mean(values), sd)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_near_is_within_twice_the_standard_error_of_the_difference_and_one_percent(sign):
+    # 88 and 92: squared standard error 8 / 2 = 4; the paper's: 15 ** 2 / 45 = 5; so 2 * 3 + 1 = 7 from 90
+    assert verdicts.near([88.0, 92.0], 90 + 6.9 * sign, 15.0, seeds=45)
+    assert not verdicts.near([88.0, 92.0], 90 + 7.1 * sign, 15.0, seeds=45)
+    # one value has no spread; ten seeds of the paper: 10 ** 2 / 10 = 10; so 2 * 3.162 + 1 = 7.325 from 50
+    assert verdicts.near([50.0], 50 + 7.3 * sign, 10.0)
+    assert not verdicts.near([50.0], 50 + 7.35 * sign, 10.0)
