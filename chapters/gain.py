@@ -10,7 +10,8 @@ time step multiplies a uniform activity by
 
 with density p, N neurons and the inhibitory fraction f. This chapter tests that law (ours, not the paper's) in a table:
 predicted gains against measured ones; and it draws the delay against the gain. If the gain is all that counts, networks
-of any size, density and fraction fall on *one* curve; look at the right panel.
+of any size, density and fraction fall on *one* curve. On digits they nearly do; but where the same gain comes from
+larger weights and more inhibition, the network waits longer: its random part is larger, and the law is silent on that.
 
 * Figure 6D and the law at the paper's scale:
   ``python chapters/gain.py --figure 6D --dataset mnist --replica 0 --equals 3000 --seeds 1 --record``
