@@ -14,6 +14,7 @@ from minisparse import cli, provenance, results, targets
 ROOT = Path(__file__).parent.parent
 TARGETS = results.read(ROOT / "chapters" / "targets.jsonl")
 COMMANDS = sorted({row["command"] for row in TARGETS if row["command"]})
+ON_A_GPU = [command for command in COMMANDS if command.startswith("BACKEND=cupy ")]
 FIGURES = (
     *("1", "2A", "2B", "2C", "2D", "2E", "3A", "3B", "4A", "4B", "5A", "5B", "5C", "5D", "5E"),
     *("6A", "6B", "6C", "6D", "6E", "6F", "S1", "S2", "S3", "S4", "S5A", "S5B", "S5C"),
@@ -35,23 +36,24 @@ def test_a_command_is_one_that_its_chapter_takes(command, monkeypatch):
     monkeypatch.setattr(cli, "_check", stop)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
-    backend, python, script, *flags = shlex.split(command)
-    assert (backend, python) == ("BACKEND=cupy", "python")
+    python, script, *flags = shlex.split(command.removeprefix("BACKEND=cupy "))
+    assert python == "python"
     monkeypatch.setattr(sys, "argv", [str(ROOT / script), *flags])
     with pytest.raises(ParsedError) as parsed:
         runpy.run_path(str(ROOT / script), run_name="__main__")
     (args,) = parsed.value.args
-    assert args.paper
-    assert args.yes
-    assert args.resume
     assert args.record
-    assert args.budget == 60
+    if command in ON_A_GPU:
+        assert args.paper
+        assert args.yes
+        assert args.resume
+        assert args.budget == 60
     assert targets.setting(args.command) == targets.setting(command)
 
 
 def test_two_settings_do_not_share_a_folder():
-    folders = {shlex.split(command)[shlex.split(command).index("--out") + 1] for command in COMMANDS}
-    assert len(folders) == len(COMMANDS)
+    folders = {shlex.split(command)[shlex.split(command).index("--out") + 1] for command in ON_A_GPU}
+    assert len(folders) == len(ON_A_GPU)
 
 
 def test_every_figure_and_table_has_a_row():
