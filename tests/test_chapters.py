@@ -208,12 +208,17 @@ def test_help_shows_every_default_and_the_expected_time():
 
 
 def unfinished(folder, *flags):
-    """Run a cell, then leave its folder as if it had been killed before its row was written: a checkpoint, no row."""
+    """Run a cell whose row cannot be written, and return its checkpoint: all that is left of it."""
     done = run("dale", *TINY, *flags, "--out", folder)
     assert done.returncode == 0, done.stderr
     (row,) = rows(folder)
     (folder / "rows.jsonl").unlink()
-    return folder / f"{row['key']}.npz"
+    in_the_way = folder / "cells" / f"{row['key']}.json"
+    in_the_way.mkdir(parents=True)
+    assert run("dale", *TINY, *flags, "--out", folder, "--resume").returncode != 0
+    in_the_way.rmdir()
+    (checkpoint,) = folder.glob(f"{row['key']}-*.npz")
+    return checkpoint
 
 
 def test_a_damaged_checkpoint_is_one_sentence_and_is_left_as_it_is(tmp_path):
