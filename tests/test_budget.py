@@ -80,7 +80,9 @@ def test_budget_after_budget_comes_to_the_same_rows(cell, tmp_path):
 
 
 def test_a_cell_whose_last_epoch_is_over_is_finished(cell, tmp_path):
-    sweep.run(CELLS, cell, tmp_path, quiet=True, minutes=3 * EPOCHS / 60)
+    rows = sweep.run(CELLS, cell, tmp_path, quiet=True, minutes=3 * EPOCHS / 60)
+    assert [row["config"] for row in rows] == [each["config"] for each in CELLS]
+    assert cell.ran == [(seed, epoch + 1) for seed in range(3) for epoch in range(EPOCHS)]
 
 
 def test_a_fit_without_a_checkpoint_is_not_cut_short(clock):
