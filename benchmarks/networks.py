@@ -72,7 +72,7 @@ def recurrent(pattern: ms.Pattern, storage: str, steps: int = STEPS, batch: int 
     rng, afferents = np.random.default_rng(2), pattern.nnz / pattern.shape[0]
     x, labels = rng.random((steps, INPUTS, batch), dtype=np.float32), rng.integers(0, CLASSES, batch)
     model = ms.RNN(INPUTS, ms.make_weights(pattern, storage), CLASSES)
-    return Network(model, ms.Adam(lr=1e-2 / afferents), x, labels, w_max=math.sqrt(3 / afferents))
+    return Network(model, ms.Adam(lr=1e-3 / afferents), x, labels, w_max=math.sqrt(3 / afferents))
 
 
 def feedforward(
