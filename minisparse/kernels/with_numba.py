@@ -14,6 +14,7 @@ from numba import njit, prange
 
 from ..backend import blas_is_limited
 from . import reference
+from .vectors import BYTES, add_dots, add_rows
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
@@ -23,6 +24,8 @@ SMALL = 1 << 15
 """Entries below which one elementwise pass is faster without a parallel region."""
 TINY = 1 << 12
 """Entries below which calling compiled code costs more than it saves."""
+STRIP, PER_VISIT, HEIGHT = 1 << 18, 32, 64
+"""Bytes of activity that a strip of columns reads, synapses that a row has there at least, rows that take turns."""
 PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
@@ -32,24 +35,35 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None)
     shape, dtype = (rows.shape[0], x.shape[1]), np.result_type(values, x)
     here = out is not None and out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
     here = here and dtype.isnative and not np.may_share_memory(out, x)
-    y = out if here else np.empty(shape, dtype)
-    _spmm(rows.indptr, rows.indices.view(np.uint32), _laid_out(values), _laid_out(x), y, here)
+    y = out if here else np.empty(shape, dtype.newbyteorder("="))
+    values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
+    starts, height = _strips(rows, x)
+    _spmm(starts, rows.indices.view(np.uint32), values, x, y, here, height)
     return y if here else reference.added(y, out)
 
 
 def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
-    out = np.zeros(rows.indices.size, np.result_type(dy, x))
-    dy, x = (_laid_out(a if a.ndim == 3 else a[None]) for a in (dy, x))
-    _sddmm(rows.indptr, rows.indices.view(np.uint32), dy, x, out)
+    out = np.zeros(rows.indices.size, np.result_type(dy, x).newbyteorder("="))
+    dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
+    starts, height = _strips(rows, x)
+    _sddmm(starts, rows.indices.view(np.uint32), dy, x, out, height)
     return out
 
 
-def _laid_out(array: np.ndarray) -> np.ndarray:
+def _strips(rows, x: np.ndarray) -> tuple[np.ndarray, int]:
+    """Cut the columns into strips whose rows of activity stay in a core's cache; return their starts, rows per task.
+
+    A strip is worth its while if a row has many synapses in it.
+    """
+    wanted = x.shape[-2] * x.shape[-1] * x.itemsize // STRIP
+    strips = max(1, min(wanted, rows.indices.size // (PER_VISIT * max(1, rows.shape[0]))))
+    return rows.starts(strips), 1 if strips == 1 else HEIGHT
+
+
+def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     """Return an array as compiled code wants it: contiguous, in the machine's own byte order."""
-    if array.flags.c_contiguous and array.dtype.isnative:
-        return array
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return np.ascontiguousarray(array, dtype=dtype or array.dtype.newbyteorder("="))
 
 
 def row_sum(rows, values: np.ndarray) -> np.ndarray:
@@ -120,68 +134,61 @@ def sgd(w, grad, *moments, lr, momentum) -> None:
     return _sgd_momentum(*flat, number(lr), number(momentum)) if moments else _sgd(*flat, number(lr))
 
 
-@njit(**_SUMS)
-def _spmm(indptr, indices, values, x, out, onto):
-    batch = x.shape[1]
-    for i in prange(out.shape[0]):
-        o = out[i]
-        if not onto:
-            o[:] = 0
-        k, end = indptr[i], indptr[i + 1]
-        while k + 8 <= end:
-            v0, v1, v2, v3 = values[k], values[k + 1], values[k + 2], values[k + 3]
-            v4, v5, v6, v7 = values[k + 4], values[k + 5], values[k + 6], values[k + 7]
-            x0, x1, x2, x3 = x[indices[k]], x[indices[k + 1]], x[indices[k + 2]], x[indices[k + 3]]
-            x4, x5, x6, x7 = x[indices[k + 4]], x[indices[k + 5]], x[indices[k + 6]], x[indices[k + 7]]
-            for b in range(batch):
-                first = (v0 * x0[b] + v1 * x1[b]) + (v2 * x2[b] + v3 * x3[b])
-                second = (v4 * x4[b] + v5 * x5[b]) + (v6 * x6[b] + v7 * x7[b])
-                o[b] += first + second
-            k += 8
-        while k + 3 <= end:
-            v0, v1, v2 = values[k], values[k + 1], values[k + 2]
-            x0, x1, x2 = x[indices[k]], x[indices[k + 1]], x[indices[k + 2]]
-            for b in range(batch):
-                o[b] += v0 * x0[b] + v1 * x1[b] + v2 * x2[b]
-            k += 3
-        while k < end:
-            v, row = values[k], x[indices[k]]
-            for b in range(batch):
-                o[b] += v * row[b]
-            k += 1
+@njit(**_OPTIONS)
+def _spmm(starts, indices, values, x, out, onto, height):
+    lanes = BYTES // x.itemsize
+    for task in prange((len(out) + height - 1) // height):
+        for strip in range(len(starts) - 1):
+            for i in range(task * height, min((task + 1) * height, len(out))):
+                o, start, end = out[i], starts[strip, i], starts[strip + 1, i]
+                if not (onto or strip):
+                    o[:] = 0
+                b, left = 0, o.size
+                while left >= 12 * lanes:
+                    if lanes == 8 and 100 <= left < 104:
+                        add_rows(o, b, 12, 4, values, indices, start, end, x)
+                        b += 100
+                    else:
+                        add_rows(o, b, 12, 0, values, indices, start, end, x)
+                        b += 12 * lanes
+                    left = o.size - b
+                if left & (8 * lanes):
+                    add_rows(o, b, 8, 0, values, indices, start, end, x)
+                    b += 8 * lanes
+                if left & (4 * lanes):
+                    add_rows(o, b, 4, 0, values, indices, start, end, x)
+                    b += 4 * lanes
+                if left & (2 * lanes):
+                    add_rows(o, b, 2, 0, values, indices, start, end, x)
+                    b += 2 * lanes
+                if left & lanes:
+                    add_rows(o, b, 1, 0, values, indices, start, end, x)
+                    b += lanes
+                if left & 4 & (lanes - 1):
+                    add_rows(o, b, 0, 4, values, indices, start, end, x)
+                    b += 4
+                if left & 2:
+                    add_rows(o, b, 0, 2, values, indices, start, end, x)
+                    b += 2
+                if left & 1:
+                    add_rows(o, b, 0, 1, values, indices, start, end, x)
 
 
 @njit(**_SUMS)
-def _sddmm(indptr, indices, dy, x, out):
-    batch = dy.shape[2]
-    for t in range(dy.shape[0]):
-        for i in prange(dy.shape[1]):
-            d = dy[t, i]
-            k, end = indptr[i], indptr[i + 1]
-            while k + 4 <= end:
-                x0, x1, x2, x3 = (
-                    x[t, indices[k]],
-                    x[t, indices[k + 1]],
-                    x[t, indices[k + 2]],
-                    x[t, indices[k + 3]],
-                )
-                s0 = s1 = s2 = s3 = out.dtype.type(0)
-                for b in range(batch):
-                    s0 += d[b] * x0[b]
-                    s1 += d[b] * x1[b]
-                    s2 += d[b] * x2[b]
-                    s3 += d[b] * x3[b]
-                out[k] += s0
-                out[k + 1] += s1
-                out[k + 2] += s2
-                out[k + 3] += s3
-                k += 4
-            while k < end:
-                row, s = x[t, indices[k]], out.dtype.type(0)
-                for b in range(batch):
-                    s += d[b] * row[b]
-                out[k] += s
-                k += 1
+def _sddmm(starts, indices, dy, x, out, height):
+    for t in range(len(dy)):
+        for task in prange((dy.shape[1] + height - 1) // height):
+            for strip in range(len(starts) - 1):
+                for i in range(task * height, min((task + 1) * height, dy.shape[1])):
+                    d, k, end = dy[t, i], starts[strip, i], starts[strip + 1, i]
+                    while k + 4 <= end:
+                        add_dots(out, k, d, indices, x[t])
+                        k += 4
+                    for last in range(np.uint64(k), np.uint64(end)):
+                        row, s = x[t, indices[last]], out.dtype.type(0)
+                        for b in range(d.size):
+                            s += d[b] * row[b]
+                        out[last] += s
 
 
 @njit(**_OPTIONS)
