@@ -48,6 +48,7 @@ _MODULES = (
         "sight",
         "plot",
         "results",
+        "again",
         "sweep",
         "testing",
         "budget",

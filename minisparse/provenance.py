@@ -53,7 +53,7 @@ def stamp(command: str, chapter: str = "", also: Iterable[str] = ()) -> dict:
 
 def renew(made_by: dict) -> dict:
     """Stamp again with what is loaded by now; if a source was edited since, what it was then stands."""
-    return made_by if is_stale({"made_by": made_by}) else stamp(made_by["command"], also=made_by["sources"])
+    return made_by if has_changed(made_by) else stamp(made_by["command"], also=made_by["sources"])
 
 
 def sources_hash(files: Iterable[str]) -> str:
@@ -113,9 +113,20 @@ def library_hash() -> str:
     return sources_hash(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "minisparse").rglob("*.py")))
 
 
+def has_changed(made_by: dict) -> bool:
+    """Whether sources have changed since they were stamped; only a row whose sources have not saves running a cell."""
+    return sources_hash(made_by["sources"]) != made_by["sources_sha256"]
+
+
 def is_stale(row: dict) -> bool:
-    """Whether the sources that made a row have changed since."""
-    return sources_hash(row["made_by"]["sources"]) != row["made_by"]["sources_sha256"]
+    """Whether the sources that made a row have changed since, and so have those that confirmed it, if any have."""
+    return has_changed(row["made_by"]) and ("confirmed" not in row or has_changed(confirmation(row)))
+
+
+def confirmation(row: dict) -> dict:
+    """Return the stamp of the sources that `again.confirm` has found to agree with a row: its own, and further ones."""
+    confirmed = row["confirmed"]
+    return {**confirmed, "sources": sorted({*row["made_by"]["sources"], *confirmed["also"]})}
 
 
 @functools.cache

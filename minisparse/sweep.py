@@ -139,7 +139,7 @@ def run(
     made_by = {**provenance.stamp(command, chapter, _home(function)), "function": identity(function)}
     work = Work(function, folder, made_by, end)
 
-    rows = {row["key"]: row for row in done if row.get("key") in wanted and not provenance.is_stale(row)}
+    rows = {row["key"]: row for row in done if row.get("key") in wanted and not provenance.has_changed(row["made_by"])}
     rows |= {name: row for name in wanted if name not in rows and (row := work.row_of(name))}
     failed: dict[str, str] = {}
     missing = [cell for name, cell in wanted.items() if name not in rows]

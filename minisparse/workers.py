@@ -74,7 +74,7 @@ class Work:
 
     def row_of(self, name: str) -> dict | None:
         """Return a cell's row if it is there, and this function of the present sources made it."""
-        rows = [row for row in results.read(self._file(name)) if not provenance.is_stale(row)]
+        rows = [row for row in results.read(self._file(name)) if not provenance.has_changed(row["made_by"])]
         return rows[0] if rows and rows[0]["made_by"].get("function") == self.made_by["function"] else None
 
     def _file(self, name: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from minisparse import provenance, results
+from minisparse import again, provenance, results
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_the_list_of_results_agrees_with_the_result_files():
 CHAPTER = """
 import sys
 from pathlib import Path
-from minisparse import provenance, results
+from minisparse import again, provenance, results
 out = Path(sys.argv[sys.argv.index("--out") + 1]) if "--out" in sys.argv else Path("out")
 row = results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED", growth={growth})
 results.append(out, [row], provenance.stamp("python chapters/tiny.py", "tiny"))
@@ -72,20 +72,20 @@ def test_a_claim_is_run_again_and_compared(tmp_path, monkeypatch):
     made_by = {"command": "python chapters/tiny.py --record", "commit": "abc", "backend": "backend: numpy"}
     made_by |= {"sources": [], "sources_sha256": provenance.sources_hash([])}
     results.write(tmp_path / "results" / "tiny.jsonl", [{**row, "made_by": made_by}])
-    assert results.verify("tiny") == results.verify("tiny:1A") == []
+    assert again.verify("tiny") == again.verify("tiny:1A") == []
     assert "| 1A | it grows | once | 2.0 | no number | REPRODUCED |" in results.results_md()
     script.write_text(CHAPTER.format(growth=3.0))
-    assert results.verify("tiny") == ["tiny, 1A: growth was 2, is 3.0"]
+    assert again.verify("tiny") == ["tiny, 1A: growth was 2, is 3.0"]
     script.write_text("raise SystemExit('no such data')")
-    assert results.verify("tiny") == ["tiny: the command failed: no such data"]
+    assert again.verify("tiny") == ["tiny: the command failed: no such data"]
     script.write_text("raise SystemExit(4)")
-    assert results.verify("tiny") == ["tiny: the command failed: it said nothing and ended with code 4"]
+    assert again.verify("tiny") == ["tiny: the command failed: it said nothing and ended with code 4"]
     script.write_text("import sys; sys.exit(repr(sys.argv[1:3]))")
     made_by["command"] = "python chapters/tiny.py --data-dir 'my data' --record"
     results.write(tmp_path / "results" / "tiny.jsonl", [{**row, "made_by": made_by}])
-    assert results.verify("tiny") == ["tiny: the command failed: ['--data-dir', 'my data']"]
+    assert again.verify("tiny") == ["tiny: the command failed: ['--data-dir', 'my data']"]
     with pytest.raises(ValueError, match="there is no claim under 'tiny:9'; the files are tiny"):
-        results.verify("tiny:9")
+        again.verify("tiny:9")
     with pytest.raises(ValueError, match="status 'FINE' is unknown"):
         results.claim("1A", "", "", "", "", "FINE")
 
