@@ -198,7 +198,7 @@ def members(network):
 # The tables and the figure
 # -------------------------
 
-decided = f"{args.replica or 'true size'} neurons, {args.dataset}, {args.seeds} seeds"
+decided = f"{f'{args.replica} neurons' if args.replica else 'true sizes'}, {args.dataset}, {args.seeds} seeds"
 claims, written = [], []
 
 

@@ -54,7 +54,8 @@ def _in_group(root: Path = Path("/sys/fs/cgroup")) -> int:
     ):
         try:
             left = int((folder / limit).read_text()) - int((folder / used).read_text())
-            return left + int(dict(map(str.split, open(folder / "memory.stat"))).get("inactive_file", 0))
+            counts = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+            return left + int(counts.get("inactive_file", 0))
         except (OSError, ValueError):
             continue
     return UNKNOWN

@@ -1,6 +1,7 @@
 """Sparse kernels for NumPy arrays, compiled by Numba and cached on disk: rows in parallel, the batch contiguous.
 
-Each synapse is one multiply-add over a row of activity, so several synapses share one pass over the output row.
+Each synapse is one multiply-add over a row of activity; the sums of an output row stay in registers meanwhile
+(`vectors`). Rows of activity that are too many for a core's cache are read strip by strip, many output rows at a time.
 Every output is summed by one thread in one order: results do not depend on the number of threads. Dense blocks are
 multiplied panel by panel, each by BLAS on one of Numba's threads.
 """
