@@ -16,6 +16,7 @@ from minisparse.kernels import Rows, reference, with_scipy
 
 NAMES = ["with_scipy"] + ["with_numba"] * (importlib.util.find_spec("numba") is not None)
 kernels = pytest.mark.parametrize("name", NAMES)
+needs_numba = pytest.mark.skipif("with_numba" not in NAMES, reason="Numba is not installed")
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -108,6 +109,52 @@ def test_every_kernel_is_its_plain_meaning(name, mask, dtype, batch):
                 )
                 close(found, expected[mask], dtype, steps * batch)
         close(tried.row_sum(rows, values), matrix.sum(axis=1, keepdims=True), dtype, n_pre)
+
+
+@needs_numba
+@dtypes
+def test_every_number_of_columns_is_right(dtype):
+    mask = staircase()
+    rows, rng, (n_post, n_pre) = rows_of(mask), np.random.default_rng(0), mask.shape
+    values = rng.standard_normal(int(mask.sum())).astype(dtype)
+    for batch in (*range(2, 34), 47, 50, *range(94, 106), 128, 199, 203, 256):
+        x, dy = (rng.standard_normal((n, batch)).astype(dtype) for n in (n_pre, n_post))
+        tried = load("with_numba")
+        close(tried.spmm(rows, values, x), reference.spmm(rows, values.astype(float), x), dtype, n_pre)
+        close(tried.sddmm(rows, dy, x), reference.sddmm(rows, dy.astype(float), x), dtype, batch)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("strips", [1, 2, 3, 7, 100])
+def test_strips_of_columns_hold_each_synapse_once(mask, strips):
+    mask = MASKS[mask]
+    rows, width = rows_of(mask), -(-mask.shape[1] // strips)
+    starts = rows.starts(strips)
+    assert starts.shape == (strips + 1, len(mask))
+    for strip in range(strips):
+        assert (np.diff(starts, axis=0)[strip] == mask[:, strip * width : (strip + 1) * width].sum(axis=1)).all()
+    np.testing.assert_array_equal(starts[0], rows.indptr[:-1])
+    np.testing.assert_array_equal(starts[-1], rows.indptr[1:])
+
+
+@needs_numba
+@masks
+@dtypes
+def test_products_are_the_same_strip_by_strip(monkeypatch, mask, dtype):
+    tried, mask = load("with_numba"), MASKS[mask]
+    rows, rng, (n_post, n_pre) = rows_of(mask), np.random.default_rng(0), mask.shape
+    values = rng.standard_normal(int(mask.sum())).astype(dtype)
+    x, dy = (rng.standard_normal((n, 10)).astype(dtype) for n in (n_pre, n_post))
+    whole = tried.spmm(rows, values, x), tried.spmm(rows, values, x, dy.copy())
+    sampled = tried.sddmm(rows, dy, x)
+    for strip, height in ((40, 1), (160, 2), (1, 64)):
+        monkeypatch.setattr(tried, "STRIP", strip)
+        monkeypatch.setattr(tried, "PER_VISIT", 1)
+        monkeypatch.setattr(tried, "HEIGHT", height)
+        again = tried.spmm(rows, values, x), tried.spmm(rows, values, x, dy.copy())
+        for one, other in zip(whole, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+        close(tried.sddmm(rows, dy, x), sampled, dtype, 10)
 
 
 @kernels
