@@ -28,7 +28,7 @@ def growth(quick: bool) -> Iterator[dict]:
     """Time and memory of a CSR step over the number of synapses, at 100 afferents per neuron."""
     sizes = (500, 1000, 2000) if quick else (1000, 2000, 4000, 8000, 16000)
     synapses = {n: AFFERENTS * n for n in sizes}
-    times = interleave({n: Call(recurrent(fixed_afferents(n, AFFERENTS), "csr").step) for n in sizes})
+    times = interleave({n: recurrent(fixed_afferents(n, AFFERENTS), "csr").side() for n in sizes})
     for n in sizes:
         rate = 6 * synapses[n] * BATCH * (STEPS - 1) / statistics.median(times[n]) / 1e9
         case = f"N = {n}, {AFFERENTS} afferents"

@@ -92,7 +92,7 @@ def gather_and_dot(rows: np.ndarray, columns: np.ndarray, dy: np.ndarray, x: np.
 def _share_of_step(n: int, p: float) -> dict:
     """Return what part of a step is spent in spmm and sddmm."""
     network, table = recurrent(random_pattern(n, p), "csr"), tables.table(np.empty(0, np.float32))
-    step, spent = Call(network.step), []
+    step, spent = network.side(), []
 
     def timed(kernel: Callable) -> Callable:
         def run(*args: object) -> np.ndarray:
@@ -211,9 +211,9 @@ def limits(quick: bool) -> Iterator[dict]:
     matrix = np.random.default_rng(0).random((size, size), np.float32)
     machine = {"product": Call(lambda: matrix @ matrix, 2), "stream": Call(read.stream, 3), "rows": Call(read.rows, 20)}
     cells = [(n, p) for n in ((300, 500) if quick else (1000, 2000, 4000)) for p in (0.1, 0.01)]
-    sparse = {cell: Call(recurrent(random_pattern(*cell), "csr").step) for cell in cells}
+    sparse = {cell: recurrent(random_pattern(*cell), "csr").side() for cell in cells}
     whole = [(n, 1) for n in ((300, 500) if quick else (500, 1000, 2000))]
-    dense = {cell: Call(recurrent(random_pattern(*cell), "dense").step) for cell in whole}
+    dense = {cell: recurrent(random_pattern(*cell), "dense").side() for cell in whole}
     times = interleave({**machine, **sparse, **dense})
     peaks = [2 * size**3 / seconds for seconds in times["product"]]
     bandwidths = [read.rows_bytes / seconds for seconds in times["rows"]]

@@ -25,7 +25,7 @@ STEPS, INPUTS, CLASSES, BATCH = 28, 28, 10, 100
 class Network:
     """A model, its optimiser and one batch; `step` trains on it and returns the loss.
 
-    Like `fit`, it holds BLAS at one thread for small products.
+    Like `fit`, a `side` holds BLAS at one thread for small products: once, however many steps it takes.
     """
 
     def __init__(self, model: Any, opt: Any, x: np.ndarray, labels: np.ndarray, w_max: float):
@@ -37,11 +37,18 @@ class Network:
 
     def train(self, x: Any, labels: Any) -> Any:
         """Take one step on a batch and return its loss."""
-        with one_blas_thread(self._small):
-            logits, cache = self.model.forward(self.params, x)
-            loss, dlogits = ms.softmax_cross_entropy(logits, labels)
-            self.opt.step(self.params, self.model.backward(dlogits, cache))
+        logits, cache = self.model.forward(self.params, x)
+        loss, dlogits = ms.softmax_cross_entropy(logits, labels)
+        self.opt.step(self.params, self.model.backward(dlogits, cache))
         return loss
+
+    def threads(self) -> contextlib.AbstractContextManager:
+        """Return the context that `fit` trains in."""
+        return one_blas_thread(self._small)
+
+    def side(self, count: int = 1) -> Call:
+        """Return its steps as a side of a comparison."""
+        return Call(self.step, count, around=self.threads)
 
     def step(self) -> float:
         """Take one step and wait until it is done: on a GPU that takes a look at what it has changed."""
@@ -109,7 +116,7 @@ def _rnn(n: int, p: float) -> Iterator[dict]:
     case, pattern = f"N = {n}, p = {p:g}", random_pattern(n, p)
     numbers = {"n": n, "p": p, "synapses": pattern.nnz}
     storages = {"dense": "dense"} if p == 1 and n >= 2000 else {"CSR": "csr", "dense": "dense"}
-    sides: dict[str, Callable] = {name: Call(recurrent(pattern, each).step) for name, each in storages.items()}
+    sides: dict[str, Callable] = {name: recurrent(pattern, each).side() for name, each in storages.items()}
     base = next(iter(sides))
     with contextlib.ExitStack() as stack:
         if reason := elsewhere("torch"):
@@ -167,9 +174,9 @@ def _mlp(units: tuple, p: float, batch: int, momentum: float, threads: list, cou
     def ours(storage: str, rule: Any = None) -> Network:
         return feedforward(patterns, storage, ms.SGD(lr=0.05, momentum=momentum), batch, rule=rule)
 
-    sides: dict[str, Callable] = {"CSR": Call(ours("csr").step, count), "dense": Call(ours("dense").step, count)}
+    sides: dict[str, Callable] = {"CSR": ours("csr").side(count), "dense": ours("dense").side(count)}
     same = list(sides)
-    sides["CSR, dendritic"] = Call(ours("csr", ms.Dendritic()).step, count)
+    sides["CSR, dendritic"] = ours("csr", ms.Dendritic()).side(count)
     with contextlib.ExitStack() as stack:
         reason = elsewhere("torch")
         for number in threads:
@@ -202,7 +209,8 @@ def _epochs(units: tuple, p: float, batch: int, samples: int = 1000) -> Iterator
 
     def epoch(network: Network) -> Callable[[], float]:
         def run() -> float:
-            return float(np.mean([network.train(*each) for each in ms.batches(x, labels, batch)]))
+            with network.threads():
+                return float(np.mean([network.train(*each) for each in ms.batches(x, labels, batch)]))
 
         return run
 
@@ -239,8 +247,8 @@ def grouped(quick: bool) -> Iterator[dict]:
         ms.groups.from_sparsity(post, pre, 8, 0.75, rng=rng, grouping="mixer", layer=k)
         for k, (pre, post) in enumerate(itertools.pairwise(units))
     ]
-    sides = {name: Call(modular(patterns, name, batch).step, count=5) for name in ("grouped", "csr")}
-    sides["full dense"] = Call(modular(layers(units, 1), "dense", batch).step, count=5)
+    sides = {name: modular(patterns, name, batch).side(5) for name in ("grouped", "csr")}
+    sides["full dense"] = modular(layers(units, 1), "dense", batch).side(5)
     case = f"{shown(units)}, 8 groups, batch {batch}"
     synapses = sum(pattern.nnz for pattern in patterns)
     yield from compare(case, sides, "grouped", ["grouped", "csr"], synapses=synapses)
@@ -262,7 +270,7 @@ def crossover(quick: bool) -> Iterator[dict]:
                 pattern = ms.group_to_group(n, n, count, 1.0, p, rng=np.random.default_rng(0))
                 for batch in (16,) if quick else (16, 256):
                     names = ("grouped", "csr", "dense")
-                    sides = {name: Call(modular([pattern], name, batch).step, count=10) for name in names}
+                    sides = {name: modular([pattern], name, batch).side(10) for name in names}
                     case = f"{n} x {n}, {count} groups, p' = {p:g}, batch {batch}"
                     yield from compare(case, sides, "grouped", n=n, groups=count, p_between=p, batch=batch)
 
@@ -270,7 +278,7 @@ def crossover(quick: bool) -> Iterator[dict]:
 def storages_side_by_side(n: int, p: float) -> Iterator[dict]:
     """Yield the recurrent step under dense storage over the same under CSR."""
     pattern = random_pattern(n, p)
-    sides = {name: Call(recurrent(pattern, each).step) for name, each in (("CSR", "csr"), ("dense", "dense"))}
+    sides = {name: recurrent(pattern, each).side() for name, each in (("CSR", "csr"), ("dense", "dense"))}
     yield from compare(f"N = {n}, p = {p:g}", sides, "CSR", n=n, p=p, synapses=pattern.nnz)
 
 

@@ -6,6 +6,7 @@ turns (A B C A B C ...), each round gives a ratio, and the median of the ratios 
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -34,18 +35,23 @@ class Call:
         Calls in a row; the median counts. Short functions are called often enough to get their threads going.
     scale : float
         For a side that does only a part of the work: what its time has to be multiplied by.
+    around : callable
+        Makes a context that is entered before the calls, and not timed.
     """
 
-    def __init__(self, function: Callable, count: int = 1, scale: float = 1.0):
-        self._function, self._count, self._scale, self.last = function, count, scale, None
+    def __init__(
+        self, function: Callable, count: int = 1, scale: float = 1.0, around: Callable = contextlib.nullcontext
+    ):
+        self._function, self._count, self._scale, self._around, self.last = function, count, scale, around, None
 
     def __call__(self) -> float:
         """Return the seconds of one call."""
         seconds = []
-        for _ in range(self._count):
-            begin = time.perf_counter()
-            self.last = self._function()
-            seconds.append(time.perf_counter() - begin)
+        with self._around():
+            for _ in range(self._count):
+                begin = time.perf_counter()
+                self.last = self._function()
+                seconds.append(time.perf_counter() - begin)
         return self._scale * statistics.median(seconds)
 
     @property

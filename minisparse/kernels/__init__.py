@@ -37,16 +37,16 @@ class Rows:
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int], put: Callable):
         self.indptr, self.indices, self.shape = put(indptr), put(indices), shape
-        self._host, self._put = (indptr, indices), put
+        self._host_indptr, self._put = indptr, put
         self._starts: dict[int, Array] = {}
 
     def starts(self, strips: int) -> Array:
         """Return where each row's synapses begin in each of so many strips of columns, (strips + 1, n_post), int64.
 
-        The last row holds where they end. Strips are as wide as each other, but for the last.
+        The last row holds where they end. Strips are as wide as each other, but for the last. On the host only.
         """
         if strips not in self._starts:
-            indptr, indices = self._host
+            indptr, indices = self._host_indptr, self.indices
             if strips == 1:
                 starts = np.stack([indptr[:-1], indptr[1:]])
             else:
@@ -54,13 +54,13 @@ class Rows:
                 places = np.repeat(np.arange(self.shape[0]) * strips, np.diff(indptr)) + indices // width
                 counts = np.bincount(places, minlength=self.shape[0] * strips).reshape(self.shape[0], strips)
                 starts = np.cumsum(np.column_stack([indptr[:-1], counts]), axis=1).T
-            self._starts[strips] = self._put(np.ascontiguousarray(starts))
+            self._starts[strips] = np.ascontiguousarray(starts)
         return self._starts[strips]
 
     @functools.cached_property
     def rows(self) -> Array:
         """Row of each synapse, int32; made when a kernel first asks for it."""
-        return self._put(np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self._host[0])))
+        return self._put(np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self._host_indptr)))
 
 
 class Members:

@@ -1,7 +1,7 @@
 """Sparse kernels for NumPy arrays, compiled by Numba and cached on disk: rows in parallel, the batch contiguous.
 
 Each synapse is one multiply-add over a row of activity; the sums of an output row stay in registers meanwhile
-(`vectors`). Rows of activity that are too many for a core's cache are read strip by strip, many output rows at a time.
+(`products`). Rows of activity that are too many for a core's cache are read strip by strip, many output rows at a time.
 Every output is summed by one thread in one order: results do not depend on the number of threads. Dense blocks are
 multiplied panel by panel, each by BLAS on one of Numba's threads.
 """
@@ -15,18 +15,16 @@ from numba import njit, prange
 
 from ..backend import blas_is_limited
 from . import reference
-from .vectors import BYTES, add_dots, add_rows
+from .products import OPTIONS, add_product, add_samples
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
-_OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
-_SUMS = {**_OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
 SMALL = 1 << 15
 """Entries below which one elementwise pass is faster without a parallel region."""
 TINY = 1 << 12
 """Entries below which calling compiled code costs more than it saves."""
 STRIP, PER_VISIT, HEIGHT = 1 << 18, 32, 64
-"""Bytes of activity that a strip of columns reads, synapses that a row has there at least, rows that take turns."""
+"""Bytes of activity that a strip of columns reads, synapses a row has there at least, rows that take turns at most."""
 PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
@@ -35,11 +33,12 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None)
     """Return W x, (n_post, batch), or add it to `out`."""
     shape, dtype = (rows.shape[0], x.shape[1]), np.result_type(values, x)
     here = out is not None and out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
-    here = here and dtype.isnative and not np.may_share_memory(out, x)
+    here = here and dtype.isnative and out.flags.writeable
+    here = here and not (np.may_share_memory(out, x) or np.may_share_memory(out, values))
     y = out if here else np.empty(shape, dtype.newbyteorder("="))
     values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
     starts, height = _strips(rows, x)
-    _spmm(starts, rows.indices.view(np.uint32), values, x, y, here, height)
+    add_product(starts, rows.indices.view(np.uint32), values, x, y, here, height)
     return y if here else reference.added(y, out)
 
 
@@ -48,18 +47,22 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     out = np.zeros(rows.indices.size, np.result_type(dy, x).newbyteorder("="))
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
     starts, height = _strips(rows, x)
-    _sddmm(starts, rows.indices.view(np.uint32), dy, x, out, height)
+    add_samples(starts, rows.indices.view(np.uint32), dy, x, out, height)
     return out
 
 
 def _strips(rows, x: np.ndarray) -> tuple[np.ndarray, int]:
     """Cut the columns into strips whose rows of activity stay in a core's cache; return their starts, rows per task.
 
-    A strip is worth its while if a row has many synapses in it.
+    A strip is worth its while if a row has many synapses in it, and if many rows read it in turn. How many strips there
+    are does not depend on the number of threads; how many rows take turns does, and sums do not depend on that.
     """
-    wanted = x.shape[-2] * x.shape[-1] * x.itemsize // STRIP
-    strips = max(1, min(wanted, rows.indices.size // (PER_VISIT * max(1, rows.shape[0]))))
-    return rows.starts(strips), 1 if strips == 1 else HEIGHT
+    n_post = rows.shape[0]
+    wanted = min(x.shape[-2] * x.shape[-1] * x.itemsize // STRIP, rows.indices.size // (PER_VISIT * max(1, n_post)))
+    if wanted < 2 or n_post < 4 * HEIGHT:
+        return rows.starts(1), 1
+    height = max(1, min(HEIGHT, n_post // (4 * numba.get_num_threads())))
+    return rows.starts(1 << wanted.bit_length() - 1), height
 
 
 def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
@@ -135,64 +138,7 @@ def sgd(w, grad, *moments, lr, momentum) -> None:
     return _sgd_momentum(*flat, number(lr), number(momentum)) if moments else _sgd(*flat, number(lr))
 
 
-@njit(**_OPTIONS)
-def _spmm(starts, indices, values, x, out, onto, height):
-    lanes = BYTES // x.itemsize
-    for task in prange((len(out) + height - 1) // height):
-        for strip in range(len(starts) - 1):
-            for i in range(task * height, min((task + 1) * height, len(out))):
-                o, start, end = out[i], starts[strip, i], starts[strip + 1, i]
-                if not (onto or strip):
-                    o[:] = 0
-                b, left = 0, o.size
-                while left >= 12 * lanes:
-                    if lanes == 8 and 100 <= left < 104:
-                        add_rows(o, b, 12, 4, values, indices, start, end, x)
-                        b += 100
-                    else:
-                        add_rows(o, b, 12, 0, values, indices, start, end, x)
-                        b += 12 * lanes
-                    left = o.size - b
-                if left & (8 * lanes):
-                    add_rows(o, b, 8, 0, values, indices, start, end, x)
-                    b += 8 * lanes
-                if left & (4 * lanes):
-                    add_rows(o, b, 4, 0, values, indices, start, end, x)
-                    b += 4 * lanes
-                if left & (2 * lanes):
-                    add_rows(o, b, 2, 0, values, indices, start, end, x)
-                    b += 2 * lanes
-                if left & lanes:
-                    add_rows(o, b, 1, 0, values, indices, start, end, x)
-                    b += lanes
-                if left & 4 & (lanes - 1):
-                    add_rows(o, b, 0, 4, values, indices, start, end, x)
-                    b += 4
-                if left & 2:
-                    add_rows(o, b, 0, 2, values, indices, start, end, x)
-                    b += 2
-                if left & 1:
-                    add_rows(o, b, 0, 1, values, indices, start, end, x)
-
-
-@njit(**_SUMS)
-def _sddmm(starts, indices, dy, x, out, height):
-    for t in range(len(dy)):
-        for task in prange((dy.shape[1] + height - 1) // height):
-            for strip in range(len(starts) - 1):
-                for i in range(task * height, min((task + 1) * height, dy.shape[1])):
-                    d, k, end = dy[t, i], starts[strip, i], starts[strip + 1, i]
-                    while k + 4 <= end:
-                        add_dots(out, k, d, indices, x[t])
-                        k += 4
-                    for last in range(np.uint64(k), np.uint64(end)):
-                        row, s = x[t, indices[last]], out.dtype.type(0)
-                        for b in range(d.size):
-                            s += d[b] * row[b]
-                        out[last] += s
-
-
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _row_sum(indptr, values, out):
     for i in prange(out.shape[0]):
         s = values.dtype.type(0)
@@ -201,7 +147,7 @@ def _row_sum(indptr, values, out):
         out[i, 0] = s
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _affine(W, b, x, out):
     for t in prange(len(x)):
         np.dot(W, x[t], out[t])
@@ -209,7 +155,7 @@ def _affine(W, b, x, out):
             out[t, i] += b[i, 0]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _sum_outer(dy, x, out):
     for task in prange((len(out) + PANEL - 1) // PANEL):
         rows = slice(task * PANEL, (task + 1) * PANEL)
@@ -217,7 +163,7 @@ def _sum_outer(dy, x, out):
             out[rows] += np.dot(dy[t, rows], x[t].T)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
     panels = (values.shape[1] + PANEL - 1) // PANEL
     for task in prange(values.shape[0] * panels):
@@ -233,7 +179,7 @@ def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
                     o[b] += y[r, b]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
     panels = (out.shape[1] + PANEL - 1) // PANEL
     for task in prange(out.shape[0] * panels):
@@ -263,17 +209,17 @@ def _adam_loop(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, cor
         w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
 
 
-_adam = njit(**_OPTIONS)(_adam_loop)
-_adam_small = njit(**{**_OPTIONS, "parallel": False})(_adam_loop)
+_adam = njit(**OPTIONS)(_adam_loop)
+_adam_small = njit(**{**OPTIONS, "parallel": False})(_adam_loop)
 
 
-@njit(**{**_OPTIONS, "parallel": False})
+@njit(**{**OPTIONS, "parallel": False})
 def _sgd(w, grad, lr):
     for i in range(w.size):
         w[i] -= lr * grad[i]
 
 
-@njit(**{**_OPTIONS, "parallel": False})
+@njit(**{**OPTIONS, "parallel": False})
 def _sgd_momentum(w, grad, m, lr, momentum):
     for i in range(w.size):
         m[i] = momentum * m[i] + grad[i]

@@ -1,21 +1,26 @@
-"""Two inner loops in vector instructions, for compiled code: what Numba's own loops leave undone.
+"""The two sparse products in compiled code: loops over rows, and their inner loops in vector instructions.
 
-Both run along the batch. Numba's compiler would keep a row's sums in memory and add to them there, or add up eight
-partial sums only to throw most of them away; here the sums stay in registers. A vector is 32 bytes, eight numbers in
-float32; LLVM cuts it to what a processor has.
+The inner loops run along the batch. Numba's compiler would keep a row's sums in memory and add to them there, or add up
+eight partial sums only to throw most of them away; here the sums stay in registers. A vector is 32 bytes, eight numbers
+in float32; LLVM cuts it to what a processor has. All of it stands in one file, because that is what Numba looks at to
+tell whether the code that it has cached on disk is up to date.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 BYTES = 32
 """Of a vector."""
+OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
+SUMS = {**OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
+"""How loops are compiled; never with all of fastmath: then isnan would lie."""
 _I32 = ir.IntType(32)
 _FUSED = ("contract",)
 
@@ -153,3 +158,62 @@ def _picked(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
 def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a b + c, in one instruction where there is one."""
     return builder.fadd(c, builder.fmul(a, b, flags=_FUSED), flags=_FUSED)
+
+
+@njit(**OPTIONS)
+def add_product(starts, indices, values, x, out, onto, height):
+    """Write W x to out, or add it; a task is so many rows, which go through each strip of columns in turn."""
+    lanes = BYTES // x.itemsize
+    for task in prange((len(out) + height - 1) // height):
+        for strip in range(len(starts) - 1):
+            for i in range(task * height, min((task + 1) * height, len(out))):
+                o, start, end = out[i], starts[strip, i], starts[strip + 1, i]
+                if not (onto or strip):
+                    o[:] = 0
+                b, left = 0, o.size
+                while left >= 12 * lanes:
+                    if lanes == 8 and 100 <= left < 104:
+                        add_rows(o, b, 12, 4, values, indices, start, end, x)
+                        b += 100
+                    else:
+                        add_rows(o, b, 12, 0, values, indices, start, end, x)
+                        b += 12 * lanes
+                    left = o.size - b
+                if left & (8 * lanes):
+                    add_rows(o, b, 8, 0, values, indices, start, end, x)
+                    b += 8 * lanes
+                if left & (4 * lanes):
+                    add_rows(o, b, 4, 0, values, indices, start, end, x)
+                    b += 4 * lanes
+                if left & (2 * lanes):
+                    add_rows(o, b, 2, 0, values, indices, start, end, x)
+                    b += 2 * lanes
+                if left & lanes:
+                    add_rows(o, b, 1, 0, values, indices, start, end, x)
+                    b += lanes
+                if left & 4 & (lanes - 1):
+                    add_rows(o, b, 0, 4, values, indices, start, end, x)
+                    b += 4
+                if left & 2:
+                    add_rows(o, b, 0, 2, values, indices, start, end, x)
+                    b += 2
+                if left & 1:
+                    add_rows(o, b, 0, 1, values, indices, start, end, x)
+
+
+@njit(**SUMS)
+def add_samples(starts, indices, dy, x, out, height):
+    """Add the entries of dy xᵀ to out, time step by time step."""
+    for t in range(len(dy)):
+        for task in prange((dy.shape[1] + height - 1) // height):
+            for strip in range(len(starts) - 1):
+                for i in range(task * height, min((task + 1) * height, dy.shape[1])):
+                    d, k, end = dy[t, i], starts[strip, i], starts[strip + 1, i]
+                    while k + 4 <= end:
+                        add_dots(out, k, d, indices, x[t])
+                        k += 4
+                    for last in range(np.uint64(k), np.uint64(end)):
+                        row, s = x[t, indices[last]], out.dtype.type(0)
+                        for b in range(d.size):
+                            s += d[b] * row[b]
+                        out[last] += s
