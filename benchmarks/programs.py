@@ -55,7 +55,7 @@ def startup(quick: bool) -> Iterator[dict]:
             program.write_text(ONE_LINE)
             sides["one line, compiled"] = Call(lambda: python(str(program)))
         sides["first step, compiled"] = Call(lambda: python("-c", FIRST_STEP))
-        yield from compare("a new process", sides, base, same=())
+        yield from compare("a new process", sides, base, same=(), rounds=1 if quick else None)
         if not quick:
             yield row("a new process", "first step, compiling", [Call(cold)()], "s")
 

@@ -81,10 +81,10 @@ def fingerprint(array: np.ndarray) -> float:
     return float(np.sum(array * places(array.shape), dtype=float)) if np.ndim(array) else float(array)
 
 
-def interleave(sides: dict[Hashable, Callable]) -> dict[Hashable, list[float]]:
-    """Return each side's seconds, round by round; one round more comes first and is not counted."""
+def interleave(sides: dict[Hashable, Callable], rounds: int | None = None) -> dict[Hashable, list[float]]:
+    """Return each side's seconds, round by round (`ROUNDS`); one round more comes first and is not counted."""
     times: dict[Hashable, list[float]] = {name: [] for name in sides}
-    for turn in range(ROUNDS + 1):
+    for turn in range((rounds or ROUNDS) + 1):
         for name, side in sides.items():
             time.sleep(PAUSE if turn else 0)
             seconds = side()
@@ -131,7 +131,12 @@ def not_run(case: str, quantity: str, reason: str, status: str = "NOT RUN") -> d
 
 
 def compare(
-    case: str, sides: dict[str, Callable], base: str, same: Iterable[str] | None = None, **numbers: Any
+    case: str,
+    sides: dict[str, Callable],
+    base: str,
+    same: Iterable[str] | None = None,
+    rounds: int | None = None,
+    **numbers: Any,
 ) -> Iterator[dict]:
     """Run sides in turn and yield each one's time over that of `base`; above 1, `base` is faster.
 
@@ -146,10 +151,12 @@ def compare(
         The sides that compute the same, all if omitted: their results must agree. The fingerprint of an array tells
         whether all entries do. A loss does not tell as much: one that agrees after many steps of training makes it
         likely that both did the same work, in one number.
+    rounds : int, optional
+        `ROUNDS` if omitted.
     **numbers
         Go into each row.
     """
-    times = interleave(sides)
+    times = interleave(sides, rounds)
     results = {name: sides[name].result for name in (sides if same is None else same)}
     for name in sides:
         if name == base:
