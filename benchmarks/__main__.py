@@ -86,6 +86,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that all of it works")
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="file for the numbers, plots beside it (default: in --out)")
+    parser.add_argument("--record", action="store_true", help="keep the run in benchmarks/results and RESULTS.md")
     default = os.environ.get("BACKEND", "numpy")
     choices = f"{{{','.join(CHOICES)}}}"
     parser.add_argument("--backend", default=default, metavar=choices, help="where arrays live (default: %(default)s)")
@@ -109,10 +110,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return run(names, args.quick, args.backend, file, stamp)
+    return run(names, args.quick, args.backend, file, stamp, args.record)
 
 
-def run(names: Sequence[str], quick: bool, backend: str, file: Path, stamp: dict) -> int:
+def run(names: Sequence[str], quick: bool, backend: str, file: Path, stamp: dict, record: bool = False) -> int:
     """Run parts, print their rows, and draw; returns 1 if a part failed, results disagree, or nothing ran.
 
     The file is written anew after each part: whatever happens loses no more than the one at work.
@@ -137,6 +138,10 @@ def run(names: Sequence[str], quick: bool, backend: str, file: Path, stamp: dict
     keep()
     drawn = report.draw(file.parent, rows)
     print(f"{time.perf_counter() - begin:.0f} s; wrote {', '.join(map(str, [file, *drawn]))}")
+    if record and not code:
+        print(
+            f"recorded in {', '.join(str(path.relative_to(report.HERE.parent)) for path in report.record(file, drawn))}"
+        )
     wrong = [row for row in rows if row["status"] in ("FAILED", "DISAGREE")]
     for row in wrong:
         print(f"{row['status']}: {row['part']}, {row['case']}, {row['quantity']}: {row['remark']}", file=sys.stderr)

@@ -358,6 +358,44 @@ def test_three_plots_are_drawn_and_say_what_they_show(tmp_path):
     assert report.draw(tmp_path, [{"part": "rnn", **timing.not_run("", "", "no")}]) == []
 
 
+def test_the_recorded_page_is_what_its_numbers_say():
+    if not report.RECORDED.is_file():
+        pytest.skip("no run is recorded")
+    plots = [name for name in ("time.png", "memory.png", "limit.png") if (report.RECORDED.parent / name).is_file()]
+    assert report.PAGE.read_text(encoding="utf-8") == report.page(report.read(report.RECORDED), plots)
+
+
+def test_a_page_shows_numbers_what_did_not_run_and_whether_it_is_stale(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RECORDED", tmp_path / "results" / "benchmarks.json")
+    monkeypatch.setattr(report, "PAGE", tmp_path / "RESULTS.md")
+    (tmp_path / "results").mkdir()
+    rows = [
+        {"part": "rnn", **timing.row("N = 5", "PyTorch / CSR", [1.0, 2.0, 4.0], remark="4 ms and 2 ms")},
+        {"part": "rnn", **timing.not_run("N = 6", "PyTorch / CSR", "torch is missing")},
+    ]
+    made = {
+        "command": "python -m benchmarks --record",
+        "commit": "abc",
+        "processor": "P",
+        "backend": "backend: numpy 2",
+    }
+    made |= {"python": "3.11", "versions": {"numpy": "2"}, "sources": [], "sources_sha256": "another"}
+    report.write(tmp_path / "run.json", made, rows)
+    report.record(tmp_path / "run.json", [])
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "| N = 5 | PyTorch / CSR | 2 | 1.5 to 3 | 3 | 4 ms and 2 ms |" in text
+    assert "| N = 6 | PyTorch / CSR | NOT RUN |  |  | torch is missing |" in text
+    assert "commit abc, on P" in text
+    assert "STALE" in text
+
+
+def test_the_processor_is_named_as_far_as_the_system_says(tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("model name\t: Some CPU\ncpu family\t: 25\nmodel\t: 1\nflags\t: fpu avx2\nmodel name\t: Some CPU\n")
+    assert report.processor(file) == "Some CPU, family 25, model 1, AVX2"
+    assert report.processor(tmp_path / "missing") == ""
+
+
 def test_more_lines_than_styles_are_all_drawn():
     figure, text = report._lines({f"line {k}": {10: 1.0, 20: k} for k in range(9)}, "y", "title", log=False)
     assert len(figure.axes[0].lines) == 9
