@@ -381,7 +381,7 @@ for panel in () if args.smoke else shown:
         found = {f"sparse - dense at N = {n}": gap(nets, n) for n in args.sizes}
         sds = [statistics.stdev(accuracy(nets[n, DENSE]) or [0, 0]) if args.seeds > 1 else 0 for n in args.sizes]
         ahead = [statistics.mean(values or [math.nan]) > sd for values, sd in zip(found.values(), sds, strict=True)]
-        judged = not any(ahead) if LARGE >= 10_000 else None  # below, it is nowhere ahead with ReLU either
+        judged = False if any(ahead) else True if LARGE >= 10_000 else None  # small: nowhere ahead with ReLU either
         verdict(panel, "tanh: sparse is nowhere ahead by more than an SD", found, judged)
     if panel == "4A":
         few = args.few[0]

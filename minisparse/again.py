@@ -53,7 +53,7 @@ def verify(name: str, tolerance: float = TOLERANCE) -> list[str]:
     return [f"{name}: {failed}"] if failed else _claims_differ(stem, kept, again, tolerance)
 
 
-def confirm(stem: str, cells: int = 2) -> list[str]:
+def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
     """Run a few cells of a stale result file again; if all agrees, mark its rows as confirmed by the present sources.
 
     The recorded command runs in a folder of its own, in which every other cell counts as done, so that it makes its
@@ -71,6 +71,8 @@ def confirm(stem: str, cells: int = 2) -> list[str]:
         A file in ``chapters/results/`` without its ending.
     cells : int
         How many are run; see `sample`.
+    claims_anew : bool
+        After a change of how a chapter judges its rows: claims are not compared, but taken as they are made now.
 
     Returns
     -------
@@ -104,7 +106,8 @@ def confirm(stem: str, cells: int = 2) -> list[str]:
         if row.get("key") in chosen
         for sentence in _cell_differs(f"{stem}, cell {row['key']}", chosen[row["key"]], row)
     ]
-    differ += _claims_differ(stem, [row for row in rows if row["part"] == "claim"], again, TOLERANCE)
+    if not claims_anew:
+        differ += _claims_differ(stem, [row for row in rows if row["part"] == "claim"], again, TOLERANCE)
     new = [row for row in again if row.get("key") in chosen or row["part"] == "claim"]
     loaded = {source for row in new for source in row["made_by"]["sources"]}
     unseen = {source for row in rows for source in row["made_by"]["sources"]} - loaded
@@ -114,6 +117,11 @@ def confirm(stem: str, cells: int = 2) -> list[str]:
     if any(provenance.has_changed(row["made_by"]) for row in new) or file.read_bytes() != recorded:
         differ.append(f"{stem}: the sources or the file were edited during the run; confirm it again")
     if not differ:
+        command = rows[0]["made_by"]["command"]
+        if claims_anew:
+            judged = [row for row in again if row["part"] == "claim"]
+            rows = [row for row in rows if row["part"] != "claim"]
+            rows += [{**row, "made_by": {**row["made_by"], "command": command}} for row in judged]
         results.write(file, [_confirmed(row, new[-1]["made_by"]["commit"], loaded, [*chosen], len(of)) for row in rows])
     return differ
 
@@ -176,7 +184,7 @@ def sample(rows: Iterable[dict], count: int) -> list[dict]:
     return chosen
 
 
-def report(verified: Iterable[str], confirmed: Iterable[str], cells: int = 2) -> int:
+def report(verified: Iterable[str], confirmed: Iterable[str], cells: int = 2, claims_anew: bool = False) -> int:
     """Verify or confirm result files, print what differs, and return the exit code."""
     code = 0
     for name in verified:
@@ -188,7 +196,7 @@ def report(verified: Iterable[str], confirmed: Iterable[str], cells: int = 2) ->
         if not rows:
             print(f"{stem} is not stale, there is nothing to confirm", flush=True)
             continue
-        differ = confirm(stem, cells)
+        differ = confirm(stem, cells, claims_anew)
         ran = f"{len(sample(rows, cells))} of {sum('key' in row for row in rows)} cells"
         agree = f"{stem}: {ran} run again agree; put it into RESULTS.md with python -m minisparse.results --write"
         print("\n".join(differ) or agree, flush=True)

@@ -320,12 +320,13 @@ def main(argv: list[str] | None = None) -> int:
     what = "run a few cells of a stale result file again; if they agree, mark its rows as confirmed"
     parser.add_argument("--confirm", metavar="FILE", nargs="+", help=what)
     parser.add_argument("--cells", metavar="N", type=int, default=2, help="cells that --confirm runs (default: 2)")
+    parser.add_argument("--claims-anew", action="store_true", help="--confirm compares no claims, but makes them anew")
     args = parser.parse_args(argv)
     if args.verify or args.confirm:
         from . import again
 
         try:
-            return again.report(args.verify or (), args.confirm or (), args.cells)
+            return again.report(args.verify or (), args.confirm or (), args.cells, args.claims_anew)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -237,3 +237,17 @@ def test_a_heading_names_the_file_and_the_paper_of_its_chapter(tiny):
     for stem in ("checks", "sparse_rnn-2C-mnist-500"):
         (tiny / "results" / f"{stem}.jsonl").unlink()
     assert {"## checks", "## tiny", "## sparse_rnn-2C-mnist-500 (Fruengel & Oberlaender 2025)"} <= set(listed)
+
+
+def test_claims_are_made_anew_if_asked_for_and_the_cells_stay_as_recorded(tiny):
+    before = results.read(results.RESULTS / "tiny.jsonl")
+    edit(tiny, '"REPRODUCED"', '"NOT REPRODUCED"')
+    assert again.confirm("tiny") == ["tiny, 1A: REPRODUCED became NOT REPRODUCED"]
+    assert again.confirm("tiny", claims_anew=True) == []
+    after = results.read(results.RESULTS / "tiny.jsonl")
+    assert not any(map(provenance.is_stale, after))
+    cells, claims = ([row for row in after if (row["part"] == "claim") == wanted] for wanted in (False, True))
+    assert [{k: v for k, v in row.items() if k != "confirmed"} for row in cells] == before[:-1]
+    assert [(row["status"], row["made_by"]["command"]) for row in claims] == [
+        ("NOT REPRODUCED", before[-1]["made_by"]["command"])
+    ]
