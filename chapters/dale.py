@@ -310,9 +310,6 @@ def run_cell(config, checkpoint):
     net = build(config)
     model, params = net.model, net.params
     weights, opt = model.weights["W_rec"], (ClippedAdam if config["adam"] == "clipped" else ms.Adam)(lr=1e-3)
-    signs = np.ones((config["nodes"], 1)) if net.strengths is None else net.strengths
-    w = model.weight(params)
-    gains = ms.forward_gain(weights, w), ms.backward_gain(weights, w, signs)
     n, p, f, k = (config[name] for name in ("nodes", "density", "inhibitory", "inhibition_gain"))
     if config["adam"] == "implanted":
         implant_dense_memory(opt, weights, config)
@@ -320,6 +317,9 @@ def run_cell(config, checkpoint):
     if config["adam"] == "sparse start":
         kept = ms.bernoulli(n, n, 0.1, recipes.streams(config["seed"], 5)[4]).mask()
         params["W_rec"] = weights.pack(weights.unpack(params["W_rec"]) * ms.asarray(kept))
+    signs = np.ones((config["nodes"], 1)) if net.strengths is None else net.strengths
+    w = model.weight(params)
+    gains = ms.forward_gain(weights, w), ms.backward_gain(weights, w, signs)
     start, gradients = ms.to_numpy(weights.values(params["W_rec"])).copy(), Gradients()
 
     history = ms.fit(

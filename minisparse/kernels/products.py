@@ -204,8 +204,8 @@ def add_product(starts, indices, values, x, out, onto, height):
 @njit(**SUMS)
 def add_samples(starts, indices, dy, x, out, height):
     """Add the entries of dy xᵀ to out, time step by time step."""
-    for t in range(len(dy)):
-        for task in prange((dy.shape[1] + height - 1) // height):
+    for task in prange((dy.shape[1] + height - 1) // height):
+        for t in range(len(dy)):
             for strip in range(len(starts) - 1):
                 for i in range(task * height, min((task + 1) * height, dy.shape[1])):
                     d, k, end = dy[t, i], starts[strip, i], starts[strip + 1, i]

@@ -23,6 +23,9 @@ SMALL = 1 << 15
 """Entries below which one elementwise pass is faster without a parallel region."""
 TINY = 1 << 12
 """Entries below which calling compiled code costs more than it saves."""
+PARALLEL = 1 << 20
+"""Multiply-adds below which a product stays on one thread. On an idle machine a second one would still save a little; on
+a busy one, every parallel region waits until the other thread has its turn, for milliseconds."""
 STRIP, PER_VISIT, HEIGHT = 1 << 18, 32, 64
 """Bytes of activity that a strip of columns reads, synapses a row has there at least, rows that take turns at most."""
 PANEL = 128
@@ -38,7 +41,7 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None)
     y = out if here else np.empty(shape, dtype.newbyteorder("="))
     values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
     starts, height = _strips(rows, x)
-    add_product(starts, rows.indices.view(np.uint32), values, x, y, here, height)
+    _run(add_product, values.size * x.shape[1], starts, rows.indices.view(np.uint32), values, x, y, here, height)
     return y if here else reference.added(y, out)
 
 
@@ -47,7 +50,9 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     out = np.zeros(rows.indices.size, np.result_type(dy, x).newbyteorder("="))
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
     starts, height = _strips(rows, x)
-    add_samples(starts, rows.indices.view(np.uint32), dy, x, out, height)
+    if len(starts) == 2:  # a thread takes all its rows through one time step after another
+        height = max(1, -(-rows.shape[0] // numba.get_num_threads()))
+    _run(add_samples, out.size * x.shape[0] * x.shape[2], starts, rows.indices.view(np.uint32), dy, x, out, height)
     return out
 
 
@@ -63,6 +68,19 @@ def _strips(rows, x: np.ndarray) -> tuple[np.ndarray, int]:
         return rows.starts(1), 1
     height = max(1, min(HEIGHT, n_post // (4 * numba.get_num_threads())))
     return rows.starts(1 << wanted.bit_length() - 1), height
+
+
+def _run(kernel, work: int, *arguments) -> None:
+    """Run a kernel of so many multiply-adds (those of BLAS count a quarter): small ones on one thread."""
+    threads = numba.get_num_threads()
+    if work >= PARALLEL or threads == 1:
+        kernel(*arguments)
+        return
+    numba.set_num_threads(1)
+    try:
+        kernel(*arguments)
+    finally:
+        numba.set_num_threads(threads)
 
 
 def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
@@ -82,7 +100,7 @@ def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> np.n
     fits = out.shape == (len(x), len(W), x.shape[2]) and b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
     if not (fits and blas_is_limited() and _compilable(W, b, x, out)):
         return reference.affine(W, b, x, out)
-    _affine(W, b, x, out)
+    _run(_affine, W.size * x.shape[0] * x.shape[2] // 4, W, b, x, out)
     return out
 
 
@@ -92,7 +110,7 @@ def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     if not (fits and blas_is_limited() and _compilable(dy, x)):
         return reference.sum_outer(dy, x)
     out = np.zeros((dy.shape[1], x.shape[1]), dy.dtype)
-    _sum_outer(dy, x, out)
+    _run(_sum_outer, out.size * x.shape[0] * x.shape[2] // 4, dy, x, out)
     return out
 
 
