@@ -274,9 +274,9 @@ def results_md() -> str:
         "is such a file, with the paper that it sets its claims beside. `python -m minisparse.results --verify FILE`",
         "(or `FILE:FIGURE`) runs its command again and compares; with `--confirm FILE` only a few cells run again.",
         "",
-        "A claim is REPRODUCED if a gate holds, which its chapter states where it judges, and NOT REPRODUCED if it does",
-        "not; AT REDUCED SIZE is a setting smaller than the paper's; REPORTED is a number without a gate. ± is the",
-        "standard deviation over the seeds.",
+        "A claim is REPRODUCED if its gate holds, which its chapter states where it judges, else NOT REPRODUCED; AT",
+        "REDUCED SIZE: in a setting smaller than the paper's; REPORTED: a number without a gate. ± is the standard",
+        "deviation over the seeds.",
         "",
     ]
     recorded: list[dict] = []
@@ -307,8 +307,8 @@ def results_md() -> str:
         lines += [
             "## Not run yet",
             "",
-            "What the papers show beyond the tables above, each with its command; BACKEND=cupy needs a GPU. A command that",
-            "its budget has stopped goes on when it is given again; what it records takes the place of the row here.",
+            "What the papers show beyond the tables above, each with its command; BACKEND=cupy needs a GPU. One that",
+            "its budget has stopped goes on when it is given again; what it records takes the place of its row here.",
             "",
             *targets.table(wanted),
             "",

@@ -24,8 +24,8 @@ SMALL = 1 << 15
 TINY = 1 << 12
 """Entries below which calling compiled code costs more than it saves."""
 PARALLEL = 1 << 20
-"""Multiply-adds below which a product stays on one thread. On an idle machine a second one would still save a little; on
-a busy one, every parallel region waits until the other thread has its turn, for milliseconds."""
+"""Multiply-adds below which a product stays on one thread. On an idle machine a second one would still save a little;
+on a busy one, every parallel region waits until the other thread has its turn, for milliseconds."""
 STRIP, PER_VISIT, HEIGHT = 1 << 18, 32, 64
 """Bytes of activity that a strip of columns reads, synapses a row has there at least, rows that take turns at most."""
 PANEL = 128
