@@ -213,6 +213,8 @@ def _run(command: str, out: str, *flags: str) -> str:
     if not done.returncode:
         return ""
     said = done.stderr.strip().splitlines() or [f"it said nothing and ended with code {done.returncode}"]
+    if "add --yes" in said[-1] and "--yes" not in flags:  # it asks because of cells that need not run
+        return _run(command, out, *flags, "--yes")
     return f"the command failed: {said[-1]}"
 
 
