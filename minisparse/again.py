@@ -89,11 +89,12 @@ def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
     if not rows:
         return []
     recorded = file.read_bytes()
+    command = next((row for row in rows if row["part"] == "claim"), rows[0])["made_by"]["command"]
     chosen = {row["key"]: row for row in sample(rows, cells)}
     with tempfile.TemporaryDirectory() as out:
         others = [_as_present(row) for row in rows if "key" in row and row["key"] not in chosen]
         results.write(Path(out) / "rows.jsonl", others)
-        failed = _run(rows[0]["made_by"]["command"], out, "--resume")
+        failed = _run(command, out, "--resume")
         again = results.read(Path(out) / "rows.jsonl")
     if failed:
         return [f"{stem}: {failed}"]
@@ -117,7 +118,6 @@ def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
     if any(provenance.has_changed(row["made_by"]) for row in new) or file.read_bytes() != recorded:
         differ.append(f"{stem}: the sources or the file were edited during the run; confirm it again")
     if not differ:
-        command = rows[0]["made_by"]["command"]
         if claims_anew:
             judged = [row for row in again if row["part"] == "claim"]
             rows = [row for row in rows if row["part"] != "claim"]
