@@ -40,7 +40,8 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None)
     here = here and not (np.may_share_memory(out, x) or np.may_share_memory(out, values))
     y = out if here else np.empty(shape, dtype.newbyteorder("="))
     values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
-    starts, height = _strips(rows, x)
+    starts = _strips(rows, x)
+    height = 1 if len(starts) == 2 else max(1, min(HEIGHT, len(y) // (4 * numba.get_num_threads())))
     _run(add_product, values.size * x.shape[1], starts, rows.indices.view(np.uint32), values, x, y, here, height)
     return y if here else reference.added(y, out)
 
@@ -49,25 +50,21 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
     out = np.zeros(rows.indices.size, np.result_type(dy, x).newbyteorder("="))
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
-    starts, height = _strips(rows, x)
-    if len(starts) == 2:  # a thread takes all its rows through one time step after another
-        height = max(1, -(-rows.shape[0] // numba.get_num_threads()))
+    starts = _strips(rows, x)
+    height = max(1, -(-rows.shape[0] // numba.get_num_threads()))  # each thread takes its rows through all time steps
     _run(add_samples, out.size * x.shape[0] * x.shape[2], starts, rows.indices.view(np.uint32), dy, x, out, height)
     return out
 
 
-def _strips(rows, x: np.ndarray) -> tuple[np.ndarray, int]:
-    """Cut the columns into strips whose rows of activity stay in a core's cache; return their starts, rows per task.
+def _strips(rows, x: np.ndarray) -> np.ndarray:
+    """Cut the columns into strips whose rows of activity stay in a core's cache; return where each row's begin.
 
-    A strip is worth its while if a row has many synapses in it, and if many rows read it in turn. How many strips there
-    are does not depend on the number of threads; how many rows take turns does, and sums do not depend on that.
+    A strip is worth its while if a row has many synapses in it, and if many rows read it in turn. How many there are
+    does not depend on the number of threads. (How many rows take turns does, and sums do not depend on that.)
     """
     n_post = rows.shape[0]
     wanted = min(x.shape[-2] * x.shape[-1] * x.itemsize // STRIP, rows.indices.size // (PER_VISIT * max(1, n_post)))
-    if wanted < 2 or n_post < 4 * HEIGHT:
-        return rows.starts(1), 1
-    height = max(1, min(HEIGHT, n_post // (4 * numba.get_num_threads())))
-    return rows.starts(1 << wanted.bit_length() - 1), height
+    return rows.starts(1 << wanted.bit_length() - 1 if wanted > 1 and n_post >= 4 * HEIGHT else 1)
 
 
 def _run(kernel, work: int, *arguments) -> None:
