@@ -98,8 +98,23 @@ def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
         again = results.read(Path(out) / "rows.jsonl")
     if failed:
         return [f"{stem}: {failed}"]
-    of = {row["key"] for row in rows if "key" in row}
-    if {row["key"] for row in again if "key" in row} != of:
+    differ = _differences(stem, rows, chosen, again, claims_anew)
+    if differ or file.read_bytes() != recorded:
+        return differ or [f"{stem}: the file was edited during the run; confirm it again"]
+    new = [row for row in again if row.get("key") in chosen or row["part"] == "claim"]
+    if claims_anew:
+        judged = [row for row in again if row["part"] == "claim"]
+        rows = [row for row in rows if row["part"] != "claim"]
+        rows += [{**row, "made_by": {**row["made_by"], "command": command}} for row in judged]
+    of = sum("key" in row for row in rows)
+    commit, loaded = new[-1]["made_by"]["commit"], _loaded(new)
+    results.write(file, [_confirmed(row, commit, loaded, [*chosen], of) for row in rows])
+    return []
+
+
+def _differences(stem: str, rows: list[dict], chosen: dict, again: list[dict], claims_anew: bool) -> list[str]:
+    """Say where the rows of a run of chosen cells differ from those recorded, or why they do not confirm them."""
+    if {row["key"] for row in again if "key" in row} != {row["key"] for row in rows if "key" in row}:
         return [f"{stem}: its command has other cells by now; record it again"]
     differ = [
         sentence
@@ -110,20 +125,18 @@ def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
     if not claims_anew:
         differ += _claims_differ(stem, [row for row in rows if row["part"] == "claim"], again, TOLERANCE)
     new = [row for row in again if row.get("key") in chosen or row["part"] == "claim"]
-    loaded = {source for row in new for source in row["made_by"]["sources"]}
-    unseen = {source for row in rows for source in row["made_by"]["sources"]} - loaded
+    unseen = _loaded(rows) - _loaded(new)
     unseen = sorted(source for source in unseen if (provenance.ROOT / source).is_file())
     if unseen:
         differ.append(f"{stem}: the cells that ran say nothing about {', '.join(unseen)}; try more with --cells")
-    if any(provenance.has_changed(row["made_by"]) for row in new) or file.read_bytes() != recorded:
-        differ.append(f"{stem}: the sources or the file were edited during the run; confirm it again")
-    if not differ:
-        if claims_anew:
-            judged = [row for row in again if row["part"] == "claim"]
-            rows = [row for row in rows if row["part"] != "claim"]
-            rows += [{**row, "made_by": {**row["made_by"], "command": command}} for row in judged]
-        results.write(file, [_confirmed(row, new[-1]["made_by"]["commit"], loaded, [*chosen], len(of)) for row in rows])
+    if any(provenance.has_changed(row["made_by"]) for row in new):
+        differ.append(f"{stem}: the sources were edited during the run; confirm it again")
     return differ
+
+
+def _loaded(rows: Iterable[dict]) -> set[str]:
+    """Return the sources that made some rows."""
+    return {source for row in rows for source in row["made_by"]["sources"]}
 
 
 def stale_rows(stem: str) -> list[dict]:
