@@ -369,7 +369,6 @@ def test_the_recorded_page_is_what_its_numbers_say():
 def test_a_page_shows_numbers_what_did_not_run_and_whether_it_is_stale(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "RECORDED", tmp_path / "results" / "benchmarks.json")
     monkeypatch.setattr(report, "PAGE", tmp_path / "RESULTS.md")
-    (tmp_path / "results").mkdir()
     rows = [
         {"part": "rnn", **timing.row("N = 5", "PyTorch / CSR", [1.0, 2.0, 4.0], remark="4 ms and 2 ms")},
         {"part": "rnn", **timing.not_run("N = 6", "PyTorch / CSR", "torch is missing")},
