@@ -124,39 +124,6 @@ def test_every_number_of_columns_is_right(dtype):
         close(tried.sddmm(rows, dy, x), reference.sddmm(rows, dy.astype(float), x), dtype, batch)
 
 
-@pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("strips", [1, 2, 3, 7, 100])
-def test_strips_of_columns_hold_each_synapse_once(mask, strips):
-    mask = MASKS[mask]
-    rows, width = rows_of(mask), -(-mask.shape[1] // strips)
-    starts = rows.starts(strips)
-    assert starts.shape == (strips + 1, len(mask))
-    for strip in range(strips):
-        assert (np.diff(starts, axis=0)[strip] == mask[:, strip * width : (strip + 1) * width].sum(axis=1)).all()
-    np.testing.assert_array_equal(starts[0], rows.indptr[:-1])
-    np.testing.assert_array_equal(starts[-1], rows.indptr[1:])
-
-
-@needs_numba
-@masks
-@dtypes
-def test_products_are_the_same_strip_by_strip(monkeypatch, mask, dtype):
-    tried, mask = load("with_numba"), MASKS[mask]
-    rows, rng, (n_post, n_pre) = rows_of(mask), np.random.default_rng(0), mask.shape
-    values = rng.standard_normal(int(mask.sum())).astype(dtype)
-    x, dy = (rng.standard_normal((n, 10)).astype(dtype) for n in (n_pre, n_post))
-    whole = tried.spmm(rows, values, x), tried.spmm(rows, values, x, dy.copy())
-    sampled = tried.sddmm(rows, dy, x)
-    for strip, height in ((40, 1), (160, 2), (1, 64)):
-        monkeypatch.setattr(tried, "STRIP", strip)
-        monkeypatch.setattr(tried, "PER_VISIT", 1)
-        monkeypatch.setattr(tried, "HEIGHT", height)
-        again = tried.spmm(rows, values, x), tried.spmm(rows, values, x, dy.copy())
-        for one, other in zip(whole, again, strict=True):
-            np.testing.assert_array_equal(one, other)
-        close(tried.sddmm(rows, dy, x), sampled, dtype, 10)
-
-
 @needs_numba
 def test_an_out_that_cannot_be_written_in_place_is_what_it_is_in_numpy():
     rows, rng = rows_of(np.ones((5, 9), bool)), np.random.default_rng(0)
@@ -205,6 +172,22 @@ def test_maps_of_a_full_matrix(name, dtype, layout, limited, steps, post, pre, b
             close(out, np.stack([W.astype(float) @ a + b for a in x]), dtype, pre)
             found = tried.sum_outer(lay(dy), lay(x))
         close(found, sum(d.astype(float) @ a.T for d, a in zip(dy, x, strict=True)), dtype, steps * batch)
+
+
+@kernels
+@dtypes
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("shape", [(0, 5), (3, 1), (2000, 100), (70_000, 2)])
+def test_relu_is_the_larger_of_a_and_0_and_nan_stays(name, dtype, limited, shape):
+    tried, a = load(name), np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    a.reshape(-1)[:1], a.reshape(-1)[2:3] = np.nan, -0.0
+    expected, laid = np.maximum(a, 0), np.asfortranarray(a)
+    with one_blas_thread(limited):
+        np.testing.assert_array_equal(tried.relu(a, None), expected)
+        for source, out in ((a, np.empty_like(a)), (a.copy(), None), (laid, np.empty_like(a))):
+            out = source if out is None else out
+            assert tried.relu(source, out) is out
+            np.testing.assert_array_equal(out, expected)
 
 
 @kernels

@@ -7,6 +7,7 @@
 ``put_outer(blocks, dy, x, out)``  the blocks of dy xᵀ into out; padding is undefined
 ``affine(W, b, x, out)``     W x + b of a full matrix, for a stack (time, units, batch)
 ``sum_outer(dy, x)``         dy xᵀ, the full matrix, summed over time if the arguments are stacks
+``relu(a, out)``             max(a, 0)
 ``adam(w, grad, m, v, ...)`` one optimiser step in place
 ``sgd(w, grad, [m], ...)``   the same for gradient descent
 """
@@ -38,24 +39,6 @@ class Rows:
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int], put: Callable):
         self.indptr, self.indices, self.shape = put(indptr), put(indices), shape
         self._host_indptr, self._put = indptr, put
-        self._starts: dict[int, Array] = {}
-
-    def starts(self, strips: int) -> Array:
-        """Return where each row's synapses begin in each of so many strips of columns, (strips + 1, n_post), int64.
-
-        The last row holds where they end. Strips are as wide as each other, but for the last. On the host only.
-        """
-        if strips not in self._starts:
-            indptr, indices = self._host_indptr, self.indices
-            if strips == 1:
-                starts = np.stack([indptr[:-1], indptr[1:]])
-            else:
-                width = -(-self.shape[1] // strips)
-                places = np.repeat(np.arange(self.shape[0]) * strips, np.diff(indptr)) + indices // width
-                counts = np.bincount(places, minlength=self.shape[0] * strips).reshape(self.shape[0], strips)
-                starts = np.cumsum(np.column_stack([indptr[:-1], counts]), axis=1).T
-            self._starts[strips] = np.ascontiguousarray(starts)
-        return self._starts[strips]
 
     @functools.cached_property
     def rows(self) -> Array:

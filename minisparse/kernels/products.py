@@ -2,8 +2,9 @@
 
 The inner loops run along the batch. Numba's compiler would keep a row's sums in memory and add to them there, or add up
 eight partial sums only to throw most of them away; here the sums stay in registers. A vector is 32 bytes, eight numbers
-in float32; LLVM cuts it to what a processor has. All of it stands in one file, because that is what Numba looks at to
-tell whether the code that it has cached on disk is up to date.
+in float32; LLVM cuts it to what a processor has. Rows of activity are asked for some synapses ahead: they lie scattered
+in a cache that is too far away to wait for. All of it stands in one file, because that is what Numba looks at to tell
+whether the code that it has cached on disk is up to date.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from numba import njit, prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-BYTES = 32
-"""Of a vector."""
+BYTES, LINE = 32, 64
+"""Of a vector, of a line of the cache."""
+AHEAD = 8
+"""How many synapses ahead a row of activity is asked for; those of the next row count on."""
 OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
 SUMS = {**OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
 """How loops are compiled; never with all of fastmath: then isnan would lie."""
@@ -40,15 +43,20 @@ def add_rows(typing: Any, o: Any, first: Any, vectors: Any, more: Any, values: A
         shapes = [whole] * vectors.literal_value
         if more.literal_value:
             shapes.append(ir.VectorType(whole.element, more.literal_value))
-        sums_of, numbers, rows = (_data(context, builder, signature, args, n) for n in (0, 4, 5))
+        sums_of, numbers = (_data(context, builder, signature, args, n) for n in (0, 4))
         first, start, end = args[1], args[6], args[7]
+        width = sum(shape.count for shape in shapes)
         places = [builder.add(first, first.type(place * whole.count)) for place in range(len(shapes))]
         sums = [
             cgutils.alloca_once_value(builder, _load(builder, sums_of, place, shape, size))
             for place, shape in zip(places, shapes, strict=True)
         ]
         with cgutils.for_range_slice(builder, start, end, start.type(1), inc=True) as (k, _):
-            row = _row(context, builder, signature, args, 8, rows, k)
+            row = _row(context, builder, signature, args, 8, 5, k)
+            later = _row(context, builder, signature, args, 8, 5, _later(context, builder, signature, args, 5, k))
+            later = builder.gep(later, [first])
+            for place in (*range(0, width, LINE // size), width - 1):
+                _ask_for(builder, later, first.type(place))
             value = builder.insert_element(whole(ir.Undefined), builder.load(builder.gep(numbers, [k])), _I32(0))
             spread = {shape: _picked(builder, value, value, [0] * shape.count) for shape in dict.fromkeys(shapes)}
             for place, shape, total in zip(places, shapes, sums, strict=True):
@@ -73,10 +81,17 @@ def add_dots(typing: Any, out: Any, k: Any, d: Any, indices: Any, x: Any) -> tup
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         size, whole = _types(context, signature.args[4])
         four = ir.VectorType(whole.element, 4)
-        outs, row, columns = (_data(context, builder, signature, args, n) for n in (0, 2, 3))
+        outs, row = (_data(context, builder, signature, args, n) for n in (0, 2))
         k, number = args[1], args[1].type
-        rows = [_row(context, builder, signature, args, 4, columns, builder.add(k, number(j))) for j in range(4)]
+        synapses = [builder.add(k, number(j)) for j in range(4)]
+        rows = [_row(context, builder, signature, args, 4, 3, each) for each in synapses]
+        later = [_later(context, builder, signature, args, 3, each) for each in synapses]
+        later = [_row(context, builder, signature, args, 4, 3, each) for each in later]
         batch = builder.extract_value(context.make_array(signature.args[4])(context, builder, args[4]).shape, 1)
+
+        with cgutils.for_range_slice(builder, number(0), batch, number(LINE // size), inc=True) as (place, _):
+            for x in later:
+                _ask_for(builder, x, place)
 
         def add(place: Any, shape: Any, sums: list) -> None:
             d = _load(builder, row, place, shape, size)
@@ -133,11 +148,26 @@ def _data(context: Any, builder: Any, signature: Any, args: Any, n: int) -> Any:
     return context.make_array(signature.args[n])(context, builder, args[n]).data
 
 
-def _row(context: Any, builder: Any, signature: Any, args: Any, n: int, indices: Any, k: Any) -> Any:
-    """Return the pointer to row ``indices[k]`` of the n-th argument."""
-    x = context.make_array(signature.args[n])(context, builder, args[n])
-    index = builder.zext(builder.load(builder.gep(indices, [k])), k.type)
+def _row(context: Any, builder: Any, signature: Any, args: Any, n: int, m: int, k: Any) -> Any:
+    """Return the pointer to the row of the n-th argument that entry k of the m-th names."""
+    x, indices = (context.make_array(signature.args[i])(context, builder, args[i]) for i in (n, m))
+    index = builder.zext(builder.load(builder.gep(indices.data, [k])), k.type)
     return builder.gep(x.data, [builder.mul(index, builder.extract_value(x.shape, 1))])
+
+
+def _later(context: Any, builder: Any, signature: Any, args: Any, m: int, k: Any) -> Any:
+    """Return k + `AHEAD`, or the place of the m-th argument's last entry if that comes first."""
+    indices = context.make_array(signature.args[m])(context, builder, args[m])
+    k, last = (builder.add(a, a.type(b)) for a, b in ((k, AHEAD), (builder.extract_value(indices.shape, 0), -1)))
+    return builder.select(builder.icmp_signed("<", k, last), k, last)
+
+
+def _ask_for(builder: Any, data: Any, place: Any) -> None:
+    """Have the line of a place brought into the nearest cache."""
+    data = builder.bitcast(builder.gep(data, [place]), ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [data.type, _I32, _I32, _I32])
+    prefetch = builder.module.declare_intrinsic("llvm.prefetch", [data.type], kind)
+    builder.call(prefetch, [data, _I32(0), _I32(3), _I32(1)])  # to be read, kept near, data
 
 
 def _load(builder: Any, data: Any, place: Any, shape: Any, size: int) -> Any:
@@ -161,59 +191,56 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def add_product(starts, indices, values, x, out, onto, height):
-    """Write W x to out, or add it; a task is so many rows, which go through each strip of columns in turn."""
+def add_product(indptr, indices, values, x, out, onto):
+    """Write W x to out, or add it, row by row."""
     lanes = BYTES // x.itemsize
-    for task in prange((len(out) + height - 1) // height):
-        for strip in range(len(starts) - 1):
-            for i in range(task * height, min((task + 1) * height, len(out))):
-                o, start, end = out[i], starts[strip, i], starts[strip + 1, i]
-                if not (onto or strip):
-                    o[:] = 0
-                b, left = 0, o.size
-                while left >= 12 * lanes:
-                    if lanes == 8 and 100 <= left < 104:
-                        add_rows(o, b, 12, 4, values, indices, start, end, x)
-                        b += 100
-                    else:
-                        add_rows(o, b, 12, 0, values, indices, start, end, x)
-                        b += 12 * lanes
-                    left = o.size - b
-                if left & (8 * lanes):
-                    add_rows(o, b, 8, 0, values, indices, start, end, x)
-                    b += 8 * lanes
-                if left & (4 * lanes):
-                    add_rows(o, b, 4, 0, values, indices, start, end, x)
-                    b += 4 * lanes
-                if left & (2 * lanes):
-                    add_rows(o, b, 2, 0, values, indices, start, end, x)
-                    b += 2 * lanes
-                if left & lanes:
-                    add_rows(o, b, 1, 0, values, indices, start, end, x)
-                    b += lanes
-                if left & 4 & (lanes - 1):
-                    add_rows(o, b, 0, 4, values, indices, start, end, x)
-                    b += 4
-                if left & 2:
-                    add_rows(o, b, 0, 2, values, indices, start, end, x)
-                    b += 2
-                if left & 1:
-                    add_rows(o, b, 0, 1, values, indices, start, end, x)
+    for i in prange(len(out)):
+        o, start, end = out[i], indptr[i], indptr[i + 1]
+        if not onto:
+            o[:] = 0
+        b, left = 0, o.size
+        while left >= 12 * lanes:
+            if lanes == 8 and 100 <= left < 104:
+                add_rows(o, b, 12, 4, values, indices, start, end, x)
+                b += 100
+            else:
+                add_rows(o, b, 12, 0, values, indices, start, end, x)
+                b += 12 * lanes
+            left = o.size - b
+        if left & (8 * lanes):
+            add_rows(o, b, 8, 0, values, indices, start, end, x)
+            b += 8 * lanes
+        if left & (4 * lanes):
+            add_rows(o, b, 4, 0, values, indices, start, end, x)
+            b += 4 * lanes
+        if left & (2 * lanes):
+            add_rows(o, b, 2, 0, values, indices, start, end, x)
+            b += 2 * lanes
+        if left & lanes:
+            add_rows(o, b, 1, 0, values, indices, start, end, x)
+            b += lanes
+        if left & 4 & (lanes - 1):
+            add_rows(o, b, 0, 4, values, indices, start, end, x)
+            b += 4
+        if left & 2:
+            add_rows(o, b, 0, 2, values, indices, start, end, x)
+            b += 2
+        if left & 1:
+            add_rows(o, b, 0, 1, values, indices, start, end, x)
 
 
 @njit(**SUMS)
-def add_samples(starts, indices, dy, x, out, height):
-    """Add the entries of dy xᵀ to out, time step by time step."""
+def add_samples(indptr, indices, dy, x, out, height):
+    """Add the entries of dy xᵀ to out; a task is so many rows, which go through the time steps one after another."""
     for task in prange((dy.shape[1] + height - 1) // height):
         for t in range(len(dy)):
-            for strip in range(len(starts) - 1):
-                for i in range(task * height, min((task + 1) * height, dy.shape[1])):
-                    d, k, end = dy[t, i], starts[strip, i], starts[strip + 1, i]
-                    while k + 4 <= end:
-                        add_dots(out, k, d, indices, x[t])
-                        k += 4
-                    for last in range(np.uint64(k), np.uint64(end)):
-                        row, s = x[t, indices[last]], out.dtype.type(0)
-                        for b in range(d.size):
-                            s += d[b] * row[b]
-                        out[last] += s
+            for i in range(task * height, min((task + 1) * height, dy.shape[1])):
+                d, k, end = dy[t, i], indptr[i], indptr[i + 1]
+                while k + 4 <= end:
+                    add_dots(out, k, d, indices, x[t])
+                    k += 4
+                for last in range(np.uint64(k), np.uint64(end)):
+                    row, s = x[t, indices[last]], out.dtype.type(0)
+                    for b in range(d.size):
+                        s += d[b] * row[b]
+                    out[last] += s

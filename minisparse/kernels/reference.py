@@ -61,6 +61,11 @@ def affine(W: Array, b: Array, x: Array, out: Array) -> Array:
     return out
 
 
+def relu(a: Array, out: Array | None) -> Array:
+    """Return max(a, 0), or write it into `out`."""
+    return array_module(a).maximum(a, 0, out=out)
+
+
 def add_blocks(blocks, values: Array, x: Array, out: Array) -> None:
     """Add W x, (n_post, batch), for W made of dense blocks; padding in `values` is 0."""
     out += blocks.post.gathered(values @ blocks.pre.padded(x))

@@ -7,11 +7,11 @@ from __future__ import annotations
 import functools
 
 from ..backend import Array, array_module
-from .reference import adam, add_blocks, added, affine, put_outer, sgd, sum_outer
+from .reference import adam, add_blocks, added, affine, put_outer, relu, sgd, sum_outer
 
 __all__ = [
-    "SDDMM_SOURCE", "adam", "add_blocks", "affine", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm",
-    "sum_outer"
+    "SDDMM_SOURCE", "adam", "add_blocks", "affine", "own_threads", "put_outer", "relu", "row_sum", "sddmm", "sgd",
+    "spmm", "sum_outer"
 ]  # fmt: skip
 
 own_threads = False

@@ -1,9 +1,8 @@
 """Sparse kernels for NumPy arrays, compiled by Numba and cached on disk: rows in parallel, the batch contiguous.
 
 Each synapse is one multiply-add over a row of activity; the sums of an output row stay in registers meanwhile
-(`products`). Rows of activity that are too many for a core's cache are read strip by strip, many output rows at a time.
-Every output is summed by one thread in one order: results do not depend on the number of threads. Dense blocks are
-multiplied panel by panel, each by BLAS on one of Numba's threads.
+(`products`). Every output is summed by one thread in one order: results do not depend on the number of threads. Dense
+blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ TINY = 1 << 12
 PARALLEL = 1 << 20
 """Multiply-adds below which a product stays on one thread. On an idle machine a second one would still save a little;
 on a busy one, every parallel region waits until the other thread has its turn, for milliseconds."""
-STRIP, PER_VISIT, HEIGHT = 1 << 18, 32, 64
-"""Bytes of activity that a strip of columns reads, synapses a row has there at least, rows that take turns at most."""
+WIDE = 1 << 17
+"""Entries from which an elementwise pass between products goes by rows, as they do: each thread finds its own in its
+cache."""
 PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
@@ -40,9 +40,7 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None)
     here = here and not (np.may_share_memory(out, x) or np.may_share_memory(out, values))
     y = out if here else np.empty(shape, dtype.newbyteorder("="))
     values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
-    starts = _strips(rows, x)
-    height = 1 if len(starts) == 2 else max(1, min(HEIGHT, len(y) // (4 * numba.get_num_threads())))
-    _run(add_product, values.size * x.shape[1], starts, rows.indices.view(np.uint32), values, x, y, here, height)
+    _run(add_product, values.size * x.shape[1], rows.indptr, rows.indices.view(np.uint32), values, x, y, here)
     return y if here else reference.added(y, out)
 
 
@@ -50,21 +48,10 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
     out = np.zeros(rows.indices.size, np.result_type(dy, x).newbyteorder("="))
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
-    starts = _strips(rows, x)
     height = max(1, -(-rows.shape[0] // numba.get_num_threads()))  # each thread takes its rows through all time steps
-    _run(add_samples, out.size * x.shape[0] * x.shape[2], starts, rows.indices.view(np.uint32), dy, x, out, height)
+    work, indices = out.size * x.shape[0] * x.shape[2], rows.indices.view(np.uint32)
+    _run(add_samples, work, rows.indptr, indices, dy, x, out, height)
     return out
-
-
-def _strips(rows, x: np.ndarray) -> np.ndarray:
-    """Cut the columns into strips whose rows of activity stay in a core's cache; return where each row's begin.
-
-    A strip is worth its while if a row has many synapses in it, and if many rows read it in turn. How many there are
-    does not depend on the number of threads. (How many rows take turns does, and sums do not depend on that.)
-    """
-    n_post = rows.shape[0]
-    wanted = min(x.shape[-2] * x.shape[-1] * x.itemsize // STRIP, rows.indices.size // (PER_VISIT * max(1, n_post)))
-    return rows.starts(1 << wanted.bit_length() - 1 if wanted > 1 and n_post >= 4 * HEIGHT else 1)
 
 
 def _run(kernel, work: int, *arguments) -> None:
@@ -114,6 +101,14 @@ def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _compilable(*arrays: np.ndarray) -> bool:
     """Whether compiled code can hand these to BLAS: one dtype, nothing empty, no gaps."""
     return all(a.flags.c_contiguous and a.dtype == arrays[0].dtype and a.dtype.isnative and a.size for a in arrays)
+
+
+def relu(a: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """Return max(a, 0), or write it into `out`: rows in parallel, where BLAS leaves the threads to Numba."""
+    if out is None or a.size < WIDE or a.shape != out.shape or not (blas_is_limited() and _compilable(a, out)):
+        return reference.relu(a, out)
+    _relu(a.reshape(len(a), -1), out.reshape(len(a), -1))
+    return out
 
 
 def add_blocks(blocks, values: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
@@ -176,6 +171,13 @@ def _sum_outer(dy, x, out):
         rows = slice(task * PANEL, (task + 1) * PANEL)
         for t in range(len(dy)):
             out[rows] += np.dot(dy[t, rows], x[t].T)
+
+
+@njit(**OPTIONS)
+def _relu(a, out):
+    for i in prange(len(a)):
+        for b in range(a.shape[1]):
+            out[i, b] = a.dtype.type(0) if a[i, b] <= 0 else a[i, b]  # nan stays nan
 
 
 @njit(**OPTIONS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from .reference import adam, add_blocks, added, affine, put_outer, sgd, sum_outer
+from .reference import adam, add_blocks, added, affine, put_outer, relu, sgd, sum_outer
 
 __all__ = [
-    "adam", "add_blocks", "affine", "own_threads", "put_outer", "row_sum", "sddmm", "sgd", "spmm", "sum_outer"
+    "adam", "add_blocks", "affine", "own_threads", "put_outer", "relu", "row_sum", "sddmm", "sgd", "spmm", "sum_outer"
 ]  # fmt: skip
 
 own_threads = False
