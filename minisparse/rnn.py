@@ -193,9 +193,9 @@ class RNN:
         h = xp.empty((steps + 1, self.n, batch), dtype=W_in.dtype)
 
         h[0] = 0  # (R1)
-        drive = kernels.table(h).affine(W_in, b, x, out=h[1:])  # W_in x_t + b, of all time steps
-        for t in range(steps):
-            phi(W.matmul(h[t], out=drive[t]), out=h[t + 1])  # (R2)
+        drive = kernels.table(h).affine(W_in, b, x, out=h[1:])
+        for t, a in enumerate(drive):  # W_in x_t + b
+            phi(W.matmul(h[t], out=a), out=h[t + 1])  # (R2)
         logits = W_out @ h[steps] + b_out  # (R3)
 
         sparse = {"weights": self.weights["W_rec"], "W": W, "normalised": normalised}

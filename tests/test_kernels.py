@@ -159,7 +159,7 @@ def test_a_product_is_added_to_out(name, mask, dtype, layout):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("limited", [False, True])
 @pytest.mark.parametrize(
-    ("steps", "post", "pre", "batch"), [(1, 3, 2, 1), (5, 300, 4, 9), (3, 4, 9, 2), (2, 129, 1, 5)]
+    ("steps", "post", "pre", "batch"), [(1, 3, 2, 1), (5, 300, 4, 9), (3, 4, 9, 2), (2, 129, 1, 5), (3, 1300, 40, 90)]
 )
 def test_maps_of_a_full_matrix(name, dtype, layout, limited, steps, post, pre, batch):
     rng, lay = np.random.default_rng(0), LAYOUTS[layout]
@@ -168,7 +168,9 @@ def test_maps_of_a_full_matrix(name, dtype, layout, limited, steps, post, pre, b
     for tried in (load(name), reference):
         out = np.full((steps, post, batch), np.nan, dtype)
         with one_blas_thread(limited):
-            tried.affine(lay(W), lay(b), lay(x), out)
+            for t, a in enumerate(tried.affine(lay(W), lay(b), lay(x), out)):
+                assert np.shares_memory(a, out[t])
+                close(a, W.astype(float) @ x[t] + b, dtype, pre)
             close(out, np.stack([W.astype(float) @ a + b for a in x]), dtype, pre)
             found = tried.sum_outer(lay(dy), lay(x))
         close(found, sum(d.astype(float) @ a.T for d, a in zip(dy, x, strict=True)), dtype, steps * batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Iterable
 
 from ..backend import Array, array_module
 from ..errors import InputError
@@ -54,8 +55,8 @@ def sum_outer(dy: Array, x: Array) -> Array:
     return array_module(dy, x).tensordot(dy, x, axes=((0, 2), (0, 2)))
 
 
-def affine(W: Array, b: Array, x: Array, out: Array) -> Array:
-    """Write W x_t + b of all time steps into `out`, (time, n_post, batch), and return it."""
+def affine(W: Array, b: Array, x: Array, out: Array) -> Iterable[Array]:
+    """Return W x_t + b of each time step, to be taken one after another; they stand in `out`, (time, n_post, batch)."""
     array_module(W, x).matmul(W, x, out=out)
     out += b
     return out

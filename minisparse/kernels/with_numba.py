@@ -7,6 +7,8 @@ blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
@@ -79,13 +81,24 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
     return out
 
 
-def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Write W x_t + b of all time steps into `out`, return it: one step per thread where BLAS leaves these to Numba."""
+def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterable[np.ndarray]:
+    """Return W x_t + b of each time step, to be taken one after another; they stand in `out`, (time, n_post, batch).
+
+    Where BLAS leaves the threads to Numba, a large one is computed when it is taken, and so is in the cache then.
+    """
     fits = out.shape == (len(x), len(W), x.shape[2]) and b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
     if not (fits and blas_is_limited() and _compilable(W, b, x, out)):
         return reference.affine(W, b, x, out)
-    _run(_affine, W.size * x.shape[0] * x.shape[2] // 4, W, b, x, out)
-    return out
+    work = W.size * x.shape[2] // 4
+    if work < PARALLEL:
+        _run(_affine, work * len(x), W, b, x, out, len(W))
+        return out
+
+    def step(t: int) -> np.ndarray:
+        _affine(W, b, x[t : t + 1], out[t : t + 1], PANEL)
+        return out[t]
+
+    return map(step, range(len(x)))
 
 
 def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -158,11 +171,14 @@ def _row_sum(indptr, values, out):
 
 
 @njit(**OPTIONS)
-def _affine(W, b, x, out):
-    for t in prange(len(x)):
-        np.dot(W, x[t], out[t])
-        for i in range(out.shape[1]):
-            out[t, i] += b[i, 0]
+def _affine(W, b, x, out, height):
+    panels = (len(W) + height - 1) // height
+    for task in prange(len(x) * panels):
+        t, first = task // panels, task % panels * height
+        part = out[t][first : first + height]
+        np.dot(W[first : first + height], x[t], part)
+        for i in range(len(part)):
+            part[i] += b[first + i, 0]
 
 
 @njit(**OPTIONS)
