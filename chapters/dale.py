@@ -628,7 +628,7 @@ for turned, panel, what in (
 # is a prediction.
 #
 # Two statements do not show here. With the signs free, more negative weights turn positive than the reverse (S5A says
-# the opposite), and a dense network that starts sparse is *ahead* of the sparse one after ten epochs (S5B: behind). Both
+# the opposite), and a dense network that starts sparse is *ahead* of the sparse one at epoch 10 (S5B: behind). Both
 # are about what happens after many more epochs, or in networks thirty times as large; nothing is explained away by
 # that. And a dense network that is "at chance" here does not move any more at the end of the run. Whether it would come
 # back in the paper's time is not shown: "delay" is the paper's word, "never" what the table says.
