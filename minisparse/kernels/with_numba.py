@@ -24,7 +24,7 @@ SMALL = 1 << 15
 """Entries below which one elementwise pass is faster without a parallel region."""
 TINY = 1 << 12
 """Entries below which calling compiled code costs more than it saves."""
-PARALLEL = 1 << 20
+PARALLEL = 1 << 19
 """Multiply-adds below which a product stays on one thread. On an idle machine a second one would still save a little;
 on a busy one, every parallel region waits until the other thread has its turn, for milliseconds."""
 WIDE = 1 << 17
