@@ -13,7 +13,7 @@ from minisparse import equations, mistakes
 from minisparse.recognise import same
 
 GRADIENTS = [row for row in mistakes.catalogue() if row.family != "optimiser"]
-SEEDS = [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 20))]
+SEEDS = [*range(6), *(pytest.param(seed, marks=pytest.mark.slow, id=f"long-{seed}") for seed in range(6, 20))]
 seeds = pytest.mark.parametrize("seed", SEEDS)
 
 
