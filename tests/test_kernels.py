@@ -1,7 +1,9 @@
 """The sparse kernels agree with their meaning in plain NumPy, whatever the shape, layout or dtype."""
 
+import ctypes
 import importlib
 import importlib.util
+import mmap
 import subprocess
 import sys
 
@@ -169,20 +171,33 @@ def test_maps_of_a_full_matrix(name, dtype, layout, limited, steps, post, pre, b
         out = np.full((steps, post, batch), np.nan, dtype)
         with one_blas_thread(limited):
             for t, a in enumerate(tried.affine(lay(W), lay(b), lay(x), out)):
-                assert np.shares_memory(a, out[t])
                 close(a, W.astype(float) @ x[t] + b, dtype, pre)
-            close(out, np.stack([W.astype(float) @ a + b for a in x]), dtype, pre)
+                a[...] = t  # a network's state takes its place
+            np.testing.assert_array_equal(out, np.arange(steps)[:, None, None] + np.zeros_like(out))
             found = tried.sum_outer(lay(dy), lay(x))
         close(found, sum(d.astype(float) @ a.T for d, a in zip(dy, x, strict=True)), dtype, steps * batch)
+
+
+@needs_numba
+def test_a_large_map_is_computed_when_it_is_taken():
+    W, b, x = np.ones((1300, 40)), np.zeros((1300, 1)), np.ones((3, 40, 90))
+    out = np.full((3, 1300, 90), np.nan)
+    with one_blas_thread():
+        steps = iter(load("with_numba").affine(W, b, x, out))
+        assert np.isnan(out).all()
+        next(steps)
+    assert (out[0] == 40).all()
+    assert np.isnan(out[1:]).all()
 
 
 @kernels
 @dtypes
 @pytest.mark.parametrize("limited", [False, True])
-@pytest.mark.parametrize("shape", [(0, 5), (3, 1), (2000, 100), (70_000, 2)])
-def test_relu_is_the_larger_of_a_and_0_and_nan_stays(name, dtype, limited, shape):
+@pytest.mark.parametrize("shape", [(0, 5), (3,), (7, 1), (4, 3, 5)])
+def test_relu_is_the_larger_of_a_and_0_and_nan_stays(monkeypatch, name, dtype, limited, shape):
     tried, a = load(name), np.random.default_rng(0).standard_normal(shape).astype(dtype)
-    a.reshape(-1)[:1], a.reshape(-1)[2:3] = np.nan, -0.0
+    monkeypatch.setattr(tried, "WIDE", 1, raising=False)
+    a.reshape(-1)[:1] = np.nan
     expected, laid = np.maximum(a, 0), np.asfortranarray(a)
     with one_blas_thread(limited):
         np.testing.assert_array_equal(tried.relu(a, None), expected)
@@ -190,6 +205,66 @@ def test_relu_is_the_larger_of_a_and_0_and_nan_stays(name, dtype, limited, shape
             out = source if out is None else out
             assert tried.relu(source, out) is out
             np.testing.assert_array_equal(out, expected)
+
+
+@kernels
+def test_relu_writes_as_numpy_does_where_rows_in_parallel_would_not(monkeypatch, name):
+    tried, a = load(name), np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    monkeypatch.setattr(tried, "WIDE", 1, raising=False)
+    with one_blas_thread():
+        shifted = a.copy()
+        tried.relu(shifted[:-1], shifted[1:])
+        np.testing.assert_array_equal(shifted[1:], np.maximum(a[:-1], 0))
+        spread, wide = np.empty((2, 50, 4), np.float32), np.empty((50, 4))
+        for out in (spread, wide):
+            np.testing.assert_array_equal(tried.relu(a, out), np.broadcast_to(np.maximum(a, 0), out.shape))
+        a.flags.writeable = False
+        with pytest.raises(ValueError, match="read-only"):
+            tried.relu(a, a)
+
+
+@needs_numba
+def test_relu_between_products_goes_by_rows(monkeypatch):
+    tried, calls = load("with_numba"), []
+    monkeypatch.setattr(tried, "_relu", lambda a, out: calls.append(a.shape))
+    a = np.ones((2000, 100), np.float32)
+    tried.relu(a, a)
+    with one_blas_thread():
+        tried.relu(a, a)
+        tried.relu(a[:100], a[:100])
+    assert calls == [(2000, 100)]
+
+
+def test_relu_takes_a_number():
+    assert (ms.relu(0.5), ms.relu(-1)) == (0.5, 0)
+
+
+def before_the_end_of_memory(array):
+    """Return a copy whose last entry is followed by a page that must not be read."""
+    pages = -(-array.nbytes // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, (pages + 1) * mmap.PAGESIZE)
+    end = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + pages * mmap.PAGESIZE
+    assert not ctypes.CDLL(None).mprotect(ctypes.c_void_p(end), ctypes.c_size_t(mmap.PAGESIZE), 0)
+    copy = np.frombuffer(memory, array.dtype, array.size, pages * mmap.PAGESIZE - array.nbytes)
+    copy[:] = array.reshape(-1)
+    return copy.reshape(array.shape)
+
+
+@needs_numba
+@masks
+@dtypes
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are protected by a call of Linux")
+def test_no_product_reads_past_the_end_of_an_array(mask, dtype):
+    mask, rng = MASKS[mask], np.random.default_rng(0)
+    rows, tried = rows_of(mask), load("with_numba")
+    if not mask.any():
+        return
+    rows.indptr, rows.indices = before_the_end_of_memory(rows.indptr), before_the_end_of_memory(rows.indices)
+    values = before_the_end_of_memory(rng.standard_normal(int(mask.sum())).astype(dtype))
+    for batch in (1, 5, 100):
+        x, dy = (before_the_end_of_memory(rng.standard_normal((n, batch)).astype(dtype)) for n in mask.shape[::-1])
+        close(tried.spmm(rows, values, x), reference.spmm(rows, values, x), dtype, mask.shape[1])
+        close(tried.sddmm(rows, dy, x), reference.sddmm(rows, dy, x), dtype, batch)
 
 
 @kernels

@@ -1,6 +1,6 @@
 """The catalogue: each mistake is planted, caught, and read back with its own code.
 
-Over six seeds by default, over 20 with ``-m slow``.
+Over six seeds by default, over 14 more with ``-m slow``.
 """
 
 import itertools

@@ -1,5 +1,7 @@
 """BLAS at one thread beside the sparse kernels: for all pools, from all threads, and back again."""
 
+import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -64,3 +66,24 @@ def test_the_blas_of_compiled_code_is_limited_with_the_others():
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "{1}"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="Numba is not installed")
+def test_results_do_not_depend_on_the_number_of_threads():
+    """One step at a size where products, the input drive and ReLU all go in parallel."""
+    script = (
+        "import hashlib, numba, numpy, minisparse as ms\n"
+        "from benchmarks.networks import random_pattern, recurrent\n"
+        "for threads in (1, 2):\n"
+        "    numba.set_num_threads(threads)\n"
+        "    network = recurrent(random_pattern(1500, 0.02), 'csr', steps=3)\n"
+        "    with network.threads():\n"
+        "        logits, cache = network.model.forward(network.params, network.x)\n"
+        "        grads = network.model.backward(numpy.cos(logits), cache)\n"
+        "    arrays = [logits, cache.h, *grads.values()]\n"
+        "    print(*(hashlib.sha256(array.tobytes()).hexdigest() for array in arrays))\n"
+    )
+    both = {**os.environ, "NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=both)
+    one, two = found.stdout.splitlines()
+    assert one == two

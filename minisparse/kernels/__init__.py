@@ -5,7 +5,7 @@
 ``row_sum(rows, values)``    (n_post, 1), an empty row gives 0
 ``add_blocks(blocks, values, x, out)``  out += W x for W made of dense blocks, values (groups, post slots, pre slots)
 ``put_outer(blocks, dy, x, out)``  the blocks of dy xᵀ into out; padding is undefined
-``affine(W, b, x, out)``     W x + b of a full matrix and a stack (time, units, batch), for each time step in turn
+``affine(W, b, x, out)``     W x + b of a full matrix and a stack (time, units, batch), to be taken step by step
 ``sum_outer(dy, x)``         dy xᵀ, the full matrix, summed over time if the arguments are stacks
 ``relu(a, out)``             max(a, 0)
 ``adam(w, grad, m, v, ...)`` one optimiser step in place
@@ -91,7 +91,8 @@ class Blocks(NamedTuple):
 
 def table(*arrays: Array) -> ModuleType:
     """Return the kernels for these arrays' library and dtypes; what has no kernel of its own gets the reference."""
-    return _table(array_module(*arrays).__name__, *(array.dtype for array in arrays))
+    dtypes = (array.dtype for array in arrays if hasattr(array, "dtype"))  # a Python number has none
+    return _table(array_module(*arrays).__name__, *dtypes)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 BYTES, LINE = 32, 64
 """Of a vector, of a line of the cache."""
 AHEAD = 8
-"""How many synapses ahead a row of activity is asked for; those of the next row count on."""
+"""How many synapses ahead a row of activity is asked for: at the end of a row, of those of the next row."""
 OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
 SUMS = {**OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
 """How loops are compiled; never with all of fastmath: then isnan would lie."""
@@ -55,7 +55,7 @@ def add_rows(typing: Any, o: Any, first: Any, vectors: Any, more: Any, values: A
             row = _row(context, builder, signature, args, 8, 5, k)
             later = _row(context, builder, signature, args, 8, 5, _later(context, builder, signature, args, 5, k))
             later = builder.gep(later, [first])
-            for place in (*range(0, width, LINE // size), width - 1):
+            for place in sorted({*range(0, width, LINE // size), width - 1}):
                 _ask_for(builder, later, first.type(place))
             value = builder.insert_element(whole(ir.Undefined), builder.load(builder.gep(numbers, [k])), _I32(0))
             spread = {shape: _picked(builder, value, value, [0] * shape.count) for shape in dict.fromkeys(shapes)}
@@ -156,7 +156,7 @@ def _row(context: Any, builder: Any, signature: Any, args: Any, n: int, m: int, 
 
 
 def _later(context: Any, builder: Any, signature: Any, args: Any, m: int, k: Any) -> Any:
-    """Return k + `AHEAD`, or the place of the m-th argument's last entry if that comes first."""
+    """Return k + `AHEAD`, or the place of the m-th argument's last entry if that comes first: it will be read."""
     indices = context.make_array(signature.args[m])(context, builder, args[m])
     k, last = (builder.add(a, a.type(b)) for a, b in ((k, AHEAD), (builder.extract_value(indices.shape, 0), -1)))
     return builder.select(builder.icmp_signed("<", k, last), k, last)

@@ -56,7 +56,7 @@ def sum_outer(dy: Array, x: Array) -> Array:
 
 
 def affine(W: Array, b: Array, x: Array, out: Array) -> Iterable[Array]:
-    """Return W x_t + b of each time step, to be taken one after another; they stand in `out`, (time, n_post, batch)."""
+    """Return W x_t + b of each time step, to be taken once and in order; `out`, (time, n_post, batch), holds them."""
     array_module(W, x).matmul(W, x, out=out)
     out += b
     return out

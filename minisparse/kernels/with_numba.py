@@ -82,9 +82,9 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
 
 
 def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterable[np.ndarray]:
-    """Return W x_t + b of each time step, to be taken one after another; they stand in `out`, (time, n_post, batch).
+    """Return W x_t + b of each time step, to be taken once and in order; `out`, (time, n_post, batch), holds them.
 
-    Where BLAS leaves the threads to Numba, a large one is computed when it is taken, and so is in the cache then.
+    Where BLAS leaves the threads to Numba, a large one is written only when it is taken, and so is in the cache then.
     """
     fits = out.shape == (len(x), len(W), x.shape[2]) and b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
     if not (fits and blas_is_limited() and _compilable(W, b, x, out)):
@@ -119,6 +119,9 @@ def _compilable(*arrays: np.ndarray) -> bool:
 def relu(a: np.ndarray, out: np.ndarray | None) -> np.ndarray:
     """Return max(a, 0), or write it into `out`: rows in parallel, where BLAS leaves the threads to Numba."""
     if out is None or a.size < WIDE or a.shape != out.shape or not (blas_is_limited() and _compilable(a, out)):
+        return reference.relu(a, out)
+    same = a.__array_interface__["data"][0] == out.__array_interface__["data"][0]
+    if not out.flags.writeable or (np.may_share_memory(a, out) and not same):
         return reference.relu(a, out)
     _relu(a.reshape(len(a), -1), out.reshape(len(a), -1))
     return out
