@@ -18,7 +18,8 @@ TOLERANCE = 0.05
 """Largest relative difference of a number. On the machine that made a row the numbers are the same; elsewhere another
 order of summation can lead a training run astray by a few per cent."""
 POINTS = 2.0
-"""Largest difference of an accuracy of one network, in points."""
+"""Largest difference of an accuracy of one network, in points; and of a claim's number that is called "A - B": how far
+two accuracies lie apart has no size of its own that a share of it could be taken of."""
 ACCURACIES = ("accuracy", "before_rewiring", "after_rewiring")
 """Entries of a cell's row that are accuracies in percent, epoch by epoch."""
 
@@ -59,7 +60,8 @@ def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
     The recorded command runs in a folder of its own, in which every other cell counts as done, so that it makes its
     claims anew from old and new rows. Compared are, of each cell that runs, its accuracies after the last epoch, which
     may differ by two points; of one without accuracies, every plain number except the seconds, which may differ by 5 %;
-    and whether it stayed finite. Of each claim, the status, and the numbers, which may differ by 5 %.
+    and whether it stayed finite. Of each claim, the status, and the numbers, which may differ by 5 %; a difference "A - B" by
+    two points.
 
     If all agrees, the file is written anew: rows stay as they were recorded, but each gains (or renews) ``confirmed``:
     the commit, the keys of the cells that ran and how many cells there are, and the hash of the sources; ``also`` lists
@@ -283,7 +285,7 @@ def _claims_differ(stem: str, kept: Iterable[dict], again: Iterable[dict], toler
         if now["status"] != row["status"]:
             differ.append(f"{stem}, {row['figure']}: {row['status']} became {now['status']}")
         for name, value in row["numbers"].items():
-            if not _near(now["numbers"].get(name), value, tolerance):
+            if not _near(now["numbers"].get(name), value, tolerance, POINTS if " - " in name else 0.0):
                 differ.append(f"{stem}, {row['figure']}: {name} was {value:.6g}, is {now['numbers'].get(name)}")
     return differ
 

@@ -143,6 +143,20 @@ def test_a_number_that_differs_leaves_the_file_as_it_is(planted, sentence, tiny,
     assert "REPRODUCED, STALE |" in results.results_md()
 
 
+def test_how_far_two_accuracies_lie_apart_may_differ_by_points():
+    def claim(name, number):
+        return {"part": "claim", "figure": "1A", "claim": "c", "status": "REPORTED", "numbers": {name: number}}
+
+    for name, before, now, near in (
+        ("sparse - dense", 0.1, -1.8, True),
+        ("sparse - dense", 0.1, -2.0, False),
+        ("mean", 50.0, 52.0, True),
+        ("mean", 50.0, 53.0, False),
+    ):
+        differ = again._claims_differ("tiny", [claim(name, before)], [claim(name, now)], again.TOLERANCE)
+        assert (not differ) == near, (name, now)
+
+
 def test_code_that_computes_something_else_is_not_confirmed(tiny):
     edit(tiny, "BEST = 1, 90.0", "BEST = 1, 80.0")
     differ = again.confirm("tiny")
