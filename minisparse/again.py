@@ -60,8 +60,8 @@ def confirm(stem: str, cells: int = 2, claims_anew: bool = False) -> list[str]:
     The recorded command runs in a folder of its own, in which every other cell counts as done, so that it makes its
     claims anew from old and new rows. Compared are, of each cell that runs, its accuracies after the last epoch, which
     may differ by two points; of one without accuracies, every plain number except the seconds, which may differ by 5 %;
-    and whether it stayed finite. Of each claim, the status, and the numbers, which may differ by 5 %; a difference "A - B" by
-    two points.
+    and whether it stayed finite. Of each claim, the status, and the numbers, which may differ by 5 %, or
+    by two points if they are differences "A - B".
 
     If all agrees, the file is written anew: rows stay as they were recorded, but each gains (or renews) ``confirmed``:
     the commit, the keys of the cells that ran and how many cells there are, and the hash of the sources; ``also`` lists
