@@ -255,11 +255,11 @@ def draw_curves(figure_name, nets, path):
     figure, axes = ms.plot.figure(1, len(titles), size=(2.0 + 4.2 * len(titles), 4.4), sharey=True, squeeze=False)
     for panel, shared in zip(axes[0], titles, strict=True):
         chosen = {name[-2:]: network for name, network in nets.items() if name[:-2] == shared}
-        for style, ((n, p), network) in zip(itertools.cycle(ms.plot.LINES), chosen.items(), strict=False):
+        for style, ((_, p), network) in zip(itertools.cycle(ms.plot.LINES), chosen.items(), strict=False):
             curves = [row["accuracy"] for row in members(network)] or [[math.nan]]
             curves = np.array([curve[: min(map(len, curves))] for curve in curves])
             epochs, every = np.arange(curves.shape[1]), max(1, curves.shape[1] // 8)
-            panel.plot(epochs, curves.mean(0), label=f"N = {n}, p = {p:g}", markevery=every, **style)
+            panel.plot(epochs, curves.mean(0), label=f"N = {network['nodes']}, p = {p:g}", markevery=every, **style)
             panel.fill_between(epochs, curves.min(0), curves.max(0), color=style["color"], alpha=0.15, linewidth=0)
         what = "".join(f", {x} per class" if isinstance(x, int) else f", {x}" for x in shared)
         panel.set(title=f"Figure {figure_name}{what}", xlabel="epoch")
