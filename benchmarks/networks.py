@@ -12,7 +12,8 @@ import numpy as np
 
 import minisparse as ms
 from minisparse import kernels
-from minisparse.backend import cpu_count, current_module, one_blas_thread
+from minisparse.backend import cpu_count, current_module
+from minisparse.threads import one_blas_thread
 from minisparse.train import small_products
 
 from .peers import Peer, lacking

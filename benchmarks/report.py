@@ -11,9 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from minisparse import plot, provenance
+from minisparse import plot
 from minisparse.backend import cpu_count
 from minisparse.files import write_aside
+from minisparse.lab import provenance
 
 WIDTHS = (9, 47, 38)
 

@@ -17,7 +17,8 @@ and shows five situations in which it says *right* to something wrong, with the 
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, mistakes, provenance, results, sight
+from minisparse.gradcheck import catalogue, sight
+from minisparse.lab import cli, provenance, results
 
 args = cli.chapter(
     "checks",
@@ -50,7 +51,7 @@ def by_hand(mistake=None):
     """Run the two-neuron network; returns its states and gradients, under a planted mistake if one is given."""
     model = ms.RNN(1, ms.make_weights(ms.full(2, 2), "dense"), 2, "relu")
     if mistake:
-        model = mistakes.find(mistake).plant(model)
+        model = catalogue.find(mistake).plant(model)
     zero = whole([[0], [0]])
     params = {"W_in": whole([[1], [-1]]), "W_rec": whole([[1, -1], [2, -1]]), "b_in": zero, "b_rec": zero}
     params |= {"W_out": whole([[1, 0], [0, 1]]), "b_out": zero}
@@ -100,10 +101,10 @@ assert by_hand("bptt-no-slope")[3] != dU
 
 model, params, x, labels, signs = sight.example("dense", "tanh")
 functions = ms.pair(model, params, x)
-probe = ms.probe.Probe(functions["forward"], functions["inputs"], seed=0)
+probe = ms.gradcheck.probe.Probe(functions["forward"], functions["inputs"], seed=0)
 grads = {
     "right": functions["backward"](probe.cotangent(), probe.cache),
-    "one slope missing": ms.pair(mistakes.find("bptt-no-slope").plant(model), params, x)["backward"](
+    "one slope missing": ms.pair(catalogue.find("bptt-no-slope").plant(model), params, x)["backward"](
         probe.cotangent(), probe.cache
     ),
 }
@@ -157,7 +158,7 @@ z = {"z": np.random.default_rng(0).standard_normal((4, 3))}
 
 def largest_slope(dy):
     """The largest difference quotient of the softmax for a cotangent."""
-    judge = ms.probe.Probe(softmax, z, seed=0, dy=dy)
+    judge = ms.gradcheck.probe.Probe(softmax, z, seed=0, dy=dy)
     units = np.eye(12).reshape(12, 4, 3)
     return max(abs(judge.slope("z", unit, 1e-5)[0]) for unit in units)
 
@@ -174,7 +175,7 @@ lies += [("", "random dy", ms.check_pair(softmax, returns_zeros, z))]
 # shape. How many of the catalogued gradient mistakes can be seen at all?
 
 print(f"\n{'batch':>6s}{'time':>6s}   gradient mistakes that show")
-gradients = [row for row in mistakes.catalogue() if row.family != "optimiser"]
+gradients = [row for row in catalogue.catalogue() if row.family != "optimiser"]
 for batch, time in ((3, 5), (1, 5), (3, 1), (1, 1)):
     sizes, shown = {**sight.SIZES, "batch": batch, "time": time}, set()
     for storage, activation in (("dense", "relu"), ("dense", "tanh"), ("csr", "tanh")):
@@ -241,7 +242,7 @@ print(f"\njudged {report.rows[0].judged} entries, left out {report.rows[0].not_j
 OPTIMISER = ("O1", "O2", "O3", "O4", "O5", "O6")
 for tag in OPTIMISER:
     print(f"  ({tag})  {ms.code_line(tag)}")
-forgetful = mistakes.find("adam-derived-weight")
+forgetful = catalogue.find("adam-derived-weight")
 once = ms.check_steps(model, params, x, labels, forgetful.plant(ms.Adam(lr=0.1)), steps=1)
 twice = ms.check_steps(model, params, x, labels, forgetful.plant(ms.Adam(lr=0.1)), steps=2)
 lies += [("moments that do not live on", "one step", once), ("", "two steps", twice)]
@@ -279,7 +280,7 @@ counts = {"caught": 0, "named": 0, "planted": 0}
 for seed in range(args.seeds):
     for storage, activation in (("dense", "relu"), ("csr", "tanh")):
         small, values, batch, classes, _ = sight.example(storage, activation, seed=seed)
-        for row in mistakes.catalogue():
+        for row in catalogue.catalogue():
             if row.family == "optimiser" or not row.concerns(small):
                 continue
             report = ms.check(row.plant(small), values, batch, seed=seed)
@@ -312,7 +313,7 @@ print(wrong)
 # The catalogue
 # -------------
 
-for row in mistakes.catalogue():
+for row in catalogue.catalogue():
     print(f"\n{row.code} ({row.tag}): {row.sentence}\n    right  {row.right}\n    wrong  {row.wrong}")
 
 # %%

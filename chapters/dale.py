@@ -29,8 +29,9 @@ import math
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results, verdicts
+from minisparse.gradcheck import sight
 from minisparse.errors import InputError
+from minisparse.lab import cli, cost, recipes, results, verdicts
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
 
@@ -640,12 +641,12 @@ for turned, panel, what in (
 # *two steps* takes two training steps and compares them with Adam's closed form and the clamp. ``chapters/checks.py``
 # explains why.
 
-seen = ms.sight.what_each_check_sees()
-print(f"\n{'mistake':30s}{'line':6s}" + "".join(f"{check:>13s}" for check in ms.sight.CHECKS))
+seen = sight.what_each_check_sees()
+print(f"\n{'mistake':30s}{'line':6s}" + "".join(f"{check:>13s}" for check in sight.CHECKS))
 for row in seen:
-    answers = "".join(f"{'caught' if row[check] else 'missed':>13s}" for check in ms.sight.CHECKS)
+    answers = "".join(f"{'caught' if row[check] else 'missed':>13s}" for check in sight.CHECKS)
     print(f"{row['code']:30s}({row['tag']}){'':{4 - len(row['tag'])}s}{answers}")
-caught = "".join(f"{sum(row[check] for row in seen):>10d}/{len(seen)}" for check in ms.sight.CHECKS)
+caught = "".join(f"{sum(row[check] for row in seen):>10d}/{len(seen)}" for check in sight.CHECKS)
 print(f"{'caught':36s}{caught}")
 
 # %%

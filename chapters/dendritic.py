@@ -33,7 +33,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, results, verdicts
+from minisparse.lab import cli, results, verdicts
 
 FIGURES = ("1D", "2", "3C", "3E", "3F", "3G")
 CONVOLUTIONAL = "3D"

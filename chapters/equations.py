@@ -29,7 +29,7 @@ every one, checks each form against differences, and shows where the printed one
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, provenance, results
+from minisparse.lab import cli, provenance, results
 
 args = cli.chapter(
     "equations",

@@ -40,8 +40,8 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, results, verdicts
-from minisparse.recipes import streams
+from minisparse.lab import cli, results, verdicts
+from minisparse.lab.recipes import streams
 
 
 def knobs(flag):
@@ -441,7 +441,7 @@ results.append(args.out, claims, args.made_by)
 # 2. Renumber the hidden neurons so that consistent random groups become contiguous. What is left of the difference
 #    between *random* and *index*? Where in the network is it?
 # 3. Let synapses grow only between groups (``scope="between"``), then only within. Do the modules survive training when
-#    nothing holds them together (``scope="anywhere"``)? Count with ``minisparse.grouped.within_groups``.
+#    nothing holds them together (``scope="anywhere"``)? Count with ``minisparse.weights.grouped.within_groups``.
 #
 # Read next
 # ---------

@@ -37,8 +37,8 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results, verdicts
 from minisparse.errors import InputError, NonFiniteError
+from minisparse.lab import cli, cost, recipes, results, verdicts
 
 FIGURES = ("6C", "6D")
 USUAL = 0.115  # inhibitory

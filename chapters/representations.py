@@ -27,7 +27,7 @@ import numpy as np
 from scipy.stats import ks_2samp
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results, verdicts
+from minisparse.lab import cli, cost, recipes, results, verdicts
 
 SHARES = [round(0.1 * k, 1) for k in range(10)]
 

@@ -36,7 +36,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse import cli, recipes, results, verdicts
+from minisparse.lab import cli, recipes, results, verdicts
 
 GROUPS = 8
 

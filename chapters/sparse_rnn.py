@@ -37,8 +37,8 @@ import numpy as np
 from scipy.stats import ttest_ind
 
 import minisparse as ms
-from minisparse import cli, cost, recipes, results, verdicts
 from minisparse.errors import NonFiniteError
+from minisparse.lab import cli, cost, recipes, results, verdicts
 
 FIGURES = ("2B", "2C", "3A", "3B", "4A", "S2", "S3", "S4", "lr")
 

@@ -15,7 +15,7 @@ from .connectivity import Pattern, Rng, full
 from .errors import FileError, InputError
 from .files import write_aside
 from .groups import labelled
-from .storages import make_weights
+from .weights.make import make_weights
 
 FORMAT = 1
 

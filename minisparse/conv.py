@@ -14,9 +14,10 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .backend import Array, array_module, asarray, share_threads
+from .backend import Array, array_module, asarray
 from .connectivity import Rng
 from .errors import InputError
+from .threads import share_threads
 
 
 class ConvPool:

@@ -8,10 +8,11 @@ import numpy as np
 
 from . import activations, kernels
 from .activations import Activation
-from .backend import Array, array_module, asarray, share_threads
+from .backend import Array, array_module, asarray
 from .connectivity import Rng
 from .errors import InputError
 from .normalise import Plain
+from .threads import share_threads
 from .weights import CsrWeights, DenseWeights, sum_outer
 
 W_MAX = 1e-3

@@ -17,7 +17,7 @@ from .connectivity import Pattern, full
 from .errors import InputError
 from .groups import labelled
 from .rnn import RNN
-from .storages import STORAGES, Weights
+from .weights.make import STORAGES, Weights
 
 KINK = 0.05
 """How far `activities` stays away from 0: many times any difference step."""

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import budget, nonfinite
-from .backend import Array, array_module, one_blas_thread, to_numpy
+from . import nonfinite
+from .backend import Array, array_module, to_numpy
 from .checkpoint import load_checkpoint, save
 from .connectivity import Rng
-from .data import Dataset, batches
+from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
+from .lab import budget
 from .losses import softmax_cross_entropy
+from .threads import one_blas_thread
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import budget, sweep
 from minisparse.errors import BudgetSpent, InputError, RunError
+from minisparse.lab import budget, sweep
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 4

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import mistakes, sources
+from minisparse.data import sources
+from minisparse.gradcheck import catalogue
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--nodes", "20", "--epochs", "1", "--seeds", "1", "--density", "0.5", "--clamp", "enforced"]
@@ -106,7 +107,7 @@ def test_the_first_chapter_ends_with_what_each_check_sees(tmp_path):
     lines = done.stdout.splitlines()
     (first,) = (k for k, line in enumerate(lines) if line.startswith("mistake "))
     listed = {line.split()[0] for line in lines[first + 1 :] if "(" in line and ("caught" in line or "missed" in line)}
-    assert listed == {row.code for row in mistakes.catalogue()}
+    assert listed == {row.code for row in catalogue.catalogue()}
     (total,) = (line.split() for line in lines if line.startswith("caught "))
     assert total[-1] == f"{len(listed)}/{len(listed)}"
 

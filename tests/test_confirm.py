@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from minisparse import again, provenance, results, sweep
 from minisparse.errors import InputError
+from minisparse.lab import again, provenance, results, sweep
 
 CHAPTER = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from minisparse import provenance, results, sweep
+from minisparse.lab import provenance, results, sweep
 
 LAYOUT, BEST = 1, 90.0
 

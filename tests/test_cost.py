@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import cli, cost, kernels, machine
+from minisparse import kernels
+from minisparse.lab import cli, cost, machine
 
 DIGITS = ms.load("digits")
 DALE = Path(__file__).parent.parent / "chapters" / "dale.py"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import sources
+from minisparse.data import sources
 
 
 def idx(array):

@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 import minisparse as ms
-from minisparse import mistakes
+from minisparse.gradcheck import catalogue
 
 MODULUS = 49
 POINT = {}
@@ -164,7 +164,7 @@ def test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss(clas
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in mistakes.catalogue() if row.family != "optimiser"], ids=lambda r: r.code
+    "row", [row for row in catalogue.catalogue() if row.family != "optimiser"], ids=lambda r: r.code
 )
 def test_planting_a_mistake_turns_a_proof_red(row):
     if row.family == "loss":

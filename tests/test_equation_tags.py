@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import minisparse as ms
-from minisparse import conv, equations, losses, mistakes, patches, rnn
+from minisparse import conv, equations, losses, patches, rnn
+from minisparse.gradcheck import catalogue
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,7 +41,7 @@ def test_each_tag_stands_once_in_the_code_and_once_in_a_chapter(tag):
 
 def test_chapters_and_catalogue_use_no_tag_that_does_not_exist():
     assert set(IN_CHAPTERS) <= set(equations.tags())
-    assert {row.tag for row in mistakes.catalogue()} <= set(equations.tags())
+    assert {row.tag for row in catalogue.catalogue()} <= set(equations.tags())
     with pytest.raises(ms.UserError, match="no line of the library carries the equation tag R99"):
         ms.code_line("R99")
 

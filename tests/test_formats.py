@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import formats, sources
+from minisparse.data import formats, sources
 from minisparse.errors import FileError
 
 CIFAR = [("cifar10", 1, 10), ("cifar100", 2, 100)]

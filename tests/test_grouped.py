@@ -10,9 +10,9 @@ from test_groups import modular
 
 import minisparse as ms
 from minisparse import kernels, testing
-from minisparse.grouped import within_groups
 from minisparse.groups import labelled
 from minisparse.kernels import Blocks, Members, reference
+from minisparse.weights.grouped import within_groups
 
 TOLERANCE = {np.float32: 1e-6, np.float64: 1e-12}
 rules = pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hypothesis import given
 
 import minisparse as ms
 from minisparse import testing
-from minisparse.backend import one_blas_thread
 from minisparse.kernels import Rows, reference, with_scipy
+from minisparse.threads import one_blas_thread
 
 NAMES = ["with_scipy"] + ["with_numba"] * (importlib.util.find_spec("numba") is not None)
 kernels = pytest.mark.parametrize("name", NAMES)
@@ -449,8 +449,8 @@ def test_results_do_not_depend_on_the_run(name):
 
 @pytest.mark.parametrize("dtype", [object, np.float16, np.longdouble, np.complex128, np.int64])
 def test_odd_dtypes_get_the_reference(dtype):
-    assert ms.weights.kernels.table(np.zeros(1, dtype)) is reference
-    assert ms.weights.kernels.table(np.zeros(1, np.float32)) is load(NAMES[-1])
+    assert tables.table(np.zeros(1, dtype)) is reference
+    assert tables.table(np.zeros(1, np.float32)) is load(NAMES[-1])
 
 
 TRAINING = """

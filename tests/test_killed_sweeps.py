@@ -17,7 +17,8 @@ from minisparse import backend, files
 SCRIPT = """
 import json, os, sys, time
 from pathlib import Path
-from minisparse import backend, cli, sweep
+from minisparse import backend
+from minisparse.lab import cli, sweep
 
 sys.excepthook = cli._mendable
 folder, cells, seconds, jobs, scheduler = Path(sys.argv[1]), *map(json.loads, sys.argv[2:])
@@ -25,7 +26,7 @@ OFFSET = 3
 
 def threads():
     import numba
-    return max(pool["num_threads"] for pool in backend._blas_pools().info()), numba.get_num_threads()
+    return max(pool["num_threads"] for pool in threads_module._blas_pools().info()), numba.get_num_threads()
 
 def cell(config, checkpoint):
     with open(folder / "log", "a") as log:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import equations, mistakes
-from minisparse.recognise import same
+from minisparse import equations
+from minisparse.gradcheck import catalogue
+from minisparse.gradcheck.recognise import same
 
-GRADIENTS = [row for row in mistakes.catalogue() if row.family != "optimiser"]
+GRADIENTS = [row for row in catalogue.catalogue() if row.family != "optimiser"]
 SEEDS = [*range(6), *(pytest.param(seed, marks=pytest.mark.slow, id=f"long-{seed}") for seed in range(6, 20))]
 seeds = pytest.mark.parametrize("seed", SEEDS)
 
@@ -31,7 +32,7 @@ def network(storage, activation, seed):
 
 
 def test_the_catalogue_is_complete_and_readable():
-    rows = mistakes.catalogue()
+    rows = catalogue.catalogue()
     assert len(rows) >= 30
     assert {row.family for row in rows} == {"affine", "loss", "recurrent", "sparse", "optimiser"}
     for field in ("code", "sentence", "story"):
@@ -41,7 +42,7 @@ def test_the_catalogue_is_complete_and_readable():
         assert row.wrong != row.right, row.code
         assert row.tag in equations.tags()
     with pytest.raises(KeyError):
-        mistakes.find("no-such-mistake")
+        catalogue.find("no-such-mistake")
 
 
 @seeds
@@ -72,7 +73,7 @@ def test_each_optimiser_mistake_is_caught_and_read_back(storage, seed):
     params = model.init(np.random.default_rng(seed), dtype=np.float64, w_max=0.05, signs=signs)
     opt, dale = ms.Adam(lr=0.05), ms.Dale(signs)
     ms.check_steps(model, params, x, labels, opt, [dale]).assert_ok()
-    for row in mistakes.catalogue("optimiser"):
+    for row in catalogue.catalogue("optimiser"):
         report = ms.check_steps(model, params, x, labels, row.plant(opt), [row.plant(dale)])
         assert report.findings, row.code
         assert report.findings[0].code == row.code, (row.code, str(report))
@@ -83,8 +84,8 @@ def test_every_mistake_of_a_family_is_planted_somewhere():
     for storage, activation in itertools.product(("dense", "csr"), ("relu", "tanh")):
         model = network(storage, activation, 0)[0]
         parts = (model, ms.softmax_cross_entropy, ms.Adam(), ms.Dale(np.ones((7, 1))))
-        planted |= {row.code for row in mistakes.catalogue() if any(row.concerns(part) for part in parts)}
-    assert planted == {row.code for row in mistakes.catalogue()}
+        planted |= {row.code for row in catalogue.catalogue() if any(row.concerns(part) for part in parts)}
+    assert planted == {row.code for row in catalogue.catalogue()}
 
 
 @seeds
@@ -108,7 +109,7 @@ def test_a_mutant_leaves_the_library_and_the_model_as_they_are():
     model, params, x, _ = network("dense", "tanh", 0)
     logits, cache = model.forward(params, x)
     before = model.backward(logits, cache)
-    for row in mistakes.catalogue():
+    for row in catalogue.catalogue():
         twin = row.plant(model)
         assert twin is not model
         twin.backward(logits, twin.forward(params, x)[1], wrt_x=True)
@@ -117,7 +118,7 @@ def test_a_mutant_leaves_the_library_and_the_model_as_they_are():
     assert all(np.array_equal(before[name], after[name]) for name in before)
     opt = ms.Adam()
     opt.step({"w": np.ones(2)}, {"w": np.ones(2)})
-    twin = mistakes.find("adam-no-bias-correction").plant(opt)
+    twin = catalogue.find("adam-no-bias-correction").plant(opt)
     twin.step({"w": np.ones(2)}, {"w": np.ones(2)})
     assert (opt.state["step"], twin.state["step"]) == (1, 2)
 
@@ -140,15 +141,15 @@ def test_the_report_says_what_small_sizes_cannot_show():
 def test_causes_that_sizes_cannot_tell_apart_are_listed():
     model = ms.RNN(2, ms.make_weights(ms.full(7, 7), "dense"), 4, "tanh")
     params, rng = model.init(np.random.default_rng(0), dtype=np.float64, w_max=0.5), np.random.default_rng(1)
-    wrong = mistakes.find("bptt-truncated").plant(model)
+    wrong = catalogue.find("bptt-truncated").plant(model)
     report = ms.check(wrong, params, rng.standard_normal((4, 2, 3)))
     assert report.codes[0] == "bptt-truncated"
-    two = ms.check(mistakes.find("bptt-loop-not-reversed").plant(model), params, rng.standard_normal((2, 2, 3)))
+    two = ms.check(catalogue.find("bptt-loop-not-reversed").plant(model), params, rng.standard_normal((2, 2, 3)))
     assert two.ok
     assert "bptt-loop-not-reversed" in two.blind, "with two steps there is one turn of the loop"
-    report = ms.check(mistakes.find("bptt-last-step-only").plant(model), params, rng.standard_normal((2, 2, 1)))
-    three = ms.check(mistakes.find("bptt-dW-overwritten").plant(model), params, rng.standard_normal((3, 2, 3)))
+    report = ms.check(catalogue.find("bptt-last-step-only").plant(model), params, rng.standard_normal((2, 2, 1)))
+    three = ms.check(catalogue.find("bptt-dW-overwritten").plant(model), params, rng.standard_normal((3, 2, 3)))
     assert three.findings[0].code == "bptt-dW-overwritten"
-    single = ms.check(mistakes.find("affine-bias-one-example").plant(model), params, rng.standard_normal((5, 2, 1)))
+    single = ms.check(catalogue.find("affine-bias-one-example").plant(model), params, rng.standard_normal((5, 2, 1)))
     assert single.ok
     assert report.findings[0].code == "bptt-last-step-only"

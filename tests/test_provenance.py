@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse import provenance
+from minisparse.lab import provenance
 
 SOURCE = '''"""A module."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from minisparse import again, provenance, results
+from minisparse.lab import again, provenance, results
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_the_list_of_results_agrees_with_the_result_files():
 CHAPTER = """
 import sys
 from pathlib import Path
-from minisparse import again, provenance, results
+from minisparse.lab import again, provenance, results
 out = Path(sys.argv[sys.argv.index("--out") + 1]) if "--out" in sys.argv else Path("out")
 row = results.claim("1A", "it grows", "once", "2.0", "", "REPRODUCED", growth={growth})
 results.append(out, [row], provenance.stamp("python chapters/tiny.py", "tiny"))

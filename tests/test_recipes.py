@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse import recipes
+from minisparse.lab import recipes
 
 DIGITS = ms.load("digits")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minisparse as ms
-from minisparse import formats, sources
+from minisparse.data import formats, sources
 from minisparse.errors import FileError
 
 HEADER = "# made for a test\n\n@problemName Tiny\n@univariate {}\n@equalLength true\n@classLabel true {}\n@data\n"

@@ -14,8 +14,9 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from minisparse import files, provenance, results, sweep, workers
+from minisparse import files
 from minisparse.errors import InputError, RunError
+from minisparse.lab import provenance, results, sweep, workers
 
 
 def cells_of(**axes):

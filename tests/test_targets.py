@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minisparse import cli, provenance, results, targets
+from minisparse.lab import cli, provenance, results, targets
 
 ROOT = Path(__file__).parent.parent
 TARGETS = results.read(ROOT / "chapters" / "targets.jsonl")

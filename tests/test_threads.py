@@ -9,7 +9,7 @@ import threading
 import pytest
 from threadpoolctl import threadpool_info
 
-from minisparse.backend import blas_is_limited, one_blas_thread
+from minisparse.threads import blas_is_limited, one_blas_thread
 
 
 def blas_threads():
@@ -58,7 +58,7 @@ def test_an_error_inside_gives_the_setting_back_too():
 def test_the_blas_of_compiled_code_is_limited_with_the_others():
     """SciPy brings a BLAS of its own, which must be loaded before the pools are listed."""
     script = (
-        "from minisparse.backend import one_blas_thread\n"
+        "from minisparse.threads import one_blas_thread\n"
         "from threadpoolctl import threadpool_info\n"
         "with one_blas_thread():\n"
         "    import scipy.linalg.cython_blas\n"

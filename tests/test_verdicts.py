@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minisparse import results, verdicts
+from minisparse.lab import results, verdicts
 
 PERCENT = st.lists(st.floats(0, 100), min_size=2, max_size=6)
 

@@ -14,8 +14,8 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
 from numba import njit, prange
 
-from ..backend import blas_is_limited
-from . import reference
+from ..kernels import reference
+from ..threads import blas_is_limited
 from .products import OPTIONS, add_product, add_samples
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]

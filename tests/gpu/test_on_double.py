@@ -257,7 +257,7 @@ def test_two_training_steps_are_the_closed_form_s(xp, storage) -> None:
     model, params, x, labels = network(storage)
     dale = minisparse.Dale(signs())
     minisparse.check_steps(model, params, x, labels, minisparse.Adam(lr=0.1), [dale]).assert_ok()
-    forgetful = minisparse.mistakes.find("adam-derived-weight").plant(minisparse.Adam(lr=0.1))
+    forgetful = minisparse.gradcheck.catalogue.find("adam-derived-weight").plant(minisparse.Adam(lr=0.1))
     report = minisparse.check_steps(model, params, x, labels, forgetful, [dale])
     assert report.codes == ("adam-derived-weight", "step")
 

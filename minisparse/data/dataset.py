@@ -1,0 +1,223 @@
+"""Data sets by name, and what every one of them is: checked when it is made, cut into subsets and batches.
+
+How a file is parsed stands in `formats`, where it lies and how it is split in `sources`.
+
+Data sets speak (samples, ...); `batches` turns them once into (..., batch), the layout of every pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..backend import Array, array_module, asarray, to_numpy
+from ..connectivity import Rng
+from ..data import sources
+from ..errors import InputError
+from ..losses import check_labels
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A classification task split into training and test samples.
+
+    Attributes
+    ----------
+    name : str
+    x_train, x_test : (samples, time, features) float32
+        An image is a sequence of its rows. The range of the values is each data set's own, see `load`.
+    y_train, y_test : (samples,) int64
+        Classes 0..n_classes-1.
+    n_classes : int
+    origin : str
+        "official"; "unofficial copy" if the content is not the published one; "unverified copy" if there is no
+        published hash to compare it with; or what else the copy is, as in "32 x 32 copy".
+
+    Raises
+    ------
+    ValueError
+        If a sample is not finite, a label out of range, or the sizes do not fit.
+    """
+
+    name: str
+    x_train: Array
+    y_train: Array
+    x_test: Array
+    y_test: Array
+    n_classes: int
+    origin: str = "official"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.x_train, np.ndarray):
+            return
+        for part in ("train", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            if len(x) != len(y) or not len(x):
+                raise InputError(
+                    f"{self.name}: {len(x)} {part} samples but {len(y)} labels; there must be one per sample"
+                )
+            bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+            if bad.size:
+                raise InputError(f"{self.name}: {part} sample {bad[0]} holds nan or inf; remove or repair it")
+            check_labels(y, self.n_classes)
+        if self.x_train.shape[1:] != self.x_test.shape[1:]:
+            raise InputError(
+                f"{self.name}: samples are {self.x_train.shape[1:]} in training, {self.x_test.shape[1:]} in test"
+            )
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.x_train.shape[1:])
+
+    def to_backend(self) -> Dataset:
+        """Move the arrays to the current backend, once."""
+        arrays = {name: asarray(getattr(self, name)) for name in ("x_train", "y_train", "x_test", "y_test")}
+        return replace(self, **arrays)
+
+
+LOADERS = {
+    "digits": sources.digits,
+    "mnist": sources.idx,
+    "fashion-mnist": sources.idx,
+    "cifar10": sources.cifar,
+    "cifar100": sources.cifar,
+    "coil100": sources.coil100,
+    "sleep": sources.sleep,
+}
+NAMES = tuple(LOADERS)
+
+
+def load(name: str, root: str | os.PathLike | None = None, download: bool = False) -> Dataset:
+    """Load a data set by name.
+
+    Parameters
+    ----------
+    name : str
+        ========================  ==============================================================================
+        "digits"                  ships with scikit-learn: 1,797 images of 8 x 8 pixels in [0, 1], a fixed fifth
+                                  of them for testing
+        "mnist", "fashion-mnist"  IDX files: 28 rows of 28 pixels in [0, 1]
+        "cifar10", "cifar100"     binary version, its files or its archive: 32 rows of 32 red, 32 green and 32
+                                  blue pixels in [-1, 1]; the 100 fine classes
+        "coil100"                 coil100.npz of 32 x 32 pixels: rows as for CIFAR, pixels in [0, 1], a fixed
+                                  random fifth of them for testing
+        "sleep"                   Sleep_TRAIN.ts and Sleep_TEST.ts of the UEA/UCR archive, raw values, pooled and
+                                  split anew (`sources.sleep_split`); kept as sleep.npz beside them
+        ========================  ==============================================================================
+    root : path, optional
+        Folder that holds a folder per data set. If omitted, ``$MINISPARSE_DATA`` and then ``data/`` are searched.
+    download : bool
+        Fetch missing files of mnist and fashion-mnist from the known mirrors into the first of those folders,
+        checked by hash; the others must be there.
+
+    Returns
+    -------
+    Dataset
+        float32.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    OSError
+        If a file is missing, truncated, or not what its name says.
+
+    Warns
+    -----
+    UserWarning
+        If the content of mnist or fashion-mnist is not the official one, which labels it "unofficial copy".
+
+    Examples
+    --------
+    >>> minisparse.load("digits").x_train.shape
+    (1437, 8, 8)
+    """
+    if name not in LOADERS:
+        raise InputError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    return Dataset(name, *LOADERS[name](name, folders(root), download))
+
+
+def folders(root: str | os.PathLike | None = None) -> list[Path]:
+    """Return the folders searched for data sets, first one first."""
+    if root is not None:
+        return [Path(root)]
+    named = os.environ.get("MINISPARSE_DATA")
+    return ([Path(named)] if named else []) + [Path("data")]
+
+
+def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) -> Iterator[tuple[Array, Array]]:
+    """Yield batches in the layout of the passes: examples last.
+
+    Parameters
+    ----------
+    x : (samples, ...) array
+    labels : (samples,) array
+    batch_size : int
+        The last batch may be smaller.
+    rng : Generator or RandomState, optional
+        Shuffles the samples; without it they come in order.
+
+    Yields
+    ------
+    x : (..., batch) array
+        (time, units, batch) for sequences.
+    labels : (batch,) array
+
+    Examples
+    --------
+    >>> x, labels = numpy.zeros((5, 28, 28)), numpy.arange(5)
+    >>> [a.shape for a, _ in minisparse.batches(x, labels, 3)]
+    [(28, 28, 3), (28, 28, 2)]
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    xp = array_module(x, labels)
+    order = xp.asarray(np.arange(len(x)) if rng is None else rng.permutation(len(x)))
+    for start in range(0, len(x), batch_size):
+        chosen = order[start : start + batch_size]
+        yield xp.ascontiguousarray(xp.moveaxis(x[chosen], 0, -1)), labels[chosen]
+
+
+def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
+    """Keep some training samples of each class; the test set stays whole.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    count : int
+        Per class: the first ones of a shuffle of the class's samples.
+    rng : Generator or RandomState
+
+    Returns
+    -------
+    Dataset
+        Training samples ordered by class; `batches` shuffles them.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer samples.
+
+    Examples
+    --------
+    >>> few = minisparse.subset_per_class(minisparse.load("digits"), 50, numpy.random.default_rng(0))
+    >>> few.x_train.shape, few.x_test.shape
+    ((500, 8, 8), (360, 8, 8))
+    """
+    if count < 1:
+        raise InputError(f"count must be at least 1, got {count}")
+    labels, chosen = to_numpy(dataset.y_train), []
+    for label in range(dataset.n_classes):
+        members = np.flatnonzero(labels == label)
+        if len(members) < count:
+            raise InputError(
+                f"{dataset.name}: class {label} has {len(members)} training samples, not {count}; lower count"
+            )
+        chosen.append(rng.permutation(members)[:count])
+    rows = array_module(dataset.y_train).asarray(np.concatenate(chosen))
+    return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])

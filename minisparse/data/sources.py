@@ -1,0 +1,284 @@
+"""Where each data set lies, in which files, and how it is split: one loader per name, called by `minisparse.load`.
+
+A loader takes the data set's name, the folders to search and whether to download, and returns what `Dataset` takes:
+``x_train, y_train, x_test, y_test, n_classes, origin``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import warnings
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import FileError
+from ..files import write_aside
+from .formats import DAMAGED, image_rows, parse_archive, parse_cifar, parse_idx, read_npz, read_ts
+
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, str]
+
+IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_SHA256 = {
+    "mnist": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+    "fashion-mnist": (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+}
+"""Hash of each file's *content* (decompressed), in the order of IDX_FILES."""
+MIRRORS = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    "fashion-mnist": ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+}
+
+
+class Cifar(NamedTuple):
+    """The official files of one CIFAR data set."""
+
+    folder: str
+    train: tuple[str, ...]
+    test: str
+    label_bytes: int
+    classes: int
+    archive: str
+    archive_md5: str
+
+
+CIFAR = {
+    "cifar10": Cifar(
+        "cifar-10-batches-bin",
+        tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+        "test_batch.bin",
+        1,
+        10,
+        "cifar-10-binary.tar.gz",
+        "c32a1d4ab5d03f1284b67883e8d87530",
+    ),
+    "cifar100": Cifar(
+        "cifar-100-binary",
+        ("train.bin",),
+        "test.bin",
+        2,
+        100,
+        "cifar-100-binary.tar.gz",
+        "03b5dce01913d631647c71ecec9e9cb8",
+    ),
+}
+SLEEP_FILES = ("Sleep_TRAIN.ts", "Sleep_TEST.ts")
+
+
+def digits(name: str, places: list[Path], download: bool) -> Parts:
+    """Load scikit-learn's digits, a fixed fifth of them for testing."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    images, labels = (images / 16).astype(np.float32).reshape(-1, 8, 8), labels.astype(np.int64)
+    order = np.random.default_rng(0).permutation(len(labels))
+    train, test = order[:1437], order[1437:]
+    return images[train], labels[train], images[test], labels[test], 10, "official"
+
+
+def idx(name: str, places: list[Path], download: bool) -> Parts:
+    """Load MNIST or Fashion-MNIST from IDX files."""
+    if download:
+        _download_idx(name, places[0] / name)
+    contents = [_read_idx(name, file, places) for file in IDX_FILES]
+    official = all(hashlib.sha256(c).hexdigest() == known for c, known in zip(contents, IDX_SHA256[name], strict=True))
+    x_train, y_train, x_test, y_test = (parse_idx(c, f) for c, f in zip(contents, IDX_FILES, strict=True))
+    if not official:
+        warnings.warn(
+            f"the {name} files are not the official ones; results are labelled 'unofficial copy'", stacklevel=3
+        )
+    x_train, x_test = (x.astype(np.float32) / 255 for x in (x_train, x_test))
+    y_train, y_test = (y.astype(np.int64) for y in (y_train, y_test))
+    return x_train, y_train, x_test, y_test, 10, "official" if official else "unofficial copy"
+
+
+def cifar(name: str, places: list[Path], download: bool) -> Parts:
+    """Load CIFAR-10 or CIFAR-100 from the binary version's files, else from its archive; pixels end up in [-1, 1]."""
+    known = CIFAR[name]
+    files = (*known.train, known.test)
+    paths = [_first(f"{name}/{known.folder}/{file}", f"{name}/{file}", places=places) for file in files]
+    archive = _first(f"{name}/{known.archive}", places=places)
+    if None not in paths:
+        contents, origin = [_content(path) for path in paths], "unverified copy"
+    elif archive:
+        packed = _content(archive, unpack=False)
+        contents = parse_archive(packed, str(archive), files)
+        same = hashlib.md5(packed, usedforsecurity=False).hexdigest() == known.archive_md5
+        origin = "official" if same else "unverified copy"
+    else:
+        raise _missing(f"{files[paths.index(None)]} (or {known.archive})", name, places)
+    images, labels = zip(
+        *(parse_cifar(c, f, known.label_bytes, known.classes) for c, f in zip(contents, files, strict=True)),
+        strict=True,
+    )
+    sizes = [len(part) for part in labels[:-1]]
+    for file, size in zip(known.train, sizes, strict=True):
+        if size != sizes[0]:
+            raise FileError(
+                f"{file} has {size} records but {files[0]} has {sizes[0]}; one is truncated: fetch them again"
+            )
+    x_train, y_train = np.concatenate(images[:-1]).astype(np.float32), np.concatenate(labels[:-1])
+    x_test = images[-1].astype(np.float32)
+    for x in (x_train, x_test):
+        x /= 255
+        x -= 0.5
+        x /= 0.5
+    return x_train, y_train, x_test, labels[-1], known.classes, origin
+
+
+def coil100(name: str, places: list[Path], download: bool) -> Parts:
+    """Load the 32 x 32 copy of COIL-100; 1,436 of its 7,200 images, or that share of them, are for testing."""
+    path = _first(f"{name}/coil100.npz", places=places)
+    if path is None:
+        raise _missing("coil100.npz", name, places)
+    images, labels = read_npz(path, "images", "labels")
+    if images.dtype != np.uint8 or images.shape != (*labels.shape, 32, 32, 3) or labels.dtype.kind not in "iu":
+        raise FileError(
+            f"{path} has images {images.shape} of {images.dtype} and labels {labels.shape} of {labels.dtype}; it "
+            "should have uint8 images (samples, 32, 32, 3) and an integer label for each"
+        )
+    if labels.ndim != 1 or not len(labels) or labels.min() < 1 or labels.max() > 100:
+        raise FileError(f"{path} should have labels 1..100, one per image, but has others; fetch it again")
+    x, y = image_rows(np.moveaxis(images, -1, 1)).astype(np.float32) / 255, labels.astype(np.int64) - 1
+    order = np.random.default_rng(0).permutation(len(y))
+    n_test = round(len(y) * 1436 / 7200)
+    test, train = order[:n_test], order[n_test:]
+    return x[train], y[train], x[test], y[test], 100, "32 x 32 copy"
+
+
+def sleep(name: str, places: list[Path], download: bool) -> Parts:
+    """Load the UEA/UCR archive's Sleep: raw values, its two files pooled and split anew."""
+    paths = [_first(f"{name}/{file}", places=places) for file in SLEEP_FILES]
+    if None in paths:
+        raise _missing(SLEEP_FILES[paths.index(None)], name, places)
+    x, y = _pooled(paths)
+    train, test = sleep_split(len(y))
+    return x[train], y[train], x[test], y[test], int(y.max()) + 1, "unverified copy"
+
+
+def sleep_split(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the training and test rows of n pooled series: the split that torchtime makes of 70 % with seed 123.
+
+    Not stratified, and windows of one recording lie on both sides.
+
+    Examples
+    --------
+    >>> minisparse.data.sources.sleep_split(10)
+    (array([1, 9, 6, 3, 5, 2, 8]), array([7, 4, 0]))
+    """
+    rng = np.random.RandomState(123)
+    order = rng.permutation(n)
+    n_test = round(0.3 * n)
+    test = rng.permutation(order[:n_test])
+    return rng.permutation(order[n_test:]), test
+
+
+def _pooled(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the series and labels of the training file, then of the test file; keep them beside it in sleep.npz."""
+    cache = paths[0].with_name("sleep.npz")
+    found = [path.stat() for path in paths]
+    sizes = [stat.st_size for stat in found]
+    with contextlib.suppress(OSError):
+        if cache.stat().st_mtime_ns >= max(stat.st_mtime_ns for stat in found):
+            x, y, cached = read_npz(cache, "series", "labels", "sizes")
+            if cached.tolist() == sizes:
+                return x, y
+    parts = [read_ts(path) for path in paths]
+    shapes = [x.shape[1:] for x, _ in parts]
+    if shapes[0] != shapes[1]:
+        raise FileError(
+            f"{paths[0]} has series of (time, channels) {shapes[0]} but {paths[1]} of {shapes[1]}; are they of one set?"
+        )
+    x = np.concatenate([x for x, _ in parts])
+    y = np.concatenate([_whole(labels, path) for (_, labels), path in zip(parts, paths, strict=True)])
+    y -= y.min()
+    with contextlib.suppress(FileError):
+        write_aside(cache, lambda file: np.savez(file, series=x, labels=y, sizes=np.array(sizes)))
+    return x, y
+
+
+def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
+    try:
+        return labels.astype(np.int64)
+    except ValueError as error:
+        raise FileError(f"{path} should have whole numbers for labels ({error}); is it the right file?") from error
+
+
+def _first(*names: str, places: Iterable[Path]) -> Path | None:
+    """Return the first file of one of the names in the first folder that has one."""
+    return next((folder / name for folder in places for name in names if (folder / name).is_file()), None)
+
+
+def _missing(file: str, name: str, places: Iterable[Path], fetch: str = "or name") -> FileError:
+    searched = ", ".join(str(folder / name) for folder in places)
+    return FileError(
+        f"{file} was not found in {searched}; put the {name} files there, {fetch} their folder with --data-dir or "
+        "MINISPARSE_DATA"
+    )
+
+
+def _read_idx(name: str, file: str, places: list[Path]) -> bytes:
+    """Return a file's decompressed content from the first folder that has it."""
+    path = _first(f"{name}/{file}.gz", f"{name}/{file}", places=places)
+    if path is None:
+        raise _missing(
+            f"{file}[.gz]", name, places, f'fetch them with minisparse.load("{name}", download=True), or name'
+        )
+    return _content(path)
+
+
+def _content(path: Path, unpack: bool = True) -> bytes:
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if unpack and path.suffix == ".gz" else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"{path} cannot be read ({error}); {DAMAGED}") from error
+
+
+def _download_idx(name: str, folder: Path) -> None:
+    """Fetch missing files, mirror after mirror; a file is put in place only if its content has the known hash."""
+    import pooch
+
+    for file, known in zip(IDX_FILES, IDX_SHA256[name], strict=True):
+        target = folder / f"{file}.gz"
+        if target.is_file() or (folder / file).is_file():
+            continue
+        failures = []
+        for mirror in MIRRORS[name]:
+            aside = target.with_suffix(".part")
+            try:
+                pooch.retrieve(f"{mirror}{file}.gz", known_hash=None, fname=aside.name, path=folder)
+                found = hashlib.sha256(_content_of_gzip(aside)).hexdigest()
+                if found != known:
+                    raise FileError(f"its content has the hash {found[:12]}..., not {known[:12]}...")
+                aside.replace(target)
+                break
+            except Exception as error:
+                failures.append(f"{mirror}: {error}")
+            finally:
+                aside.unlink(missing_ok=True)
+        else:
+            raise FileError(f"{file}.gz could not be fetched ({'; '.join(failures)}); put it into {folder} by hand")
+
+
+def _content_of_gzip(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        return file.read()

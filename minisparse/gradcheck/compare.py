@@ -1,0 +1,281 @@
+"""Analytic gradients beside difference quotients, entry by entry; what is found is not explained here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array, to_numpy
+from ..errors import InputError
+from .probe import Probe, is_float
+from .report import Finding, GradientReport, Row
+
+TOLERANCE = 1e-6
+ENOUGH = 8
+"""Disagreements that are looked at closely (bend? kink?) and stand, before the rest is taken for the same."""
+
+
+class Compared(NamedTuple):
+    """A report without diagnosis, and what a diagnosis needs."""
+
+    report: GradientReport
+    probe: Probe
+    backward: Callable
+    support: dict[str, Array]
+    judged: dict[str, np.ndarray]
+
+
+def compare(
+    forward: Callable,
+    backward: Callable,
+    inputs: dict[str, Any],
+    wrt: Iterable[str] | None = None,
+    support: dict[str, Array] | None = None,
+    mode: str = "entries",
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    dy: Array | None = None,
+) -> Compared:
+    """Do what `check_pair` does, but leave a mismatch without explanation."""
+    if mode not in ("entries", "direction"):
+        raise InputError(f"mode {mode!r} is unknown; choose entries or direction")
+    wrt = [wrt] if isinstance(wrt, str) else None if wrt is None else list(wrt)
+    if wrt == []:
+        raise InputError("wrt names nothing, so nothing would be checked; leave it out to check every float array")
+    support = {
+        name: to_numpy(np.asarray(mask) if isinstance(mask, list) else mask) for name, mask in (support or {}).items()
+    }
+    support = {name: mask != 0 for name, mask in support.items()}
+    if set(support) - set(inputs):
+        raise InputError(f"support names {', '.join(set(support) - set(inputs))}, but there is no such input")
+    convert = set(wrt or ())
+    if not convert and not any(map(is_float, inputs.values())):
+        convert = {name for name, value in inputs.items() if _is_numeric(value)}
+    probe = Probe(forward, inputs, seed, convert, dy)
+    grads = _gradients(backward, probe)
+    meant = [name for name in grads if name in probe.others and _is_numeric(probe.others[name])]
+    if meant:
+        probe = Probe(forward, inputs, seed, {*convert, *meant}, dy)
+        grads = _gradients(backward, probe)
+    probe.grads = grads
+    names = probe.floats if wrt is None else list(wrt)
+    for name in names:
+        if name not in probe.floats:
+            raise InputError(f"wrt names {name!r}, but the float arrays among the inputs are {', '.join(probe.floats)}")
+    findings = probe.findings
+    findings += _structure(grads, names, probe, backward)
+    broken = {finding.tensor for finding in findings}
+
+    rows, off_pattern, verdicts, judged = [], [], [], {}
+    rng = np.random.default_rng([seed, 1])
+    for name in names:
+        if name in broken:
+            continue
+        analytic = as_gradient(grads[name])
+        allowed = np.ones(analytic.shape, bool)
+        if name in support:
+            allowed = support[name]
+            if allowed.shape != analytic.shape:
+                raise InputError(f"support[{name!r}] must have shape {analytic.shape}, got {allowed.shape}")
+        off_pattern += _off_pattern(name, analytic, allowed)
+        measure = _by_entry if mode == "entries" else _by_direction
+        row, judged[name] = measure(probe, name, analytic, allowed, tolerance, rng)
+        rows.append(row)
+        verdicts += _verdict(row, tolerance)
+    rest = [name for name in inputs if name not in names]
+    sizes = {**{name: probe.value(name).shape for name in probe.floats}, "output": probe.y.shape}
+    report = GradientReport(rows, [*findings, *off_pattern, *verdicts], rest, mode, sizes, _blind(sizes), probe.notes)
+    return Compared(report, probe, backward, support, judged)
+
+
+def _is_numeric(value: Any) -> bool:
+    if hasattr(value, "dtype"):
+        return value.dtype.kind in "iuf"
+    return isinstance(value, (list, tuple, int, float)) and not isinstance(value, bool)
+
+
+def _gradients(backward: Callable, probe: Probe) -> dict[str, Any]:
+    try:
+        grads = backward(probe.cotangent(), probe.cache)
+    except ValueError as error:
+        if "read-only" in str(error):
+            raise InputError("backward writes into dy or into an input; make it work on a copy") from error
+        raise
+    if not isinstance(grads, dict):
+        raise InputError(f"backward must return a dict of gradients by input name, got {type(grads).__name__}")
+    return grads
+
+
+def _off_pattern(name: str, analytic: np.ndarray, allowed: np.ndarray) -> list[Finding]:
+    off = np.argwhere(~allowed & (analytic != 0))
+    if not off.size:
+        return []
+    where = ", ".join(map(str, off[0]))
+    sentence = (
+        f"{len(off)} entries off the pattern are not exactly 0, the first at ({where}): "
+        f"{analytic[tuple(off[0])]:.3g}; apply the mask to the gradient"
+    )
+    return [Finding("off-pattern", name, sentence, {"entries": len(off)})]
+
+
+def _blind(sizes: dict[str, tuple[int, ...]]) -> list[str]:
+    single = [f"{name}.shape[{axis}]" for name, shape in sizes.items() for axis, k in enumerate(shape) if k == 1]
+    if "output" not in "".join(single):
+        return []
+    return [f"whether a sum over an axis of length 1 is a mean, or one summand ({', '.join(single)})"]
+
+
+def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -> list[Finding]:
+    """Look at the dict of gradients before any number in it."""
+    findings = []
+    for name in names:
+        if name not in grads:
+            found = ", ".join(map(str, grads)) or "nothing"
+            findings.append(Finding("missing", name, f"backward returns no gradient of this name; it returns {found}"))
+        elif isinstance(kind := _kind(grads[name]), str):
+            findings.append(Finding("type", name, f"its gradient is {kind}; return an array of floats"))
+        elif as_gradient(grads[name]).shape != probe.value(name).shape:
+            found, right = as_gradient(grads[name]).shape, probe.value(name).shape
+            hint = ""
+            if found == right[::-1]:
+                hint = "; it is transposed"
+            elif [k for k in found if k > 1] == [k for k in right if k > 1]:
+                hint = "; sum with keepdims=True"
+            findings.append(Finding("shape", name, f"its gradient has shape {found}, not {right}{hint}"))
+        elif not np.isfinite(as_gradient(grads[name])).all():
+            findings.append(Finding("not-finite", name, "its gradient holds nan or inf"))
+    for name in grads:
+        if name not in probe.floats:
+            findings.append(Finding("extra", str(name), "backward returns it, but no float input has this name"))
+    seen: dict[int, str] = {}
+    for name, value in grads.items():
+        if id(value) in seen and getattr(value, "ndim", 0):
+            findings.append(
+                Finding(
+                    "aliased", name, f"is the same array as {seen[id(value)]}: an in-place update of one moves both"
+                )
+            )
+        seen[id(value)] = name
+    usable = {name: as_gradient(grads[name]).copy() for name in names if name in grads and not _kind(grads[name])}
+    try:
+        again = backward(probe.cotangent(), probe.cache)
+        differ = [name for name in usable if not np.array_equal(usable[name], as_gradient(again[name]), equal_nan=True)]
+        sentence = "two backward calls on the same cache differ"
+    except Exception as error:
+        differ, sentence = [next(iter(names))], f"a second backward call on the same cache fails ({error!r})"
+    findings += [Finding("not-deterministic", name, f"{sentence}; leave the cache as it is") for name in differ]
+    return findings
+
+
+def as_gradient(value: Any) -> np.ndarray:
+    """Return a gradient as float64 on the host."""
+    return np.asarray(to_numpy(value) if hasattr(value, "dtype") else value, float)
+
+
+def _kind(value: Any) -> str | None:
+    """Say what a gradient is if it is no array of floats."""
+    try:
+        kind = (value if hasattr(value, "dtype") else np.asarray(value)).dtype
+    except ValueError:
+        return "no array of numbers"
+    if kind.kind == "f":
+        return None
+    known = {"c": "complex", "i": "of whole numbers", "u": "of whole numbers", "b": "of truth values"}
+    return f"{known[kind.kind]} ({kind})" if kind.kind in known else f"no array of numbers ({type(value).__name__})"
+
+
+def _by_entry(
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
+) -> tuple[Row, np.ndarray]:
+    value = probe.value(name)
+    step = probe.step(name)
+    places = [tuple(map(int, place)) for place in np.argwhere(allowed)]
+    numeric, exact = np.zeros(len(places)), np.array([analytic[place] for place in places])
+
+    def along(place: tuple[int, ...]) -> np.ndarray:
+        unit = np.zeros(value.shape)
+        unit[place] = 1
+        return unit
+
+    for k, place in enumerate(places):
+        numeric[k] = probe.slope(name, along(place), step)[0]
+    judged, examined, confirmed = np.ones(len(places), bool), np.zeros(len(places), bool), 0
+    while True:
+        scale = np.abs(numeric[judged]).max(initial=0) + probe.floor(name)
+        apart = np.abs(exact - numeric)
+        suspects = np.flatnonzero(judged & ~examined & ~(apart <= tolerance * scale))
+        if not suspects.size or confirmed >= ENOUGH:
+            break
+        for k in suspects[np.argsort(-apart[suspects])]:
+            if confirmed >= ENOUGH:
+                break
+            examined[k] = True
+            numeric[k], fine = probe.refined(name, places[k], exact[k], numeric[k])
+            apart[k] = abs(exact[k] - numeric[k])
+            if not apart[k] <= tolerance * scale:
+                noise = 4 * probe.rounding / fine
+                judged[k] = not (not apart[k] >= noise or probe.has_kink(name, along(places[k]), fine, apart[k]))
+                confirmed += judged[k]
+    mask = np.zeros(value.shape, bool)
+    mask[allowed] = judged
+    return _row(name, places, exact, numeric, judged, probe, value.shape), mask
+
+
+def _by_direction(
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
+) -> tuple[Row, np.ndarray]:
+    value = probe.value(name)
+    step = probe.step(name)
+    if not allowed.any():
+        return _row(name, [], np.zeros(0), np.zeros(0), np.ones(0, bool), probe, value.shape), allowed
+    for _ in range(3):
+        direction = rng.standard_normal(value.shape) * allowed
+        direction /= np.abs(direction).max()
+        numeric, exact = probe.slope(name, direction, step)[0], float((analytic * direction).sum())
+        apart, scale = abs(exact - numeric), abs(numeric) + probe.floor(name)
+        judged = apart <= tolerance * scale or not (
+            apart < 4 * probe.rounding / step or probe.has_kink(name, direction, step, apart)
+        )
+        if judged:
+            break
+    return _row(name, [None], np.array([exact]), np.array([numeric]), np.array([judged]), probe, value.shape), allowed
+
+
+def _row(name: str, places: list, exact: Any, numeric: Any, judged: Any, probe: Probe, shape: tuple) -> Row:
+    left_out = int((~judged).sum())
+    reason = "a kink, or rounding, within the difference step" if left_out else ""
+    if not judged.any():
+        return Row(name, shape, 0, left_out, reason, None, 0.0, 0.0, 0.0)
+    apart = np.where(judged, np.abs(exact - numeric), -1)
+    k = int(apart.argmax())
+    scale = np.abs(numeric[judged]).max() + probe.floor(name)
+    error = float(apart[k] / scale) if apart[k] else 0.0
+    return Row(
+        name, shape, int(judged.sum()), left_out, reason, places[k], float(exact[k]), float(numeric[k]), error
+    )  # fmt: skip
+
+
+def _verdict(row: Row, tolerance: float) -> list[Finding]:
+    findings = []
+    if not row.error <= tolerance:
+        where = "along a random direction" if row.worst is None else f"at ({', '.join(map(str, row.worst))})"
+        findings.append(
+            Finding(
+                "mismatch",
+                row.tensor,
+                f"the gradient {where} is {row.analytic:.6g}, the difference quotient says {row.numeric:.6g}",
+                {"worst": row.worst, "analytic": row.analytic, "numeric": row.numeric},
+            )
+        )
+    if row.not_judged > row.judged:
+        findings.append(
+            Finding(
+                "unjudged",
+                row.tensor,
+                f"only {row.judged} of {row.judged + row.not_judged} entries could be judged ({row.reason}); "
+                "check at other inputs",
+            )
+        )
+    return findings

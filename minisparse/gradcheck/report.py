@@ -1,0 +1,167 @@
+"""What a gradient check found, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """The verdict on one tensor.
+
+    Attributes
+    ----------
+    tensor : str
+    shape : tuple of int
+    judged, not_judged : int
+        Entries compared, and entries left out for `reason`.
+    reason : str
+        Why some entries could not be judged, or "".
+    worst : tuple of int or None
+        Index of the largest disagreement (None in directional mode).
+    analytic, numeric : float
+        The two gradients there.
+    error : float
+        ``max|analytic - numeric| / (max|numeric| + 1e-8 |f|)``, dimensionless.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    judged: int
+    not_judged: int
+    reason: str
+    worst: tuple[int, ...] | None
+    analytic: float
+    numeric: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: a stable code, the tensor, a sentence, and what it rests on.
+
+    Attributes
+    ----------
+    code : str
+        See `GradientReport`.
+    tensor : str
+    sentence : str
+    evidence : dict
+        Numbers and names behind the sentence, such as ``{"factor": 0.25, "quantity": "1/4 (x.shape[1])"}``.
+    """
+
+    code: str
+    tensor: str
+    sentence: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+class GradientReport:
+    """What a gradient check found, as data; printing it is one rendering.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        One per tensor checked.
+    findings : tuple of Finding
+        Everything that is wrong; empty if all is well. Their codes:
+
+        * the answer itself: missing, extra, type, shape, aliased, changed-input, not-deterministic, not-finite;
+        * the numbers, explained: zero, sign, factor, step-factor, operand, along, confined, summand, truncated, mixed,
+          diagonal, transpose, permuted, swapped, summed, ignores-dy, not-linear, off-pattern;
+        * the numbers, not explained: mismatch, unjudged;
+        * for models of this library, a code of the catalogue;
+        * for training steps: step, constraint.
+    not_checked : tuple of str
+        Inputs left out.
+    mode : str
+        "entries" or "direction".
+    sizes : dict
+        Shapes of the inputs and the output, or the named sizes of a model.
+    blind : tuple of str
+        What these sizes cannot show.
+    notes : tuple of str
+        What was done to the inputs before the check.
+
+    Examples
+    --------
+    >>> def forward(x):
+    ...     return x * x, x
+    >>> report = minisparse.check_pair(forward, lambda dy, x: {"x": dy * x}, {"x": numpy.array([1.0, 3.0])})
+    >>> report.ok, [finding.code for finding in report.findings]
+    (False, ['factor'])
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        findings: Iterable[Finding],
+        not_checked: Iterable[str] = (),
+        mode: str = "entries",
+        sizes: dict[str, Any] | None = None,
+        blind: Iterable[str] = (),
+        notes: Iterable[str] = (),
+    ):
+        self.rows, self.findings, self.not_checked = tuple(rows), tuple(findings), tuple(not_checked)
+        self.mode, self.sizes, self.blind, self.notes = mode, dict(sizes or {}), tuple(blind), tuple(notes)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the findings, each once, in order."""
+        return tuple(dict.fromkeys(finding.code for finding in self.findings))
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def assert_ok(self) -> None:
+        """Raise AssertionError with the whole report if anything is wrong."""
+        if not self.ok:
+            raise AssertionError(str(self))
+
+    def to_dict(self) -> dict:
+        """Return the report in plain values."""
+        return {
+            "ok": self.ok,
+            "mode": self.mode,
+            "rows": [asdict(row) for row in self.rows],
+            "findings": [asdict(finding) for finding in self.findings],
+            "not_checked": list(self.not_checked),
+            "sizes": self.sizes,
+            "blind": list(self.blind),
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"{'tensor':10s}{'shape':>14s}{'judged':>9s}{'worst at':>12s}{'analytic':>14s}{'numeric':>14s}{'error':>9s}"
+        ]
+        for row in self.rows:
+            judged = f"{row.judged}/{row.judged + row.not_judged}"
+            worst = "-" if row.worst is None else ",".join(map(str, row.worst))
+            shape = " x ".join(map(str, row.shape)) or "scalar"
+            lines.append(
+                f"{row.tensor:10s}{shape:>14s}{judged:>9s}{worst:>12s}"
+                f"{row.analytic:14.6e}{row.numeric:14.6e}{row.error:9.1e}"
+            )
+            if row.not_judged:
+                lines.append(f"{'':10s}{row.not_judged} not judged here: {row.reason}")
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"NOT CHECKED: {', '.join(self.not_checked)}"] if self.not_checked else []
+        lines += [f"{finding.tensor}: {finding.sentence} [{finding.code}]" for finding in self.findings]
+        lines += ["gradients agree" if self.ok else "GRADIENTS DISAGREE"]
+        if self.sizes:
+            sizes = ", ".join(f"{name} {' x '.join(map(str, size)) or 'scalar'}" for name, size in _shown(self.sizes))
+            lines.append(
+                f"sizes {sizes}: {'they cannot show ' + ', '.join(self.blind) if self.blind else 'no blind spot'}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _shown(sizes: dict[str, Any]) -> Iterable[tuple[str, tuple]]:
+    return ((name, size if isinstance(size, tuple) else (size,)) for name, size in sizes.items())

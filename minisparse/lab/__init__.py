@@ -1,0 +1,1 @@
+"""What runs experiments and records them; nothing of the library imports it."""

@@ -1,0 +1,186 @@
+"""One command line for every chapter, and one way to end when the user has something to mend."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from .. import data
+from ..backend import describe
+from ..connectivity import check_density
+from ..errors import BudgetSpent, FileError, InputError, UserError
+from ..lab import cost
+from .provenance import stamp
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
+    "nodes": {"type": int, "help": "neurons"},
+    "density": {
+        "type": float,
+        "nargs": "+",
+        "metavar": "P",
+        "help": "share of the possible synapses that exist, each above 0 and at most 1",
+    },
+    "epochs": {"type": int, "help": "passes over the training set"},
+    "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
+    "storage": {"help": "how recurrent weights are kept: auto, dense, csr or grouped"},
+}
+"""Flags that every chapter that needs them shares, under one name and with one meaning."""
+
+
+ASK_ABOVE = 3600.0
+"""Seconds of work that a chapter does not start without ``--yes``."""
+
+
+def chapter(
+    name: str, doc: str, defaults: dict[str, Any], smoke: dict, paper: dict | None = None, add: Any = None
+) -> argparse.Namespace:
+    """Parse a chapter's command line and prepare its output folder.
+
+    From here on an error of the user's to mend ends the chapter with one line on stderr and exit code 2, a spent
+    ``--budget`` with one line and exit code 3.
+
+    Parameters
+    ----------
+    name : str
+        The script's name; also names the output folder.
+    doc : str
+        Shown by ``--help``.
+    defaults : dict
+        Of those of nodes, density (a list), epochs and seeds that the chapter has a use for, and ``time``: what the
+        default run takes. May hold dataset and storage. A chapter that trains nothing has none of them.
+    smoke, paper : dict
+        What ``--smoke`` and ``--paper`` change in the defaults, with a ``time`` of their own. A flag that is given
+        wins over both. A chapter that has no paper setting gives none.
+    add : callable, optional
+        Adds the chapter's own flags to the parser.
+
+    Returns
+    -------
+    namespace
+        The flags; ``out`` is a Path to an existing, writable folder; ``command`` the command line, ``made_by`` the
+        stamp of the sources as they are now.
+    """
+    sys.excepthook = _mendable
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    parser = argparse.ArgumentParser(
+        prog=f"{name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    preset = parser.add_mutually_exclusive_group()
+    preset.add_argument(
+        "--smoke", action="store_true", help=f"a tiny run that only shows that it works ({smoke['time']})"
+    )
+    if paper:
+        preset.add_argument("--paper", action="store_true", help=f"the paper's own setting ({paper['time']})")
+        parser.add_argument("--yes", action="store_true", help="start even if it takes more than an hour")
+    trains = "epochs" in defaults
+    values = {"dataset": "digits", "storage": "auto", **defaults} if trains else defaults
+    flag = _flagger(parser, values)
+    for option, settings in OPTIONS.items():
+        if option in values:
+            flag(f"--{option}", **settings)
+    parser.add_argument("--out", default=f"out/{name}", help="folder for figures and rows (default: %(default)s)")
+    if trains:
+        where = "folder that holds the data sets (default: $MINISPARSE_DATA, then data/)"
+        parser.add_argument("--data-dir", help=where)
+        parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
+        flag("--jobs", help="cells that run at once, each in a process of its own", type=int, default=1)
+        where = "address of a Dask scheduler whose workers run the cells, as tcp://host:8786"
+        flag("--scheduler", help=where, metavar="ADDRESS")
+        what = "begin no cell and no epoch after so many minutes, and end with exit code 3; go on with --resume"
+        flag("--budget", help=what, type=float, default=math.inf, metavar="MINUTES")
+    parser.add_argument("--record", action="store_true", help="copy rows and figures into chapters/results/")
+    if add:
+        add(flag)
+    parser.epilog = f"expected time on two cores: {defaults['time']} by default"
+
+    own = Path(sys.argv[0]).stem == name
+    argv = sys.argv[1:] if own else []
+    chosen, _ = parser.parse_known_args(argv)
+    changes = smoke if chosen.smoke else paper if paper and chosen.paper else {}
+    parser.set_defaults(**{key: value for key, value in changes.items() if key != "time"})
+    args = parser.parse_args(argv)
+    args.command = shlex.join(["python", f"chapters/{name}.py", *argv])
+    _check(args)
+    args.out = _writable(Path(args.out))
+    args.made_by = stamp(args.command, name)
+    print(describe(), flush=True)
+    return args
+
+
+def confirm(args: argparse.Namespace, estimate: dict) -> None:
+    """Print what a chapter's runs will cost; start nothing longer than an hour that was not asked for by ``--yes``.
+
+    Parameters
+    ----------
+    args : namespace
+        From `chapter`, of a chapter with a paper setting.
+    estimate : dict
+        From `cost.estimate`.
+
+    Raises
+    ------
+    ValueError
+        If it takes more than an hour and ``--yes`` is missing.
+    """
+    print(cost.describe(estimate), flush=True)
+    if estimate["seconds"] > ASK_ABOVE and not args.yes:
+        raise InputError(
+            f"this takes about {cost.duration(estimate['seconds'])} on this machine; add --yes to start it, or choose "
+            "fewer neurons, epochs, densities or seeds"
+        )
+
+
+def _flagger(parser: argparse.ArgumentParser, values: dict[str, Any]) -> Any:
+    def flag(name: str, help: str, **options: Any) -> None:
+        default = options.pop("default", values.get(name.removeprefix("--").replace("-", "_")))
+        shown = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else default
+        parser.add_argument(name, default=default, help=f"{help} (default: {shown})", **options)
+
+    return flag
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse bad values before anything is loaded or written."""
+    given = vars(args)
+    for density in given.get("density", ()):
+        check_density(density)
+    for name in ("nodes", "epochs", "seeds", "jobs"):
+        if given.get(name, 1) < 1:
+            raise InputError(f"--{name} must be at least 1, got {given[name]}")
+    if not given.get("budget", math.inf) > 0:
+        raise InputError(f"--budget must be above 0 minutes, got {args.budget:g}")
+    if given.get("dataset", data.NAMES[0]) not in data.NAMES:
+        raise InputError(f"data set {args.dataset!r} is unknown; choose one of {', '.join(data.NAMES)}")
+    if given.get("storage", "auto") not in ("auto", "dense", "csr", "grouped"):
+        raise InputError(f"storage {args.storage!r} is unknown; choose one of auto, dense, csr, grouped")
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FileError(f"--out {folder} cannot be written ({error.strerror}); name another folder") from error
+    return folder
+
+
+def _mendable(kind: type, error: BaseException, trace: Any) -> None:
+    """End with one line for what the user can mend; show the traceback of everything else."""
+    if issubclass(kind, BudgetSpent):
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    if issubclass(kind, UserError):
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted; the same command with --resume goes on from here", file=sys.stderr)
+        sys.exit(130)
+    sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,148 @@
+"""What made a row: command, commit, versions, and hashes of the golden numbers and of the chapter's run part."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import platform
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..backend import describe
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden.json"
+CHAPTER = re.compile(r"chapters/(\w+)\.py")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy")
+UNREAD = ("ctx", "kind", "type_comment")
+"""Fields of a syntax tree that follow from where a node stands, or are text."""
+
+
+def stamp(command: str, chapter: str = "") -> dict:
+    """Say what made a row: command, commit, versions, backend, golden numbers and the chapter's run part.
+
+    Parameters
+    ----------
+    command : str
+    chapter : str
+        Name of the chapter's script.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "command": command,
+        "commit": _commit(),
+        "backend": describe(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
+        **state(chapter),
+    }
+
+
+def state(chapter: str) -> dict[str, str]:
+    """Return what a chapter's rows depend on: hashes of the golden numbers and of the chapter's run part."""
+    golden = GOLDEN.read_bytes() if GOLDEN.is_file() else b""
+    file = ROOT / "chapters" / f"{chapter}.py"
+    return {"golden": hashlib.sha256(golden).hexdigest()[:12], "run": run_part(file) if file.is_file() else ""}
+
+
+def is_stale(row: dict) -> bool:
+    """Whether golden numbers have changed since a row was made, or the run part of the chapter that made it."""
+    found = CHAPTER.search(row["made_by"]["command"])
+    now = state(found[1] if found else "")
+    return any(row["made_by"].get(name) != value for name, value in now.items())
+
+
+def run_part(file: Path) -> str:
+    """Return a hash of what a chapter's rows depend on: `run_cell`, and every name of the file that it reads.
+
+    It is taken from the syntax tree without docstrings and printing, so lesson, figures and text may change.
+    A chapter without cells has a function `run` in its place.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    str
+        Hexadecimal digits, the same on every supported version of Python.
+    """
+    return _run_part(file.read_bytes())
+
+
+@functools.lru_cache(maxsize=64)
+def _run_part(source: bytes) -> str:
+    bound: dict[str, list[ast.stmt]] = {}
+    for statement in ast.parse(source).body:
+        for name in _bound_by(statement):
+            bound.setdefault(name, []).append(statement)
+    wanted, found = [name for name in ("run_cell", "run") if name in bound][:1], set()
+    parts = []
+    while wanted:
+        name = wanted.pop()
+        if name in found or name == "args":  # its values stand in each row's config
+            continue
+        found.add(name)
+        for statement in bound.get(name, ()):
+            parts.append((statement.lineno, _tree(statement)))
+            wanted += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    text = "\n".join(tree for _, tree in sorted(set(parts)))
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+
+
+def _bound_by(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement at the top of a file gives a value."""
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return []
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return [statement.name]
+    nodes = ast.walk(statement)
+    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+
+
+def _tree(node: Any) -> str:
+    """Return a syntax tree as text: node types and fields by name, without what holds nothing, position or text.
+
+    `ast.dump` would do, but what it writes of empty fields changes from one version of Python to the next.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(_tree(item) for item in node if not _is_text(item))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, []) and name not in UNREAD]
+    return f"{type(node).__name__}({','.join(f'{name}={_tree(value)}' for name, value in fields)})"
+
+
+def _is_text(statement: Any) -> bool:
+    """Whether a statement is a string and nothing else: a docstring, wherever it stands; or prints."""
+    if not isinstance(statement, ast.Expr):
+        return False
+    printed = getattr(getattr(statement.value, "func", None), "id", None) == "print"
+    return printed or isinstance(getattr(statement.value, "value", None), str)
+
+
+@functools.cache
+def _commit() -> str:
+    try:
+        git = ["git", "-C", str(ROOT)]
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "--", "minisparse", "chapters/*.py"], capture_output=True, text=True
+        )
+        return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

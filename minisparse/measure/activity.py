@@ -1,0 +1,151 @@
+"""The last hidden states of a network: how many nodes are active, and what the readout makes of fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..backend import Array, array_module, to_numpy
+from ..connectivity import Rng
+from ..data.dataset import batches
+from ..errors import InputError
+
+
+def last_states(model: object, params: dict[str, Array], x: Array, batch_size: int = 100) -> np.ndarray:
+    """Return what the readout reads of each sample: h_T of a recurrent network, an MLP's last hidden layer.
+
+    Parameters
+    ----------
+    model, params
+    x : (samples, ...) array
+    batch_size : int
+
+    Returns
+    -------
+    (units, samples) array
+        On the host, in the dtype of the parameters.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or no hidden layer.
+
+    Examples
+    --------
+    >>> model = minisparse.RNN(8, minisparse.make_weights(minisparse.full(5, 5)), 10)
+    >>> params = model.init(numpy.random.default_rng(0))
+    >>> minisparse.last_states(model, params, minisparse.load("digits").x_test).shape
+    (5, 360)
+    """
+    labels = array_module(x).zeros(len(x))
+    return np.concatenate([to_numpy(h) for h, _ in _last_states(model, params, x, labels, batch_size)], axis=1)
+
+
+def _last_states(
+    model: object, params: dict[str, Array], x: Array, labels: Array, batch_size: int
+) -> Iterator[tuple[Array, Array]]:
+    """Yield the last hidden state (units, batch) and the labels of one batch after the other."""
+    if not len(x):
+        raise InputError("x holds no sample; pass at least one")
+    for x_batch, y_batch in batches(x, labels, batch_size):
+        _, cache = model.forward(params, x_batch)
+        if len(cache.h) < 2:
+            raise InputError("the model has no hidden layer; give it one before its readout")
+        yield cache.h[-1], y_batch
+
+
+def active_share(h: Array) -> np.ndarray:
+    """Return the share of nodes that are not 0, for each sample (Fruengel & Oberlaender 2025, Fig. 5B).
+
+    Parameters
+    ----------
+    h : (units, samples)
+
+    Returns
+    -------
+    (samples,) array
+        In [0, 1].
+
+    Examples
+    --------
+    >>> minisparse.active_share(numpy.array([[0.0, 2.0], [0.0, 0.0]]))
+    array([0. , 0.5])
+    """
+    return (finite(h) != 0).mean(axis=0)
+
+
+def dropout_accuracy(
+    model: object,
+    params: dict[str, Array],
+    x: Array,
+    labels: Array,
+    shares: Sequence[float],
+    rng: Rng,
+    batch_size: int = 100,
+) -> np.ndarray:
+    """Return the accuracy with some nodes silenced at the readout (Fruengel & Oberlaender 2025, Fig. 5E).
+
+    The last state is multiplied by a 0/1 mask, drawn anew for each sample; the run before it is undisturbed, and what
+    is left is not rescaled. A node silenced at one share is silenced at every larger one.
+
+    Parameters
+    ----------
+    model, params
+    x : (samples, ...) array
+    labels : (samples,) array
+    shares : sequence of float
+        Probability, in [0, 1], that a node is silenced.
+    rng : Generator or RandomState
+        Draws the same masks whatever `batch_size` is.
+    batch_size : int
+
+    Returns
+    -------
+    (len(shares),) array
+        Percent.
+
+    Raises
+    ------
+    ValueError
+        If a share is outside [0, 1], or there is no sample or no hidden layer.
+
+    Examples
+    --------
+    >>> model = minisparse.RNN(8, minisparse.make_weights(minisparse.full(5, 5)), 10)
+    >>> params, digits = model.init(numpy.random.default_rng(0)), minisparse.load("digits")
+    >>> rng = numpy.random.default_rng(1)
+    >>> minisparse.dropout_accuracy(model, params, digits.x_test, digits.y_test, [0, 0.5, 0.9], rng).shape
+    (3,)
+    """
+    shares = np.asarray(shares, float)
+    if shares.ndim != 1 or not ((shares >= 0) & (shares <= 1)).all():
+        raise InputError(f"shares must be a sequence of numbers in [0, 1], got {shares.tolist()}")
+    if len(x) != len(labels):
+        raise InputError(f"there must be one label per sample, got {len(labels)} labels for {len(x)} samples")
+    xp = array_module(x, labels)
+    correct = xp.zeros(len(shares))
+    for h, y in _last_states(model, params, x, labels, batch_size):
+        drawn = xp.asarray(rng.uniform(size=h.shape[::-1])).T
+        for k, share in enumerate(shares.tolist()):
+            correct[k] += (_readout(model, params, h * (drawn >= share)).argmax(axis=0) == y).sum()
+    return 100 * to_numpy(correct) / len(x)
+
+
+def _readout(model: object, params: dict[str, Array], h: Array) -> Array:
+    """Return the logits of a last hidden state."""
+    if "W_out" in params:
+        return params["W_out"] @ h + params["b_out"]
+    last = len(model.weights) - 1
+    return model.weights[f"W{last}"].bind(model.weight(params, f"W{last}")).matmul(h) + params[f"b{last}"]
+
+
+def finite(h: Array) -> np.ndarray:
+    """Return states as a host matrix (units, samples), checked."""
+    h = to_numpy(h)
+    if h.ndim != 2 or not h.size:
+        raise InputError(f"h must be (units, samples) with at least one of each, got shape {h.shape}")
+    wrong = np.flatnonzero(~np.isfinite(h).all(axis=1))
+    if wrong.size:
+        raise InputError(f"h holds nan or inf in {wrong.size} of {len(h)} units, unit {wrong[0]} first; leave them out")
+    return h

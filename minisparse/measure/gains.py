@@ -1,0 +1,207 @@
+"""Gains, gradients, delays and changes of sign, one function each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import Array, array_module, to_numpy
+from ..errors import InputError
+
+
+def predicted_gain(n: int, p: float, w_max: float, inhibitory: float = 0.0, inhibition_gain: float = 1.0) -> float:
+    """Return the factor by which one time step multiplies a uniform activity, from the mean of the initial weights.
+
+    ``g = p n (w_max / 2) (1 - f - k f)`` with f the inhibitory fraction and k the strength of inhibition; with k = 1
+    that is ``p n (w_max / 2) (1 - 2 f)``.
+
+    Parameters
+    ----------
+    n : int
+        Neurons.
+    p : float
+        Density.
+    w_max : float
+        Largest initial magnitude of an excitatory weight.
+    inhibitory, inhibition_gain : float
+        f and k.
+
+    Returns
+    -------
+    float
+        Dimensionless.
+
+    Examples
+    --------
+    >>> round(minisparse.predicted_gain(10_000, p=1, w_max=0.001, inhibitory=0.115), 3)
+    3.85
+    """
+    return p * n * (w_max / 2) * (1 - inhibitory - inhibition_gain * inhibitory)
+
+
+def forward_gain(weights: object, w: Array) -> float:
+    """Return the mean over neurons of W·1: what one step (no bias, input or nonlinearity) makes of activity 1.
+
+    Parameters
+    ----------
+    weights : DenseWeights or CsrWeights
+    w : packed array
+
+    Returns
+    -------
+    float
+        Dimensionless.
+
+    Examples
+    --------
+    >>> weights = minisparse.DenseWeights(minisparse.full(2, 2))
+    >>> minisparse.forward_gain(weights, numpy.array([[1.0, 2.0], [3.0, 4.0]]))
+    5.0
+    """
+    return float(to_numpy(weights.row_sum(w)).mean(dtype=float))
+
+
+def backward_gain(weights: object, w: Array, signs: np.ndarray) -> float:
+    """Return the factor by which one step back multiplies a gradient along `signs`: ``sᵀ(Wᵀs) / sᵀs``.
+
+    Parameters
+    ----------
+    weights : DenseWeights or CsrWeights
+    w : packed array
+    signs : (n, 1)
+        Sign of each neuron, times its strength where that is not 1.
+
+    Returns
+    -------
+    float
+        Dimensionless; the same as `forward_gain` for a matrix of rank one, ``w̄ 1 sᵀ``.
+
+    Examples
+    --------
+    >>> weights = minisparse.DenseWeights(minisparse.full(2, 2))
+    >>> minisparse.backward_gain(weights, numpy.array([[1.0, -1.0], [1.0, -1.0]]), numpy.array([[1], [-1]]))
+    0.0
+    """
+    s = array_module(w).asarray(np.asarray(signs, dtype=w.dtype))
+    return float((s * weights.bind(w).matmul_t(s)).sum() / (s * s).sum())
+
+
+def training_delay(accuracies: Sequence[float], threshold: float = 20.0) -> int | None:
+    """Return how many epochs pass before the accuracy exceeds a threshold.
+
+    Parameters
+    ----------
+    accuracies : sequence of float
+        Test accuracy (percent) after epoch 1, 2, ...
+    threshold : float
+        Percent.
+
+    Returns
+    -------
+    int or None
+        The first such epoch minus 1, or None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If there is no epoch.
+
+    Examples
+    --------
+    >>> minisparse.training_delay([9.8, 11.0, 64.0])
+    2
+    """
+    if not len(accuracies):
+        raise InputError("a delay needs the accuracy of at least one epoch")
+    above = np.flatnonzero(np.asarray(accuracies) > threshold)
+    return int(above[0]) if above.size else None
+
+
+def gradient_statistics(grads: Array, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict:
+    """Describe how large the entries of a gradient are (Fruengel & Oberlaender 2025, Fig. 6E).
+
+    Parameters
+    ----------
+    grads : array
+        One number per synapse: for masked-dense storage ``weights.values(grads["W_rec"])``, or the zeros off the
+        pattern count too.
+    quantiles : sequence of float
+        In [0, 1].
+
+    Returns
+    -------
+    dict
+        mean, median : of |g|, exact zeros included; quantiles : {q: |g|}; zeros : share of exact zeros in [0, 1];
+        decades : {k: number of g with 10^k <= |g| < 10^(k + 1)}, all k from the smallest to the largest.
+
+    Raises
+    ------
+    ValueError
+        If there is no entry, one is nan or inf, or a quantile is outside [0, 1].
+
+    Examples
+    --------
+    >>> found = minisparse.gradient_statistics(numpy.array([0.0, 0.02, -0.03, 4.0]))
+    >>> found["median"], found["zeros"], found["decades"]
+    (0.025, 0.25, {-2: 2, -1: 0, 0: 1})
+    """
+    size = np.abs(to_numpy(grads)).ravel()
+    if not size.size:
+        raise InputError("grads holds no entry; pass the packed gradient of a layer with synapses")
+    wrong = size.size - np.count_nonzero(np.isfinite(size))
+    if wrong:
+        raise InputError(f"grads holds nan or inf in {wrong} of {size.size} entries; leave them out, or use float64")
+    if not all(0 <= q <= 1 for q in quantiles):
+        raise InputError(f"quantiles must lie in [0, 1], got {list(quantiles)}")
+    values = np.quantile(size, [0.5, *quantiles]).tolist()
+    powers = np.floor(np.log10(size[size > 0], dtype=float)).astype(int)
+    lowest = int(powers.min()) if powers.size else 0
+    counts = np.bincount(powers - lowest).tolist()
+    return {
+        "mean": float(size.mean(dtype=float)),
+        "median": values[0],
+        "quantiles": dict(zip(map(float, quantiles), values[1:], strict=True)),
+        "zeros": (size.size - powers.size) / size.size,
+        "decades": {lowest + k: count for k, count in enumerate(counts)},
+    }
+
+
+def sign_changes(before: Array, after: Array) -> dict:
+    """Compare weights with what training made of them, by their first sign (Fruengel & Oberlaender 2025, Fig. S5A).
+
+    Parameters
+    ----------
+    before, after : packed arrays
+        Of one shape; weights that began at 0, as those off a pattern, count nowhere.
+
+    Returns
+    -------
+    dict
+        positive, negative : how many began so; positive_to_negative, negative_to_positive : how many of them changed
+        (to become 0 is no change); positive_growth, negative_growth : mean of ``|after| - |before|``, None without any.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a weight is nan or inf.
+
+    Examples
+    --------
+    >>> found = minisparse.sign_changes(numpy.array([1.0, 2.0, -1.0]), numpy.array([-1.5, 2.0, -3.0]))
+    >>> found["positive_to_negative"], found["positive_growth"], found["negative_growth"]
+    (1, 0.25, 2.0)
+    """
+    before, after = to_numpy(before), to_numpy(after)
+    if before.shape != after.shape:
+        raise InputError(f"before and after must have one shape, got {before.shape} and {after.shape}")
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+        raise InputError("before or after holds nan or inf; compare weights of a run that stayed finite")
+    growth = np.subtract(np.abs(after), np.abs(before), dtype=float)
+    found = {}
+    for name, other, sign in (("positive", "negative", 1), ("negative", "positive", -1)):
+        began = before * sign > 0
+        found[name] = int(began.sum())
+        found[f"{name}_to_{other}"] = int((began & (after * sign < 0)).sum())
+        found[f"{name}_growth"] = float(growth[began].mean()) if found[name] else None
+    return found

@@ -1,0 +1,85 @@
+"""Which storage a pattern gets: by name, or by recorded tables."""
+
+from __future__ import annotations
+
+from ..backend import current_module
+from ..connectivity import Pattern
+from ..errors import InputError
+from .csr import CsrWeights
+from .dense import DenseWeights
+from .grouped import GroupedWeights, within_groups
+
+Weights = DenseWeights | CsrWeights | GroupedWeights
+STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights, GroupedWeights)}
+CSR_AT_MOST = {"numpy": 0.25, "cupy": 0.02}
+"""Density up to which CSR takes over from dense, per backend (``python -m benchmarks crossover``)."""
+CSR_FROM = 1 << 16
+"""Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts."""
+GROUPED_AT_MOST = {"numpy": 0.4}
+"""Density up to which blocks and CSR together beat dense, per backend (``python -m benchmarks crossover``)."""
+GROUPED_FROM, BLOCK_FROM = 1 << 18, 1 << 12
+"""Possible synapses of the layer, and synapses per block, from which blocks beat CSR (the same benchmark)."""
+BLOCK_FULL = 0.75
+"""Share of the blocks that must be synapses: a block costs the same however few it holds (ours, on the safe side)."""
+
+
+def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = None) -> Weights:
+    """Choose a storage for a pattern.
+
+    Parameters
+    ----------
+    pattern : Pattern
+    storage : {"auto", "dense", "csr", "grouped"}
+        "auto" is a pure function of the pattern and the backend, by recorded tables; nothing is timed.
+    backend : {"numpy", "cupy"}, optional
+        Where the weights will live, by default the current backend; only "auto" reads it.
+
+    Returns
+    -------
+    DenseWeights, CsrWeights or GroupedWeights
+
+    Raises
+    ------
+    ValueError
+        For an unknown storage, or "grouped" for a pattern that knows no groups.
+
+    Examples
+    --------
+    >>> pattern = minisparse.bernoulli(500, 500, 0.1, numpy.random.default_rng(0))
+    >>> minisparse.make_weights(pattern).storage
+    'csr'
+    """
+    if storage == "auto" and _wins_in_groups(pattern, backend or current_module().__name__):
+        storage = "grouped"
+    return STORAGES[choose_storage(pattern.shape, pattern.density, storage, backend)](pattern)
+
+
+def choose_storage(shape: tuple[int, int], density: float, storage: str = "auto", backend: str | None = None) -> str:
+    """Return the storage that `make_weights` takes for a pattern without groups, before there is one.
+
+    Examples
+    --------
+    >>> minisparse.weights.make.choose_storage((500, 500), 0.1)
+    'csr'
+    """
+    if storage == "auto":
+        sparse = density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
+        storage = "csr" if shape[0] * shape[1] >= CSR_FROM and sparse else "dense"
+    if storage not in STORAGES:
+        raise InputError(f"storage {storage!r} is unknown; choose one of auto, {', '.join(STORAGES)}")
+    return storage
+
+
+def _wins_in_groups(pattern: Pattern, backend: str) -> bool:
+    """Look the pattern up in the tables above."""
+    large = pattern.shape[0] * pattern.shape[1] >= GROUPED_FROM
+    return large and pattern.density <= GROUPED_AT_MOST.get(backend, 0) and _has_full_blocks(pattern)
+
+
+def _has_full_blocks(pattern: Pattern) -> bool:
+    """Whether the groups' blocks are large and hardly padded or masked."""
+    if pattern.groups is None:
+        return False
+    post, pre = pattern.groups.sizes
+    stored = pattern.groups.count * int(post.max()) * int(pre.max())
+    return int(within_groups(pattern).sum()) >= max(BLOCK_FROM * pattern.groups.count, BLOCK_FULL * stored)
