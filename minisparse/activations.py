@@ -1,6 +1,7 @@
 """Nonlinearities: the value and its slope side by side.
 
-The slope takes the *value* h, not the argument a: the backward pass needs nothing but what the forward pass kept.
+An activation says what a forward pass should keep for its slope: here always the value h, since 1[h > 0], 1 - h² and
+h (1 - h) can be read from it; one whose slope needs its argument keeps a.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class Activation:
     value : callable
         a -> h = φ(a), or into `out`.
     slope : callable
-        h -> φ'(a), from the value.
+        kept -> φ'(a), from what `kept` says.
+    keeps : {"value", "argument"}
+        What the slope is computed from: h = φ(a), or a.
 
     Examples
     --------
@@ -35,6 +38,11 @@ class Activation:
     name: str
     value: Callable[[Array, Array | None], Array]
     slope: Callable[[Array], Array]
+    keeps: str = "value"
+
+    def kept(self, a: Array, h: Array) -> Array:
+        """Return what `slope` needs, the argument or the value, for a forward pass to keep."""
+        return h if self.keeps == "value" else a
 
     def __call__(self, a: Array, out: Array | None = None) -> Array:
         return self.value(a, out)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .backend import Array, array_module, to_numpy
 from .errors import InputError
+from .protocols import Model, Run, Weights
 
 
 class Dale:
@@ -45,23 +46,23 @@ class Dale:
         self.signs, self.mode, self.parameter = signs.astype(np.int8), mode, parameter
         self._limits: tuple = (None,)
 
-    def __call__(self, run: object) -> None:
+    def __call__(self, run: Run) -> None:
         """Hook of `fit`: project after a step or a rewiring."""
         self.project(run.model, run.params)
 
-    def project(self, model: object, params: dict[str, Array]) -> None:
+    def project(self, model: Model, params: dict[str, Array]) -> None:
         """Set every weight of the wrong sign to +0.0, in place ("init_only": leave it)."""
         if self.mode == "enforced":
             w = params[self.parameter]  # (O5)
             lowest, highest = self._bounds(model.weights[self.parameter], w)
             w.clip(lowest, highest, out=w)
 
-    def violations(self, model: object, params: dict[str, Array]) -> int:
+    def violations(self, model: Model, params: dict[str, Array]) -> int:
         """Count the weights whose sign is not their presynaptic neuron's."""
         weights, w = model.weights[self.parameter], params[self.parameter]
         return int((w * weights.by_col(array_module(w).asarray(self.signs)) < 0).sum())
 
-    def _bounds(self, weights: object, w: Array) -> tuple[Array, Array]:
+    def _bounds(self, weights: Weights, w: Array) -> tuple[Array, Array]:
         """Return the smallest and largest value each synapse may take; kept until the pattern changes."""
         if self._limits[0] is not weights or self._limits[1].dtype != w.dtype or type(self._limits[1]) is not type(w):
             lowest, highest = (

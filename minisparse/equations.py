@@ -46,7 +46,7 @@ def code_line(tag: str) -> str:
     Examples
     --------
     >>> minisparse.code_line("R7")
-    'da[t - 1] = W.matmul_t(da[t]) * slope(h[t])'
+    'da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))'
     """
     if tag not in _lines():
         raise InputError(f"no line of the library carries the equation tag {tag}; there are {', '.join(_lines())}")

@@ -12,19 +12,20 @@ import numpy as np
 from . import activations
 from .activations import Activation
 from .backend import Array, array_module, asarray
-from .connectivity import Rng
 from .errors import InputError
 from .normalise import Plain
+from .protocols import Normaliser, Rng, Weights
 from .threads import share_threads
-from .weights import CsrWeights, DenseWeights
 
 
 class MLP:
     """Layers ``h_k = φ(W_k h_{k-1} + b_k)`` on a flattened input, and a linear readout (Bird & Cuntz, Methods).
 
+    The cache holds every layer's input, which its dW needs, and what the slope of φ is computed from.
+
     Parameters
     ----------
-    weights : list of DenseWeights or CsrWeights
+    weights : list of storages
         One per layer, the last is the readout; each receives as many units as the one before has.
     activation : str or Activation
         "sigmoid", "relu" or "tanh"; the readout has none.
@@ -57,9 +58,9 @@ class MLP:
 
     def __init__(
         self,
-        weights: Sequence[DenseWeights | CsrWeights],
+        weights: Sequence[Weights],
         activation: str | Activation = "sigmoid",
-        normalise: Any = None,
+        normalise: Normaliser | Sequence[Normaliser | None] | None = None,
         shared_scale: bool = False,
     ):
         if not weights:
@@ -75,10 +76,10 @@ class MLP:
             raise InputError(f"normalise must be one rule, or a list of {hidden}, one per layer before the readout")
         self.names = tuple(f"W{k}" for k in range(len(weights)))
         self.weights = dict(zip(self.names, weights, strict=True))
-        self.rules = {f"rule{k}": rule or Plain() for k, rule in enumerate([*rules, Plain()])}
+        self.rules = [rule or Plain() for rule in [*rules, None]]
         self.shared_scale = shared_scale
         layers = [name for k in range(len(weights)) for name in (f"W{k}", f"b{k}")]
-        extras = {self._key(extra, k) for k, rule in enumerate(self.rules.values()) for extra in rule.extras}
+        extras = {self._key(extra, k) for k, rule in enumerate(self.rules) for extra in rule.extras}
         self._keys = (*layers, *sorted(extras))
         self.activation = activations.get(activation)
         self.n_in, self.n_out = weights[0].shape[1], weights[-1].shape[0]
@@ -90,14 +91,13 @@ class MLP:
             "units": [self.n_in, *(weights.shape[0] for weights in self.weights.values())],
             "synapses": [weights.nnz for weights in self.weights.values()],
             "activation": self.activation.name,
-            "normalise": [repr(rule) for rule in self.rules.values()],
+            "normalise": [repr(rule) for rule in self.rules],
             "shared_scale": self.shared_scale,
         }
 
     def copy(self) -> MLP:
         """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""
-        rules = list(self.rules.values())[:-1]
-        return MLP(list(self.weights.values()), self.activation, rules, self.shared_scale)
+        return MLP(list(self.weights.values()), self.activation, self.rules[:-1], self.shared_scale)
 
     def init(
         self, rng: Rng, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
@@ -128,7 +128,7 @@ class MLP:
             values = rng.standard_normal(weights.nnz) if w_max is None else rng.uniform(-w_max, w_max, weights.nnz)
             params[f"W{k}"] = weights.from_values(asarray(values, dtype=dtype))
             params[f"b{k}"] = asarray(rng.standard_normal((weights.shape[0], 1)), dtype=dtype)
-        for k, (weights, rule) in enumerate(zip(self.weights.values(), self.rules.values(), strict=True)):
+        for k, (weights, rule) in enumerate(zip(self.weights.values(), self.rules, strict=True)):
             for extra, value in rule.init(weights, params[f"W{k}"]).items():
                 params.setdefault(self._key(extra, k), value)
         return params
@@ -141,7 +141,7 @@ class MLP:
         return self._effective(params, self.names.index(name))[0]
 
     def _effective(self, params: dict[str, Array], layer: int) -> tuple[Array, Any]:
-        rule = self.rules[f"rule{layer}"]
+        rule = self.rules[layer]
         extras = [params[self._key(extra, layer)] for extra in rule.extras]
         return rule.forward(self.weights[f"W{layer}"], params[f"W{layer}"], *extras)
 
@@ -163,19 +163,20 @@ class MLP:
             What `backward` needs: the activity ``h`` of every layer, the input first, and the bound weights.
         """
         array_module(x, *params.values())
-        flat = self._flat(x)
-        self._check(params, flat)
-        h, bound, normalised = [flat], [], []
-        for k, weights in enumerate(self.weights.values()):
+        phi, layers = self.activation, list(self.weights.values())
+        h, kept, bound, normalised = [self._flat(x)], [], [], []
+        self._check(params, h[0])
+        for k, weights in enumerate(layers):
             w, cache = self._effective(params, k)
-            W = weights.bind(w)
-            a = W.matmul(h[k]) + params[f"b{k}"]  # (A1)
-            h.append(self.activation(a) if k < len(self.weights) - 1 else a)  # (A2)
+            W, b = weights.bind(w), params[f"b{k}"]
+            a = W.matmul(h[k]) + b  # (A1) (units, batch)
+            h.append(phi(a) if k < len(layers) - 1 else a)  # (A2)
+            kept.append(phi.kept(a, h[-1]))
             bound.append(W)
             normalised.append(cache)
-        held = {"weights": dict(self.weights), "W": bound, "normalised": normalised}
         logits = h.pop()
-        return logits, SimpleNamespace(x=x, h=h, logits=logits, **held, links={})
+        held = {"weights": layers, "W": bound, "normalised": normalised}
+        return logits, SimpleNamespace(x=x, h=h, kept=kept[:-1], logits=logits, **held, links={})
 
     @share_threads
     def backward(self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
@@ -199,26 +200,30 @@ class MLP:
             raise InputError(
                 f"dlogits must be (n_out, batch) = {(self.n_out, cache.h[0].shape[1])}, got {dlogits.shape}"
             )
-        slope, h, grads = self.activation.slope, cache.h, {}
-        da = dlogits
-        for k in range(len(h) - 1, -1, -1):
-            weights, W = cache.weights[f"W{k}"], cache.W[k]
-            dw = weights.outer(da, h[k])  # (A3)
-            db = da.sum(axis=1, keepdims=True)  # (A4)
-            dv = self.rules[f"rule{k}"].backward(dw, cache.normalised[k])  # (A5)
-            cache.links[f"W{k}"] = (h[k], h[k + 1] if k + 1 < len(h) else cache.logits, da)
-            grads |= {f"W{k}": dv.pop("v"), f"b{k}": db}
-            for extra, dextra in dv.items():
-                key = self._key(extra, k)
-                grads[key] = grads[key] + dextra if key in grads else dextra  # (A6)
+        slope, h, kept, last = self.activation.slope, cache.h, cache.kept, len(cache.h) - 1
+        grads: dict[str, Array] = {}
+        da, above = dlogits, cache.logits
+        for k in reversed(range(last + 1)):
+            weights, W, rule = cache.weights[k], cache.W[k], self.rules[k]
+            dw = weights.outer(da, h[k])  # (A3) packed
+            db = da.sum(axis=1, keepdims=True)  # (A4) (units, 1)
+            dv = rule.backward(dw, cache.normalised[k])  # (A5)
+            cache.links[f"W{k}"] = (h[k], above, da)
+            self._collect(grads, k, db, dv)
             if k or wrt_x:
-                dh = W.matmul_t(da)  # (A7)
+                dh = W.matmul_t(da)  # (A7) (units below, batch)
             if k:
-                da = dh * slope(h[k])  # (A8)
+                da, above = dh * slope(kept[k - 1]), h[k]  # (A8)
         if wrt_x:
             grads["x"] = dh.reshape(cache.x.shape)
-        ordered = {name: grads.pop(name) for name in self._keys if name in grads}
-        return ordered | grads
+        return {name: grads[name] for name in (*self._keys, "x") if name in grads}
+
+    def _collect(self, grads: dict[str, Array], k: int, db: Array, dv: dict[str, Array]) -> None:
+        """Put a layer's gradients under the keys of their parameters; those of a shared scale add up."""
+        grads |= {f"W{k}": dv.pop("v"), f"b{k}": db}
+        for extra, dextra in dv.items():
+            key = self._key(extra, k)
+            grads[key] = grads[key] + dextra if key in grads else dextra  # (A6)
 
     def _flat(self, x: Array) -> Array:
         if x.ndim == 3:

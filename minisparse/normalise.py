@@ -10,10 +10,11 @@ synapses, ``dv_i = c_i/size_i (G_i - (G_i·v_i)/size_i ∂size_i/∂v_i)`` and `
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from .backend import Array, array_module
 from .errors import InputError
+from .protocols import Weights
 
 PAPER_SCALE = 25.0
 """Initial s and g of Bird & Cuntz's code, dimensionless; the text gives none."""
@@ -35,11 +36,11 @@ class Plain:
     def __repr__(self) -> str:
         return "Plain"
 
-    def init(self, weights: object, v: Array) -> dict[str, Array]:
+    def init(self, weights: Weights, v: Array) -> dict[str, Array]:
         """Return the initial values of the further parameters: none."""
         return {}
 
-    def forward(self, weights: object, v: Array) -> tuple[Array, None]:
+    def forward(self, weights: Weights, v: Array) -> tuple[Array, None]:
         """Return the effective packed weight and what `backward` needs."""
         return v, None
 
@@ -64,16 +65,16 @@ class _Scaled:
     def __repr__(self) -> str:
         return type(self).__name__
 
-    def _size(self, weights: Any, v: Array) -> tuple[Array, Array | None]:
+    def _size(self, weights: Weights, v: Array) -> tuple[Array, Array | None]:
         """Return each neuron's size, (n_post, 1), and its packed derivative by v (None: size does not depend on v)."""
         raise NotImplementedError
 
-    def init(self, weights: Any, v: Array) -> dict[str, Array]:
+    def init(self, weights: Weights, v: Array) -> dict[str, Array]:
         """Return the initial scale: 25 ("paper"), a given number, or one that keeps the raw scale ("matched").
 
         Parameters
         ----------
-        weights : DenseWeights or CsrWeights
+        weights : storage
         v : array
             Packed raw parameter.
 
@@ -88,12 +89,12 @@ class _Scaled:
             size = array_module(v).full(size.shape, value, dtype=v.dtype)
         return {"s": size.mean(keepdims=True)} if self.shared else {"g": size}
 
-    def forward(self, weights: Any, v: Array, scale: Array) -> tuple[Array, tuple]:
+    def forward(self, weights: Weights, v: Array, scale: Array) -> tuple[Array, tuple]:
         """Return the effective packed weight and what `backward` needs.
 
         Parameters
         ----------
-        weights : DenseWeights or CsrWeights
+        weights : storage
         v : array
             Packed raw parameter.
         scale : (1, 1) or (n_post, 1)
@@ -102,17 +103,17 @@ class _Scaled:
         expected = (1, 1) if self.shared else (weights.shape[0], 1)
         if scale.shape != expected:
             raise InputError(f"the scale of {self!r} must be a column {expected}, got shape {tuple(scale.shape)}")
-        size, slope = self._size(weights, v)
-        inverse = array_module(v).where(size > 0, 1 / array_module(v).where(size > 0, size, 1), 0 * size)
+        size, dsize = self._size(weights, v)
+        inverse = _inverse(size)
         factor = weights.by_row(scale * inverse)
         w = v * factor  # (D2)
-        return w, (weights, v, factor, inverse, slope)
+        return w, (weights, v, factor, inverse, dsize)
 
     def backward(self, dw: Array, cache: tuple) -> dict[str, Array]:
         """Return the gradients of the raw parameter and of the scale; a row without size gets zeros."""
-        weights, v, factor, inverse, slope = cache
+        weights, v, factor, inverse, dsize = cache
         dscale = weights.row_dot(dw, v) * inverse  # (D3)
-        across = dw if slope is None else dw - slope * weights.by_row(dscale)  # (D4)
+        across = dw if dsize is None else dw - dsize * weights.by_row(dscale)  # (D4)
         dv = across * factor  # (D5)
         if self.shared:
             return {"v": weights.masked(dv), "s": dscale.sum(keepdims=True)}
@@ -140,7 +141,7 @@ class Dendritic(_Scaled):
     (array([[15., 20.]]), {'v': array([[ 5., 10.]]), 's': array([[5.5]])})
     """
 
-    def _size(self, weights: Any, v: Array) -> tuple[Array, None]:
+    def _size(self, weights: Weights, v: Array) -> tuple[Array, None]:
         return weights.afferents(v), None
 
 
@@ -176,7 +177,7 @@ class LpConstant(_Scaled):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.p:g})"
 
-    def _size(self, weights: Any, v: Array) -> tuple[Array, Array | None]:
+    def _size(self, weights: Weights, v: Array) -> tuple[Array, Array | None]:
         if self.p == 0:
             return weights.afferents(v), None
         size, unit = _norm(weights, v, self.p)
@@ -221,18 +222,22 @@ class Joint(_Scaled):
     def __init__(self, init_scale: str | float = "paper"):
         super().__init__(init_scale, shared=False)
 
-    def _size(self, weights: Any, v: Array) -> tuple[Array, Array]:
+    def _size(self, weights: Weights, v: Array) -> tuple[Array, Array]:
         norm, unit = _norm(weights, v, 2)
         count = weights.afferents(v)
         return count * norm, unit * weights.by_row(count)
 
 
-def _norm(weights: Any, v: Array, p: float) -> tuple[Array, Array]:
+def _norm(weights: Weights, v: Array, p: float) -> tuple[Array, Array]:
     """Return ‖v_i‖_p per neuron and v_i / ‖v_i‖_p (0 where the norm is)."""
-    xp = array_module(v)
     size = weights.row_sum(abs(v) ** p) ** (1 / p)
-    inverse = xp.where(size > 0, 1 / xp.where(size > 0, size, 1), 0 * size)
-    return size, v * weights.by_row(inverse)
+    return size, v * weights.by_row(_inverse(size))
+
+
+def _inverse(size: Array) -> Array:
+    """Return 1 / size, and 0 where the size is 0: such a row has weights of 0 and gets no gradient."""
+    where = array_module(size).where
+    return where(size > 0, 1 / where(size > 0, size, 1), 0 * size)
 
 
 def WeightNorm(init_scale: str | float = "matched") -> LpVariable:

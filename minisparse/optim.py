@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from . import kernels
 from .backend import Array, array_module
 from .errors import InputError
+from .protocols import Run
 
 
 class _Optimiser:
@@ -110,15 +110,13 @@ class SGD(_Optimiser):
     array([0.5])
     """
 
-    kernels = staticmethod(kernels.table)
-
     def __init__(self, lr: float = 1e-2, momentum: float = 0.0, decay: float = 0.0):
         _check_rate("momentum", momentum)
         super().__init__(decay, lr=lr, momentum=momentum)
         self.moments = ("m",) if momentum else ()
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        self.kernels(w).sgd(w, grad, *moments, lr=self.lr, momentum=self.settings["momentum"])
+        kernels.table(w).sgd(w, grad, *moments, lr=self.lr, momentum=self.settings["momentum"])
 
 
 class Adam(_Optimiser):
@@ -150,7 +148,6 @@ class Adam(_Optimiser):
     """
 
     moments = ("m", "v")
-    kernels = staticmethod(kernels.table)
 
     def __init__(
         self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, decay: float = 0.0
@@ -161,7 +158,7 @@ class Adam(_Optimiser):
         super().__init__(decay, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
     def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        self.kernels(w).adam(w, grad, *moments, **{**self.settings, "lr": self.lr}, step=self.state["step"])
+        kernels.table(w).adam(w, grad, *moments, **{**self.settings, "lr": self.lr}, step=self.state["step"])
 
 
 class Cosine:
@@ -193,7 +190,7 @@ class Cosine:
             raise InputError(f"lowest, the learning rate at the end, must be at least 0, got {lowest}")
         self.lowest = lowest
 
-    def __call__(self, run: Any) -> None:
+    def __call__(self, run: Run) -> None:
         """Set the rate of the next step."""
         done, total = (run.epoch - 1) * run.steps + run.step + 1, run.epochs * run.steps
         lr = run.opt.settings["lr"]

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import activations, kernels
+from . import activations
 from .activations import Activation
 from .backend import Array, array_module, asarray
-from .connectivity import Rng
 from .errors import InputError
 from .normalise import Plain
+from .protocols import Bound, Normaliser, Rng, Weights
 from .threads import share_threads
-from .weights import CsrWeights, DenseWeights, sum_outer
+from .weights import affine, sum_outer
 
 W_MAX = 1e-3
 """Largest initial recurrent weight of Fruengel & Oberlaender (2025), dimensionless."""
@@ -22,13 +22,17 @@ W_MAX = 1e-3
 class RNN:
     """A recurrent layer with a readout of its last state (Fruengel & Oberlaender 2025, Methods).
 
-    ``a_t = W_in x_t + b_in + W_rec h_{t-1} + b_rec``, ``h_t = φ(a_t)``, ``h_0 = 0``, ``logits = W_out h_T + b_out``.
+    ``a_t = W_in x_t + b_in + W_rec h_t + b_rec``, ``h_{t+1} = φ(a_t)``, ``h_0 = 0``, ``logits = W_out h_T + b_out``,
+    with t from 0 to T-1, as the arrays count.
+
+    The cache holds the states, as dW needs every h_t, and what the slope of φ is computed from: the arguments a_t are
+    not kept where it can be read from the value.
 
     Parameters
     ----------
     n_in : int
         Inputs per time step.
-    weights : DenseWeights or CsrWeights
+    weights : storage
         Square storage of the recurrent synapses. W_in and W_out are plain dense matrices.
     n_out : int
         Classes.
@@ -63,10 +67,10 @@ class RNN:
     def __init__(
         self,
         n_in: int,
-        weights: DenseWeights | CsrWeights,
+        weights: Weights,
         n_out: int,
         activation: str | Activation = "relu",
-        normalise: Plain | None = None,
+        normalise: Normaliser | None = None,
         biases: int = 2,
     ):
         if weights.shape[0] != weights.shape[1]:
@@ -183,24 +187,17 @@ class RNN:
         ValueError
             If a shape does not fit.
         """
-        xp = array_module(x, *params.values())
+        array_module(x, *params.values())
         self._check(params, x)
-        phi = self.activation
-        steps, _, batch = x.shape
         w, normalised = self._effective(params)
-        W = self.weights["W_rec"].bind(w)
+        W, W_in, W_out = self.weights["W_rec"].bind(w), params["W_in"], params["W_out"]
         b = sum(params[name] for name in self.biases)
-        W_in, W_out, b_out = (params[name] for name in ("W_in", "W_out", "b_out"))
-        h = xp.empty((steps + 1, self.n, batch), dtype=W_in.dtype)
 
-        h[0] = 0  # (R1)
-        drive = kernels.table(h).affine(W_in, b, x, out=h[1:])
-        for t, a in enumerate(drive):  # W_in x_t + b
-            phi(W.matmul(h[t], out=a), out=h[t + 1])  # (R2)
-        logits = W_out @ h[steps] + b_out  # (R3)
+        h, kept = states(W, W_in, b, x, self.activation)
+        logits = W_out @ h[-1] + params["b_out"]  # (R3) (classes, batch)
 
         sparse = {"weights": self.weights["W_rec"], "W": W, "normalised": normalised}
-        return logits, SimpleNamespace(x=x, h=h, W_in=W_in, W_out=W_out, **sparse, links={})
+        return logits, SimpleNamespace(x=x, h=h, kept=kept, W_in=W_in, W_out=W_out, **sparse, links={})
 
     @share_threads
     def backward(self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
@@ -221,26 +218,23 @@ class RNN:
         dict of arrays
             The keys, shapes and dtypes of the parameters.
         """
-        xp = array_module(dlogits, cache.h)
-        x, h, W, slope = cache.x, cache.h, cache.W, self.activation.slope
+        x, h, W_out = cache.x, cache.h, cache.W_out
         if dlogits.shape != (self.n_out, x.shape[2]):
             raise InputError(f"dlogits must be (n_out, batch) = {(self.n_out, x.shape[2])}, got {dlogits.shape}")
-        da = xp.zeros(h[1:].shape, dtype=h.dtype)
 
-        dW_out = dlogits @ h[-1].T  # (R4)
-        db_out = dlogits.sum(axis=1, keepdims=True)  # (R5)
-        da[-1] = (cache.W_out.T @ dlogits) * slope(h[-1])  # (R6)
-        for t in range(len(x) - 1, 0, -1):  # (R13)
-            da[t - 1] = W.matmul_t(da[t]) * slope(h[t])  # (R7)
-        dW_in = sum_outer(da, x)  # (R8)
-        db = da.sum(axis=(0, 2))[:, None]  # (R9)
-        dw = cache.weights.outer(da[1:], h[1:-1])  # (R10)
+        dW_out = dlogits @ h[-1].T  # (R4) (classes, units)
+        db_out = dlogits.sum(axis=1, keepdims=True)  # (R5) (classes, 1)
+        dh = W_out.T @ dlogits  # (R16) (units, batch)
+        da = back_through_time(dh, cache.W, x, h, cache.kept, self.activation)
+        dW_in = sum_outer(da, x)  # (R8) (units, inputs)
+        db = da.sum(axis=(0, 2))[:, None]  # (R9) (units, 1)
+        dw = cache.weights.outer(da[1:], h[1:-1])  # (R10) packed
         dv = self.normalise.backward(dw, cache.normalised)  # (R11)
 
         grads = {"W_in": dW_in, "W_rec": dv.pop("v"), **{name: db.copy() for name in self.biases}}
         grads |= {"W_out": dW_out, "b_out": db_out, **{f"{name}_rec": extra for name, extra in dv.items()}}
         if wrt_x:
-            grads["x"] = cache.W_in.T @ da  # (R12)
+            grads["x"] = cache.W_in.T @ da  # (R12) (time, inputs, batch)
         cache.links["W_rec"] = (h[1:-1], h[2:], da[1:])
         return grads
 
@@ -256,3 +250,56 @@ class RNN:
                 raise InputError(f"params has no {name!r}; model.init makes every parameter")
             if params[name].shape != shape:
                 raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
+
+
+def states(W: Bound, W_in: Array, b: Array, x: Array, phi: Activation) -> tuple[Array, list[Array]]:
+    """Run the recurrent layer: a sequence in, the state after every step out.
+
+    ``a_t = W_in x_t + b + W h_t``, ``h_{t+1} = φ(a_t)``, ``h_0 = 0``, for t = 0..T-1.
+
+    Parameters
+    ----------
+    W : bound recurrent weights
+    W_in : (units, inputs)
+    b : (units, 1)
+    x : (time, inputs, batch)
+    phi : Activation
+
+    Returns
+    -------
+    h : (time + 1, units, batch)
+    kept : list of (units, batch)
+        Of each step, what the activation's slope is computed from.
+    """
+    h = array_module(x, W_in).empty((len(x) + 1, len(W_in), x.shape[2]), dtype=W_in.dtype)
+    kept = []
+    drive = affine(W_in, x, b)  # (R14) W_in x_t + b (time, units, batch)
+    h[0] = 0  # (R1)
+    for t in range(len(x)):
+        a = W.matmul(h[t], plus=drive[t])  # (R2) (units, batch)
+        phi(a, out=h[t + 1])  # (R15)
+        kept.append(phi.kept(a, h[t + 1]))
+    return h, kept
+
+
+def back_through_time(dh: Array, W: Bound, x: Array, h: Array, kept: list[Array], phi: Activation) -> Array:
+    """Carry the gradient of the last state back through the recurrent layer, in full.
+
+    Parameters
+    ----------
+    dh : (units, batch)
+        Gradient of the last state.
+    W, x, h, kept, phi
+        As for `states`.
+
+    Returns
+    -------
+    da : (time, units, batch)
+        Gradient of ``a_t`` for every step.
+    """
+    slope = phi.slope
+    da = array_module(h).zeros(h[1:].shape, dtype=h.dtype)
+    da[-1] = dh * slope(kept[-1])  # (R6)
+    for t in reversed(range(len(x) - 1)):  # (R13)
+        da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))  # (R7)
+    return da

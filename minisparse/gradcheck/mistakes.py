@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import importlib
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from ..equations import TAG, code_line, module_of
@@ -44,7 +44,7 @@ class Mistake:
     --------
     >>> mistake = minisparse.gradcheck.catalogue.find("bptt-not-transposed")
     >>> mistake.right, mistake.wrong
-    ('da[t - 1] = W.matmul_t(da[t]) * slope(h[t])', 'da[t - 1] = W.matmul(da[t]) * slope(h[t])')
+    ('da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))', 'da[t] = W.matmul(da[t + 1]) * slope(kept[t])')
     """
 
     code: str
@@ -69,7 +69,7 @@ class Mistake:
             return False
         home = module_of(self.tag)
         parts.append(getattr(part, "normalise", None))
-        return any(_home(p) == home for p in parts) or (home == _KERNELS and hasattr(part, "kernels"))
+        return any(_home(p) == home for p in parts) or (home == _KERNELS and _home(part) == _OPTIMISERS)
 
     def plant(self, part: Any) -> Any:
         """Return a copy of a model, optimiser, hook or function of the library that makes this mistake.
@@ -85,8 +85,10 @@ class Mistake:
         >>> wrong_loss(numpy.zeros((2, 1)), numpy.array([0]))[1].ravel()
         array([ 0.5, -0.5])
         """
-        home, mutant = module_of(self.tag), _mutant(self.tag, self.wrong)
-        return _rebuilt(part, lambda name: mutant if name == home else importlib.import_module(name))
+        mutants = {module_of(self.tag): _mutant(self.tag, self.wrong)}
+        if _KERNELS in mutants:
+            mutants[_OPTIMISERS] = _on_kernels(mutants[_KERNELS])
+        return _rebuilt(part, lambda name: mutants.get(name) or importlib.import_module(name))
 
 
 def restored(part: Any) -> Any:
@@ -107,6 +109,8 @@ def _rebuilt(part: Any, module: Callable[[str], ModuleType]) -> Any:
         for name, value in list(vars(twin).items()):
             if isinstance(value, dict):
                 setattr(twin, name, {key: _twin(entry, module) for key, entry in value.items()})
+            elif isinstance(value, list):
+                setattr(twin, name, [_twin(entry, module) for entry in value])
             else:
                 setattr(twin, name, _twin(value, module))
     return twin
@@ -126,15 +130,12 @@ def _twin(part: Any, module: Callable[[str], ModuleType]) -> Any:
     twin.__class__ = getattr(module(home), name, type(part))
     for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
         delattr(twin, own)  # a method that was exchanged on the object
-    if hasattr(part, "kernels"):
-        kernels = module(_KERNELS)
-        twin.kernels = type(twin).kernels if kernels is importlib.import_module(_KERNELS) else lambda w: kernels
     if hasattr(part, "state"):
         twin.state = copy.deepcopy(part.state)
     return twin
 
 
-_KERNELS = "minisparse.kernels.reference"
+_KERNELS, _OPTIMISERS = "minisparse.kernels.reference", "minisparse.optim"
 
 
 def _home(part: Any) -> str:
@@ -154,7 +155,21 @@ def _mutant(tag: str, wrong: str) -> ModuleType:
         match = TAG.match(line)
         if match and match["tag"] == tag:
             lines[number] = line[: len(line) - len(line.lstrip())] + wrong
+    return _compiled(original, "\n".join(lines))
+
+
+@functools.lru_cache(maxsize=64)
+def _on_kernels(mutant: ModuleType) -> ModuleType:
+    """Compile the optimisers so that they take these kernels, whatever the arrays are."""
+    original = importlib.import_module(_OPTIMISERS)
+    with open(original.__file__, encoding="utf-8") as file:
+        optimisers = _compiled(original, file.read())
+    optimisers.kernels = SimpleNamespace(table=lambda *arrays: mutant)
+    return optimisers
+
+
+def _compiled(original: ModuleType, text: str) -> ModuleType:
     module = ModuleType(original.__name__, original.__doc__)
     module.__package__, module.__file__ = original.__package__, original.__file__
-    exec(compile("\n".join(lines), original.__file__, "exec"), module.__dict__)
+    exec(compile(text, original.__file__, "exec"), module.__dict__)
     return module

@@ -1,11 +1,11 @@
 """Sparse kernels: one module per library, the same signatures in each; `table` picks by the array.
 
-``spmm(rows, values, x, out)``  W x for W given row by row, added to `out` if there is one; x is (n_pre, batch)
+``spmm(rows, values, x, plus)``  W x + plus for W given row by row; x is (n_pre, batch), plus is optional
 ``sddmm(rows, dy, x)``       dy xᵀ on the synapses only; stacks (time, units, batch) are summed over time
 ``row_sum(rows, values)``    (n_post, 1), an empty row gives 0
 ``add_blocks(blocks, values, x, out)``  out += W x for W made of dense blocks, values (groups, post slots, pre slots)
 ``put_outer(blocks, dy, x, out)``  the blocks of dy xᵀ into out; padding is undefined
-``affine(W, b, x, out)``     W x + b of a full matrix and a stack (time, units, batch), to be taken step by step
+``affine(W, x, b)``          W x + b of a full matrix and a stack (time, units, batch), to be read step by step
 ``sum_outer(dy, x)``         dy xᵀ, the full matrix, summed over time if the arguments are stacks
 ``relu(a, out)``             max(a, 0)
 ``adam(w, grad, m, v, ...)`` one optimiser step in place

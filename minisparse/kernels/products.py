@@ -191,12 +191,14 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def add_product(indptr, indices, values, x, out, onto):
-    """Write W x to out, or add it, row by row."""
+def write_product(indptr, indices, values, x, plus, out):
+    """Write W x + plus to out, row by row; plus has no rows if there is nothing to add."""
     lanes = BYTES // x.itemsize
     for i in prange(len(out)):
         o, start, end = out[i], indptr[i], indptr[i + 1]
-        if not onto:
+        if len(plus):
+            o[:] = plus[i]
+        else:
             o[:] = 0
         b, left = 0, o.size
         while left >= 12 * lanes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ..backend import Array, array_module
 from ..errors import InputError
@@ -19,19 +19,21 @@ def dense(rows, values: Array) -> Array:
     return matrix
 
 
-def spmm(rows, values: Array, x: Array, out: Array | None = None) -> Array:
-    """Return W x, (n_post, batch), or add it to `out`."""
-    return added(dense(rows, values) @ x, out)
+def spmm(rows, values: Array, x: Array, plus: Array | None = None) -> Array:
+    """Return W x + plus, (n_post, batch)."""
+    return added(dense(rows, values) @ x, plus)
 
 
-def added(y: Array, out: Array | None) -> Array:
-    """Return a product, or add it to `out` and return that."""
-    if out is None:
+def added(y: Array, plus: Array | None) -> Array:
+    """Return a product that nobody else holds, with what is to be added to it."""
+    if plus is None:
         return y
-    if out.shape != y.shape:
-        raise InputError(f"out must have the shape of the product, {tuple(y.shape)}, got {tuple(out.shape)}")
-    out += y
-    return out
+    if plus.shape != y.shape:
+        raise InputError(f"plus must have the shape of the product, {tuple(y.shape)}, got {tuple(plus.shape)}")
+    if array_module(y, plus).result_type(y, plus) != y.dtype:
+        return y + plus
+    y += plus
+    return y
 
 
 def sddmm(rows, dy: Array, x: Array) -> Array:
@@ -55,11 +57,11 @@ def sum_outer(dy: Array, x: Array) -> Array:
     return array_module(dy, x).tensordot(dy, x, axes=((0, 2), (0, 2)))
 
 
-def affine(W: Array, b: Array, x: Array, out: Array) -> Iterable[Array]:
-    """Return W x_t + b of each time step, to be taken once and in order; `out`, (time, n_post, batch), holds them."""
-    array_module(W, x).matmul(W, x, out=out)
-    out += b
-    return out
+def affine(W: Array, x: Array, b: Array) -> Sequence[Array]:
+    """Return W x_t + b of each time step t, (time, n_post, batch)."""
+    drive = W @ x
+    drive += b
+    return drive
 
 
 def relu(a: Array, out: Array | None) -> Array:

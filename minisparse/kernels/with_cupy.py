@@ -51,15 +51,15 @@ def _sddmm_kernel(name: str):
     return cupy.RawKernel(SDDMM_SOURCE, f"sddmm_{name}", options=("--std=c++11",))
 
 
-def spmm(rows, values: Array, x: Array, out: Array | None = None) -> Array:
-    """Return W x, (n_post, batch), or add it to `out`."""
+def spmm(rows, values: Array, x: Array, plus: Array | None = None) -> Array:
+    """Return W x + plus, (n_post, batch)."""
     from cupyx.scipy.sparse import csr_matrix
 
     xp = array_module(values, x)
     matrix = csr_matrix(rows.shape, dtype=values.dtype)  # given three arrays, it would read indptr back to the host
     matrix.data, matrix.indices, matrix.indptr = values, rows.indices, rows.indptr.astype(xp.int32)
     matrix.has_canonical_format = True
-    return added(xp.ascontiguousarray(matrix @ xp.asfortranarray(x)), out)
+    return added(xp.ascontiguousarray(matrix @ xp.asfortranarray(x)), plus)
 
 
 def row_sum(rows, values: Array) -> Array:

@@ -7,7 +7,7 @@ blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numba
 import numpy as np
@@ -16,7 +16,7 @@ from numba import njit, prange
 
 from ..kernels import reference
 from ..threads import blas_is_limited
-from .products import OPTIONS, add_product, add_samples
+from .products import OPTIONS, add_samples, write_product
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
@@ -34,16 +34,14 @@ PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
 
-def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return W x, (n_post, batch), or add it to `out`."""
-    shape, dtype = (rows.shape[0], x.shape[1]), np.result_type(values, x)
-    here = out is not None and out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
-    here = here and dtype.isnative and out.flags.writeable
-    here = here and not (np.may_share_memory(out, x) or np.may_share_memory(out, values))
-    y = out if here else np.empty(shape, dtype.newbyteorder("="))
+def spmm(rows, values: np.ndarray, x: np.ndarray, plus: np.ndarray | None = None) -> np.ndarray:
+    """Return W x + plus, (n_post, batch)."""
+    y = np.empty((rows.shape[0], x.shape[1]), np.result_type(values, x).newbyteorder("="))
     values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
-    _run(add_product, values.size * x.shape[1], rows.indptr, rows.indices.view(np.uint32), values, x, y, here)
-    return y if here else reference.added(y, out)
+    fused = plus is not None and plus.shape == y.shape and plus.dtype == y.dtype and plus.flags.c_contiguous
+    first = plus if fused else y[:0]
+    _run(write_product, values.size * x.shape[1], rows.indptr, rows.indices.view(np.uint32), values, x, first, y)
+    return y if fused else reference.added(y, plus)
 
 
 def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -81,24 +79,35 @@ def row_sum(rows, values: np.ndarray) -> np.ndarray:
     return out
 
 
-def affine(W: np.ndarray, b: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterable[np.ndarray]:
-    """Return W x_t + b of each time step, to be taken once and in order; `out`, (time, n_post, batch), holds them.
+def affine(W: np.ndarray, x: np.ndarray, b: np.ndarray) -> Sequence[np.ndarray]:
+    """Return W x_t + b of each time step t, (time, n_post, batch).
 
-    Where BLAS leaves the threads to Numba, a large one is written only when it is taken, and so is in the cache then.
+    Where BLAS leaves the threads to Numba, a large one is computed when it is read, and so is in the cache then.
     """
-    fits = out.shape == (len(x), len(W), x.shape[2]) and b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
-    if not (fits and blas_is_limited() and _compilable(W, b, x, out)):
-        return reference.affine(W, b, x, out)
+    fits = b.shape == (len(W), 1) and x.shape[1] == W.shape[1]
+    if not (fits and blas_is_limited() and _compilable(W, b, x)):
+        return reference.affine(W, x, b)
     work = W.size * x.shape[2] // 4
-    if work < PARALLEL:
-        _run(_affine, work * len(x), W, b, x, out, len(W))
-        return out
+    if work >= PARALLEL:
+        return _Affine(W, x, b)
+    out = np.empty((len(x), len(W), x.shape[2]), W.dtype)
+    _run(_affine, work * len(x), W, b, x, out, len(W))
+    return out
 
-    def step(t: int) -> np.ndarray:
-        _affine(W, b, x[t : t + 1], out[t : t + 1], PANEL)
-        return out[t]
 
-    return map(step, range(len(x)))
+class _Affine(Sequence):
+    """W x_t + b of each time step, computed when it is read."""
+
+    def __init__(self, W: np.ndarray, x: np.ndarray, b: np.ndarray):
+        self._W, self._x, self._b = W, x, b
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __getitem__(self, t: int) -> np.ndarray:
+        out = np.empty((1, len(self._W), self._x.shape[2]), self._W.dtype)
+        _affine(self._W, self._b, self._x[t : t + 1] if t != -1 else self._x[t:], out, PANEL)
+        return out[0]
 
 
 def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -23,9 +23,9 @@ def _matrix(rows, values: np.ndarray) -> csr_array:
     return matrix
 
 
-def spmm(rows, values: np.ndarray, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return W x, (n_post, batch), or add it to `out`."""
-    return added(_matrix(rows, values) @ x, out)
+def spmm(rows, values: np.ndarray, x: np.ndarray, plus: np.ndarray | None = None) -> np.ndarray:
+    """Return W x + plus, (n_post, batch)."""
+    return added(_matrix(rows, values) @ x, plus)
 
 
 def row_sum(rows, values: np.ndarray) -> np.ndarray:

@@ -5,13 +5,13 @@ A storage object holds structure only; the numbers travel as one *packed* array 
 asks which storage it is.
 """
 
-from .base import check_units, sum_outer
+from .base import affine, check_units, sum_outer
 from .csr import CsrWeights
 from .dense import DenseWeights
 from .grouped import GroupedWeights, within_groups
 from .make import STORAGES, Weights, choose_storage, make_weights
 
 __all__ = [
-    "STORAGES", "CsrWeights", "DenseWeights", "GroupedWeights", "Weights", "check_units", "choose_storage",
+    "STORAGES", "CsrWeights", "DenseWeights", "GroupedWeights", "Weights", "affine", "check_units", "choose_storage",
     "make_weights", "sum_outer", "within_groups",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..backend import Array, array_module
 from ..connectivity import Pattern
 from ..errors import InputError
 
+MATRIX = {2: "(units, batch)"}
 STACKS = {2: "(units, batch)", 3: "(time, units, batch)"}
 
 
@@ -105,12 +106,24 @@ class Storage:
             )
 
 
+def affine(W: Array, x: Array, b: Array) -> Sequence[Array]:
+    """Return W x_t + b of a full matrix for every time step t, (time, post, batch); to be indexed, nothing else."""
+    return kernels.table(W, x, b).affine(W, x, b)
+
+
 def sum_outer(dy: Array, x: Array) -> Array:
     """Return the full matrix dy xᵀ (post, pre), summed over the batch (and over time for stacks)."""
     return kernels.table(dy).sum_outer(dy, x)
 
 
-def check_units(x: Array, units: int, name: str, side: str, layouts: dict = {2: "(units, batch)"}) -> None:  # noqa: B006
+def scaled(dx: Array, times: Array | None) -> Array:
+    """Return a product that nobody else holds, times what the nonlinearity says (its slope)."""
+    if times is not None:
+        dx *= times
+    return dx
+
+
+def check_units(x: Array, units: int, name: str, side: str, layouts: Mapping[int, str] = MATRIX) -> None:
     """Refuse activity that is not laid out as expected or whose rows are not this layer's neurons."""
     if x.ndim not in layouts or x.shape[-2] != units:
         raise InputError(

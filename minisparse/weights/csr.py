@@ -9,7 +9,7 @@ import numpy as np
 from .. import kernels
 from ..backend import Array
 from ..kernels.reference import dense as spread
-from .base import Storage, check_units
+from .base import Storage, check_units, scaled
 
 
 class CsrWeights(Storage):
@@ -90,12 +90,12 @@ class BoundCsr:
         columns, order = self._weights._columns(self._w)
         return columns, self._w[order]
 
-    def matmul(self, x: Array, out: Array | None = None) -> Array:
-        """Return W x, or add it to `out`."""
+    def matmul(self, x: Array, plus: Array | None = None) -> Array:
+        """Return W x + plus, a new array (n_post, batch)."""
         check_units(x, self._weights.shape[1], "x", "pre")
-        return kernels.table(x, self._w).spmm(self._weights._rows(x), self._w, x, out)  # (S4)
+        return kernels.table(x, self._w).spmm(self._weights._rows(x), self._w, x, plus)  # (S4)
 
-    def matmul_t(self, dy: Array) -> Array:
-        """Return Wᵀ dy."""
+    def matmul_t(self, dy: Array, times: Array | None = None) -> Array:
+        """Return Wᵀ dy ∘ times, a new array (n_pre, batch)."""
         check_units(dy, self._weights.shape[0], "dy", "post")
-        return kernels.table(dy, self._w).spmm(*self._transposed, dy)  # (S5)
+        return scaled(kernels.table(dy, self._w).spmm(*self._transposed, dy), times)  # (S5)

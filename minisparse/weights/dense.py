@@ -8,7 +8,7 @@ from ..backend import Array
 from ..connectivity import Pattern
 from ..kernels.reference import added
 from ..kernels.reference import dense as spread
-from .base import Storage, check_units, sum_outer
+from .base import Storage, check_units, scaled, sum_outer
 
 
 class DenseWeights(Storage):
@@ -93,12 +93,12 @@ class BoundDense:
     def __init__(self, w: Array):
         self._w = w
 
-    def matmul(self, x: Array, out: Array | None = None) -> Array:
-        """Return W x, or add it to `out`."""
+    def matmul(self, x: Array, plus: Array | None = None) -> Array:
+        """Return W x + plus, a new array (n_post, batch)."""
         check_units(x, self._w.shape[1], "x", "pre")
-        return added(self._w @ x, out)  # (S1)
+        return added(self._w @ x, plus)  # (S1)
 
-    def matmul_t(self, dy: Array) -> Array:
-        """Return Wᵀ dy."""
+    def matmul_t(self, dy: Array, times: Array | None = None) -> Array:
+        """Return Wᵀ dy ∘ times, a new array (n_pre, batch)."""
         check_units(dy, self._w.shape[0], "dy", "post")
-        return self._w.T @ dy  # (S2)
+        return scaled(self._w.T @ dy, times)  # (S2)

@@ -12,9 +12,8 @@ from ..backend import Array, array_module
 from ..connectivity import Pattern
 from ..errors import InputError
 from ..kernels import Blocks, Members, table
-from ..kernels.reference import added
 from ..kernels.reference import dense as spread
-from .base import Storage
+from .base import Storage, scaled
 from .csr import BoundCsr, CsrWeights
 
 
@@ -156,17 +155,17 @@ class BoundGrouped:
     def __init__(self, weights: GroupedWeights, blocks: Array, rest: BoundCsr):
         self._weights, self._blocks, self._rest = weights, blocks, rest
 
-    def matmul(self, x: Array, out: Array | None = None) -> Array:
-        """Return W x, or add it to `out`."""
-        y = self._rest.matmul(x)
+    def matmul(self, x: Array, plus: Array | None = None) -> Array:
+        """Return W x + plus, a new array (n_post, batch)."""
+        y = self._rest.matmul(x, plus)
         table(x, y).add_blocks(self._weights._blocks(x), self._blocks, x, y)
-        return added(y, out)
+        return y
 
-    def matmul_t(self, dy: Array) -> Array:
-        """Return Wᵀ dy."""
+    def matmul_t(self, dy: Array, times: Array | None = None) -> Array:
+        """Return Wᵀ dy ∘ times, a new array (n_pre, batch)."""
         dx = self._rest.matmul_t(dy)
         table(dy).add_blocks(self._weights._blocks(dy).turned, self._blocks.swapaxes(1, 2), dy, dx)
-        return dx
+        return scaled(dx, times)
 
 
 def within_groups(pattern: Pattern) -> np.ndarray:
