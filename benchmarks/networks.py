@@ -13,8 +13,7 @@ import numpy as np
 import minisparse as ms
 from minisparse import kernels
 from minisparse.backend import cpu_count, current_module
-from minisparse.threads import one_blas_thread
-from minisparse.train import small_products
+from minisparse.threads import held_for
 
 from .peers import Peer, lacking
 from .timing import Call, compare, not_run
@@ -34,7 +33,6 @@ class Network:
         self.model, self.opt = model, opt
         self.params = model.init(np.random.default_rng(1), w_max=w_max)
         self.x, self.labels = ms.asarray(x), ms.asarray(labels)
-        self._small = small_products(model, len(labels))
 
     def train(self, x: Any, labels: Any) -> Any:
         """Take one step on a batch and return its loss."""
@@ -45,7 +43,7 @@ class Network:
 
     def threads(self) -> contextlib.AbstractContextManager:
         """Return the context that `fit` trains in."""
-        return one_blas_thread(self._small)
+        return held_for(self.model, len(self.labels))
 
     def side(self, count: int = 1) -> Call:
         """Return its steps as a side of a comparison."""

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from .backend import Array, asarray, to_numpy
-from .connectivity import Pattern, Rng, full
+from .connectivity import Pattern, full
 from .errors import FileError, InputError
 from .files import write_aside
 from .groups import labelled
+from .protocols import Model, Optimiser, Rng, Weights
 from .weights.make import make_weights
 
 FORMAT = 1
@@ -22,9 +23,9 @@ FORMAT = 1
 
 def save(
     path: str | os.PathLike,
-    model: object,
+    model: Model,
     params: dict[str, Array],
-    opt: object,
+    opt: Optimiser,
     hooks: Sequence = (),
     generators: dict[str, Rng] | None = None,
     settings: dict | None = None,
@@ -81,9 +82,9 @@ def save(
 
 def load_checkpoint(
     path: str | os.PathLike,
-    model: object,
+    model: Model,
     params: dict[str, Array],
-    opt: object,
+    opt: Optimiser,
     hooks: Sequence = (),
     generators: dict[str, Rng] | None = None,
     settings: dict | None = None,
@@ -162,7 +163,7 @@ def _packed(key: str, value: Array, weights: dict) -> Array:
     return weights[name].from_values(value) if name in weights else value
 
 
-def _stored_weights(arrays: dict[str, np.ndarray], name: str, storage: str) -> object:
+def _stored_weights(arrays: dict[str, np.ndarray], name: str, storage: str) -> Weights:
     indptr, shape = arrays.pop(f"pattern/{name}/indptr"), arrays.pop(f"pattern/{name}/shape")
     indices = arrays.pop(f"pattern/{name}/indices", None)
     sides = [arrays.pop(f"pattern/{name}/groups_{side}", None) for side in ("post", "pre")]

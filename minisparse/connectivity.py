@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-
-Rng = np.random.Generator | np.random.RandomState
+from .protocols import Rng
 
 
 class Pattern:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .connectivity import Pattern, Rng, subset
+from .connectivity import Pattern, subset
 from .errors import InputError
+from .protocols import Rng
 
 GROUPINGS = ("index", "stride", "random")
 SAMPLERS = ("exact", "bernoulli")

@@ -8,15 +8,14 @@ from typing import Any
 
 from .backend import Array, array_module
 from .errors import NonFiniteError
+from .protocols import Run
 
 ADVICE = "use a smaller learning rate, smaller initial weights or float64"
 SHOWN = 4
 """How many tensors a sentence names."""
 
 
-def error(
-    loss: float, where: str, run: SimpleNamespace, cache: Any, logits: Array, step: int | None = None
-) -> NonFiniteError:
+def error(loss: float, where: str, run: Run, cache: Any, logits: Array, step: int | None = None) -> NonFiniteError:
     """Return the error of a loss that is inf or nan, naming the first tensors that are.
 
     Parameters
@@ -52,7 +51,7 @@ def error(
     return NonFiniteError(message, run.epoch, step, found[0] if found else "loss")
 
 
-def tensors(run: SimpleNamespace, cache: Any, logits: Array) -> Iterator[str]:
+def tensors(run: Run, cache: Any, logits: Array) -> Iterator[str]:
     """Name the tensors that hold inf or nan, in the order in which they were computed.
 
     The gradients and the optimiser's state of the step before (only if a parameter is hit: else they did no harm),

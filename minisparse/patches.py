@@ -14,8 +14,8 @@ import numpy as np
 from . import activations
 from .activations import Activation
 from .backend import Array, array_module, asarray
-from .connectivity import Rng
 from .errors import InputError
+from .protocols import Rng
 
 
 class PatchConv:

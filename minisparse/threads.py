@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .protocols import Model
+
 
 @functools.cache
-def _blas_pools() -> Any:
+def blas_pools() -> Any:
     import scipy.linalg.cython_blas  # noqa: F401 - a BLAS of its own, which compiled code calls
     from threadpoolctl import ThreadpoolController
 
@@ -31,7 +33,7 @@ class _OneThread:
     def __enter__(self) -> None:
         with self._lock:
             if self.owner is None:
-                self.owner, self._limit = threading.current_thread(), _blas_pools().limit(limits=1).__enter__()
+                self.owner, self._limit = threading.current_thread(), blas_pools().limit(limits=1).__enter__()
             self._depth += self.owner is threading.current_thread()
 
     def __exit__(self, *exception: object) -> None:
@@ -58,12 +60,50 @@ def blas_is_limited() -> bool:
     return _one_thread.owner is not None
 
 
+SMALL_PRODUCT = 1 << 21
+"""Multiply-adds below which a product is over before a second BLAS thread has woken up."""
+
+
+def held_for(model: Model, batch: int | None = None) -> contextlib.AbstractContextManager:
+    """Hold BLAS at one thread where that is faster for a model: the one place where this is decided.
+
+    That is so when a storage brings a thread pool of its own, and when every product is small.
+
+    Parameters
+    ----------
+    model : model
+    batch : int, optional
+        Examples at a time; without it nothing is called small.
+
+    Returns
+    -------
+    context manager
+
+    Examples
+    --------
+    >>> model = minisparse.MLP([minisparse.make_weights(minisparse.full(100, 784))])
+    >>> with minisparse.threads.held_for(model, batch=10):
+    ...     minisparse.threads.blas_is_limited()
+    True
+    >>> with minisparse.threads.held_for(model, batch=100):
+    ...     minisparse.threads.blas_is_limited()
+    False
+    """
+    storages = list(model.weights.values())
+    if any(weights.own_threads for weights in storages):
+        return one_blas_thread()
+    if batch is None:
+        return contextlib.nullcontext()
+    largest = max((weights.shape[0] * weights.shape[1] * batch for weights in storages), default=0)
+    return one_blas_thread(largest < SMALL_PRODUCT)
+
+
 def share_threads(method: Callable) -> Callable:
-    """Decorate a model's pass: BLAS yields to the sparse kernels if a storage of the model brings its own threads."""
+    """Decorate a model's pass, so that it is fast in a loop of your own too; within `fit` it changes nothing."""
 
     @functools.wraps(method)
-    def run(model: Any, *args: Any, **kwargs: Any) -> Any:
-        with one_blas_thread(any(weights.own_threads for weights in model.weights.values())):
+    def run(model: Model, *args: Any, **kwargs: Any) -> Any:
+        with held_for(model):
             return method(model, *args, **kwargs)
 
     return run

@@ -6,26 +6,24 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from . import nonfinite
 from .backend import Array, array_module, to_numpy
 from .checkpoint import load_checkpoint, save
-from .connectivity import Rng
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
-from .lab import budget
 from .losses import softmax_cross_entropy
-from .threads import one_blas_thread
+from .protocols import Hook, Model, Optimiser, Rng, Run
+from .threads import held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
 
 
-def evaluate(model: object, params: dict[str, Array], x: Array, labels: Array, batch_size: int = 100) -> tuple:
+def evaluate(model: Model, params: dict[str, Array], x: Array, labels: Array, batch_size: int = 100) -> tuple:
     """Return the mean loss (nats) and the accuracy (percent) over a set of samples.
 
     Parameters
@@ -58,15 +56,15 @@ def evaluate(model: object, params: dict[str, Array], x: Array, labels: Array, b
 
 
 def fit(
-    model: object,
+    model: Model,
     params: dict[str, Array],
-    opt: object,
+    opt: Optimiser,
     dataset: Dataset,
     epochs: int,
     rng: Rng,
     batch_size: int = 100,
-    after_step: Sequence[Callable] = (),
-    after_epoch: Sequence[Callable] = (),
+    after_step: Sequence[Hook] = (),
+    after_epoch: Sequence[Hook] = (),
     patience: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     resume: bool = False,
@@ -87,7 +85,8 @@ def fit(
     batch_size : int
     after_step, after_epoch : sequences of callables
         Called ``hook(run)`` in this order; `run` has model, params, opt, rng, epoch (from 1, of epochs), step (from 0,
-        of steps in an epoch), cache and grads. A hook with memory keeps it in ``hook.state``, a flat dict of arrays.
+        of steps in an epoch), cache and grads: see `protocols.Run`. A hook with memory keeps it in ``hook.state``, a
+        flat dict of arrays; one that counts has a method ``begin()``, called when a run starts that is not resumed.
     patience : int, optional
         Stop after this many epochs in a row without a new lowest *test* loss. The reference stops so; the accuracy it
         reports is therefore optimistic.
@@ -116,8 +115,6 @@ def fit(
     FloatingPointError
         `NonFiniteError`, if a loss is nan or inf: at once, naming epoch, step and the first tensor that was; on a GPU
         at the end of the epoch, naming epoch and step.
-    RuntimeError
-        `BudgetSpent`, before an epoch, if there is a checkpoint to go on from and the sweep's budget is spent.
 
     Examples
     --------
@@ -128,6 +125,52 @@ def fit(
     >>> [row["epoch"] for row in history]
     [0, 1]
     """
+    _check(model, dataset, epochs, batch_size, patience, checkpoint, resume)
+    hooks = [*after_step, *after_epoch]
+    order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
+    steps = math.ceil(len(dataset.x_train) / batch_size)
+    run = Run(model, params, opt, rewiring, epochs=epochs, steps=steps)
+    kept = {
+        "hooks": hooks,
+        "generators": {"batches": order, "rewiring": rewiring},
+        "settings": {
+            "batch_size": batch_size,
+            "dataset": dataset.name,
+            "samples": len(dataset.x_train),
+            "patience": patience,
+            "hooks": [type(hook).__name__ for hook in hooks],
+        },
+    }
+    history: list[dict] = []
+    if resume and Path(checkpoint).exists():
+        history = load_checkpoint(checkpoint, model, params, opt, **kept)
+    else:
+        _begin(hooks)
+    dataset = dataset.to_backend()
+    test = (dataset.x_test, dataset.y_test, batch_size)
+
+    with held_for(model, batch_size), _Progress(epochs, steps, label, quiet) as shown:
+        if not history:
+            history.append(_row(0, None, _test(run, test), 0.0))
+        shown.start(history[-1]["epoch"])
+        while history[-1]["epoch"] < epochs and not _stalled(history, patience):
+            run.epoch = history[-1]["epoch"] + 1
+            start = time.perf_counter()
+            train_loss = _train_epoch(run, dataset, batch_size, order, after_step, shown)
+            seconds = time.perf_counter() - start
+            for hook in after_epoch:
+                hook(run)
+            run.cache = None
+            history.append(_row(run.epoch, train_loss, _test(run, test), seconds))
+            if checkpoint is not None:
+                save(checkpoint, model, params, opt, **kept, history=history)
+            shown.epoch(history[-1])
+    return history
+
+
+def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patience: int | None, checkpoint: object,
+           resume: bool) -> None:  # fmt: skip
+    """Refuse settings that do not fit before anything is changed."""
     if epochs < 0 or batch_size < 1 or (patience is not None and patience < 1):
         raise InputError(
             f"epochs >= 0, batch_size >= 1, patience >= 1 are needed, got {epochs}, {batch_size}, {patience}"
@@ -139,76 +182,21 @@ def fit(
             f"{dataset.name} has {dataset.n_classes} classes but the model has {model.n_out} outputs; "
             f"make the model with n_out={dataset.n_classes}"
         )
-    hooks = [*after_step, *after_epoch]
-    order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
-    steps = math.ceil(len(dataset.x_train) / batch_size)
-    run = SimpleNamespace(
-        model=model, params=params, opt=opt, rng=rewiring, epoch=0, epochs=epochs, step=0, steps=steps, cache=None,
-        grads=None,
-    )  # fmt: skip
-    settings = {
-        "batch_size": batch_size,
-        "dataset": dataset.name,
-        "samples": len(dataset.x_train),
-        "patience": patience,
-        "hooks": [type(hook).__name__ for hook in hooks],
-    }
-    generators = {"batches": order, "rewiring": rewiring}
-    history: list[dict] = []
-    if resume and Path(checkpoint).exists():
-        history = load_checkpoint(checkpoint, model, params, opt, hooks, generators, settings)
-    dataset = dataset.to_backend()
-    test = (dataset.x_test, dataset.y_test, batch_size)
-    shown = _Progress(epochs, steps, label, quiet)
-
-    with one_blas_thread(small_products(model, batch_size)), shown:
-        if not history:
-            loss, accuracy = _test(run, test)
-            history.append(
-                {"epoch": 0, "train_loss": None, "test_loss": loss, "test_accuracy": accuracy, "seconds": 0.0}
-            )
-        shown.start(history[-1]["epoch"])
-        while history[-1]["epoch"] < epochs and not _stalled(history, patience):
-            if checkpoint is not None:
-                budget.check()
-            run.epoch = history[-1]["epoch"] + 1
-            start = time.perf_counter()
-            train_loss = _train_epoch(run, dataset, batch_size, order, after_step, shown)
-            seconds = time.perf_counter() - start
-            for hook in after_epoch:
-                hook(run)
-            run.cache = None
-            loss, accuracy = _test(run, test)
-            history.append(
-                {"epoch": run.epoch, "train_loss": train_loss, "test_loss": loss, "test_accuracy": accuracy,
-                 "seconds": seconds}
-            )  # fmt: skip
-            if checkpoint is not None:
-                save(checkpoint, model, params, opt, hooks, generators, settings, history)
-            shown.epoch(history[-1])
-    return history
 
 
-SMALL_PRODUCT = 1 << 21
-"""Multiply-adds below which a product is over before a second BLAS thread has woken up."""
+def _begin(hooks: Sequence[Hook]) -> None:
+    """Tell hooks that count that a new run begins."""
+    for hook in hooks:
+        getattr(hook, "begin", lambda: None)()
 
 
-def small_products(model: object, batch_size: int) -> bool:
-    """Whether BLAS should stay at one thread: for small products, or beside sparse kernels with threads of their own.
-
-    Examples
-    --------
-    >>> model = minisparse.MLP([minisparse.make_weights(minisparse.full(100, 784))])
-    >>> minisparse.train.small_products(model, 10), minisparse.train.small_products(model, 100)
-    (True, False)
-    """
-    storages = model.weights.values()
-    largest = max((weights.shape[0] * weights.shape[1] * batch_size for weights in storages), default=0)
-    return largest < SMALL_PRODUCT or any(weights.own_threads for weights in storages)
+def _row(epoch: int, train_loss: float | None, test: tuple[float, float], seconds: float) -> dict:
+    return {"epoch": epoch, "train_loss": train_loss, "test_loss": test[0], "test_accuracy": test[1],
+            "seconds": seconds}  # fmt: skip
 
 
 def _train_epoch(
-    run: SimpleNamespace, dataset: Dataset, batch_size: int, order: Rng, after_step: Sequence, shown: _Progress
+    run: Run, dataset: Dataset, batch_size: int, order: Rng, after_step: Sequence, shown: _Progress
 ) -> float:
     """Run one epoch; on a GPU losses stay on the device until its end. A step's memory goes before the next one's."""
     xp = array_module(dataset.x_train)
@@ -239,11 +227,11 @@ def _train_epoch(
     return float(losses.mean())
 
 
-def _at(run: SimpleNamespace, losses: Array) -> str:
+def _at(run: Run, losses: Array) -> str:
     return f"at epoch {run.epoch}, step {run.step + 1} of {losses.size}"
 
 
-def _test(run: SimpleNamespace, test: tuple) -> tuple[float, float]:
+def _test(run: Run, test: tuple) -> tuple[float, float]:
     """Return loss and accuracy on the test set; a loss that is no number is no result."""
     loss, accuracy = evaluate(run.model, run.params, *test)
     if math.isfinite(loss):

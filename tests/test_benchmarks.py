@@ -206,11 +206,11 @@ def test_a_program_of_ours_runs_on_the_cpu_whatever_the_backend_here(monkeypatch
 def test_every_blas_is_loaded_before_the_list_of_them_is_kept():
     program = """
 from benchmarks.networks import random_pattern, recurrent
-from minisparse.threads import _blas_pools
+from minisparse.threads import blas_pools
 for storage in ("dense", "csr"):
     recurrent(random_pattern(30, 0.3), storage, steps=3, batch=5).step()
 from threadpoolctl import ThreadpoolController
-print(len(_blas_pools()), len(ThreadpoolController().select(user_api="blas")))
+print(len(blas_pools()), len(ThreadpoolController().select(user_api="blas")))
 """
     kept, loaded = peers.python("-c", program).split()
     assert kept == loaded

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import Array, array_module, asarray, to_numpy
-from ..connectivity import Rng
 from ..data import sources
 from ..errors import InputError
 from ..losses import check_labels
+from ..protocols import Rng
 
 
 @dataclass(frozen=True)

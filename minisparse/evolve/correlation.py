@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
+from ..protocols import Model
 from .places import row_blocks
 from .routine import Rule, Site
 from .schedule import Schedule
@@ -88,7 +89,7 @@ class Hebbian(Rule):
         self.centred, self.absolute = score == "pearson", absolute
         self.batches, self.ema, self.prune = batches, ema, prune
 
-    def observe(self, model: Any, links: dict) -> None:
+    def observe(self, model: Model, links: dict) -> None:
         """Take in one mini-batch, ``cache.links`` after backward."""
         for name in self._names(model):
             pre, post = (_samples(activity) for activity in links[name][:2])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 import numpy as np
 
 from ..backend import Array, array_module, to_numpy
-from ..connectivity import Rng
 from ..errors import InputError
+from ..protocols import Model, Optimiser, Rng, Run
 from .places import flat_places, mixed, vacant
 from .routine import Rewired, Rule, Site
 from .schedule import Schedule
@@ -75,12 +74,19 @@ class DeepRewiring(Rule):
         self.l1, self.noise, self.seed = l1, noise, seed
         self.signs = None if signs is None else np.sign(to_numpy(signs))
 
-    def __call__(self, run: Any) -> None:
+    def __call__(self, run: Run) -> None:
         """Hook of `fit`, for after_step."""
-        self._step(run)
         self.rewire(run.model, run.params, run.opt, run.rng)
+        self.state["aligned"] = np.array(0)
 
-    def align(self, model: Any, params: dict[str, Array]) -> None:
+    def begin(self) -> None:
+        """Forget what an earlier run has left, but not that `align` was called for this one."""
+        ready = int(to_numpy(self.state.get("aligned", 0)))
+        super().begin()
+        if ready:
+            self.state["aligned"] = np.array(1)
+
+    def align(self, model: Model, params: dict[str, Array]) -> None:
         """Give every weight the sign of its place, in place; magnitudes stay."""
         for name in self._names(model):
             weights, packed = model.weights[name], params[name]
@@ -103,9 +109,9 @@ class DeepRewiring(Rule):
 
     def rewire(
         self,
-        model: Any,
+        model: Model,
         params: dict[str, Array],
-        opt: Any,
+        opt: Optimiser,
         rng: Rng,
         links: dict | None = None,
         share: float | None = None,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..backend import Array, to_numpy
-from ..connectivity import Pattern, Rng, distinct
+from ..connectivity import Pattern, distinct
+from ..protocols import Rng
 
 BLOCK = 1 << 22
 """Places that are looked at together: rows of about 32 MB of scores."""

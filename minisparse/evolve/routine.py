@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..backend import Array, array_module, to_numpy
-from ..connectivity import Rng
 from ..errors import InputError
 from ..groups import labelled
+from ..protocols import Model, Optimiser, Rng, Run, Weights
 from .places import at_places, flat_places, highest, smallest, vacant
 from .schedule import Schedule
 
@@ -38,7 +37,7 @@ class Site:
     """What a rule may look at: a parameter, its raw and effective values in pattern order, what its synapses saw."""
 
     name: str
-    weights: Any
+    weights: Weights
     values: np.ndarray
     effective: np.ndarray
     link: tuple[Array, Array, Array] | None
@@ -83,9 +82,9 @@ class Rule:
         self.parameters = tuple(parameters) if parameters is not None else None
         self.state: dict[str, Array] = {}
 
-    def __call__(self, run: Any) -> None:
+    def __call__(self, run: Run) -> None:
         """Hook of `fit`, for after_step or after_epoch."""
-        step = self._step(run)
+        step = (run.epoch - 1) * run.steps + run.step + 1
         self.observe(run.model, run.cache.links)
         if self.schedule.due(step - int(to_numpy(self.state.get("last", 0))), run.steps):
             self.state["last"] = np.array(step)
@@ -93,22 +92,18 @@ class Rule:
             if share > 0:
                 self.rewire(run.model, run.params, run.opt, run.rng, run.cache.links, share)
 
-    def _step(self, run: Any) -> int:
-        """Return the steps done, from 1; forget everything if they did not go forward: this is another run then."""
-        step = (run.epoch - 1) * run.steps + run.step + 1
-        if int(to_numpy(self.state.get("step", 0))) >= step:
-            self.state.clear()
-        self.state["step"] = np.array(step)
-        return step
+    def begin(self) -> None:
+        """Forget what an earlier run has left: `fit` calls this when a run starts that is not resumed."""
+        self.state.clear()
 
-    def observe(self, model: Any, links: dict) -> None:
+    def observe(self, model: Model, links: dict) -> None:
         """Look at a batch; a rule with memory takes from it what it needs."""
 
     def rewire(
         self,
-        model: Any,
+        model: Model,
         params: dict[str, Array],
-        opt: Any,
+        opt: Optimiser,
         rng: Rng,
         links: dict | None = None,
         share: float | None = None,
@@ -139,7 +134,7 @@ class Rule:
             events[name] = _exchange(model, params, opt, name, keep, places, fresh)
         return events
 
-    def _names(self, model: Any) -> list[str]:
+    def _names(self, model: Model) -> list[str]:
         names = self.parameters or [name for name, w in model.weights.items() if not w.pattern.is_full]
         for name in names:
             if name not in model.weights:
@@ -217,9 +212,9 @@ class Rule:
 
 
 def _exchange(
-    model: Any,
+    model: Model,
     params: dict[str, Array],
-    opt: Any,
+    opt: Optimiser,
     name: str,
     keep: np.ndarray,
     places: np.ndarray,

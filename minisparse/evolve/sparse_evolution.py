@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..connectivity import Pattern, Rng, fixed_count
+from ..connectivity import Pattern, fixed_count
 from ..errors import InputError
+from ..protocols import Rng
 from .places import smallest
 from .routine import Rule, Site
 from .schedule import Schedule

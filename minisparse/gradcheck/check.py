@@ -20,6 +20,7 @@ import numpy as np
 from ..backend import Array, array_module
 from ..errors import InputError
 from ..losses import softmax_cross_entropy
+from ..protocols import Model
 from .compare import TOLERANCE, Compared, compare
 from .diagnosis import diagnose
 from .recognise import recognise, sizes_of
@@ -27,7 +28,7 @@ from .report import Finding, GradientReport
 
 
 def check(
-    model: object,
+    model: Model,
     params: dict[str, Array],
     x: Array,
     labels: Array | None = None,
@@ -92,7 +93,7 @@ def _recognised(subject: Any, given: Any, data: Array, functions: dict, wrt: Any
     return found.report if known else _diagnosed(found), known, blind
 
 
-def pair(model: object, params: dict[str, Array], x: Array) -> dict[str, Any]:
+def pair(model: Model, params: dict[str, Array], x: Array) -> dict[str, Any]:
     """Turn a model into the arguments of `check_pair`: forward, backward, inputs and support.
 
     Examples

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import Array, to_numpy
 from ..errors import InputError
+from ..protocols import Rng
 from .probe import Probe, is_float
 from .report import Finding, GradientReport, Row
 
@@ -187,7 +188,7 @@ def _kind(value: Any) -> str | None:
 
 
 def _by_entry(
-    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng
 ) -> tuple[Row, np.ndarray]:
     value = probe.value(name)
     step = probe.step(name)
@@ -224,7 +225,7 @@ def _by_entry(
 
 
 def _by_direction(
-    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Any
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng
 ) -> tuple[Row, np.ndarray]:
     value = probe.value(name)
     step = probe.step(name)

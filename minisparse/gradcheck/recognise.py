@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, array_module, to_numpy
+from ..protocols import Model
 from .catalogue import Mistake, catalogue, restored
 from .report import Finding, GradientReport
 
@@ -64,7 +65,7 @@ def named(rows: list[Mistake]) -> Finding:
     return Finding(first.code, first.visible[0], sentence, evidence)
 
 
-def _of_model(model: Any, params: dict[str, Array], x: Array, seed: int) -> dict[str, np.ndarray]:
+def _of_model(model: Model, params: dict[str, Array], x: Array, seed: int) -> dict[str, np.ndarray]:
     logits, cache = model.forward(params, x)
     dy = np.random.default_rng(seed).standard_normal(logits.shape)
     grads = model.backward(_beside(logits, dy), cache, wrt_x=True)
@@ -94,7 +95,7 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.abs(a - b).max(initial=0) <= SAME * max(np.abs(a).max(initial=0), np.abs(b).max(initial=0)))
 
 
-def sizes_of(model: Any, params: dict[str, Array], x: Array) -> dict[str, int]:
+def sizes_of(model: Model, params: dict[str, Array], x: Array) -> dict[str, int]:
     """Return the named sizes of a model and its input."""
     sizes = {"batch": x.shape[-1], "inputs": x.shape[-2]}
     if x.ndim == 3:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..backend import Array, to_numpy
 from ..errors import InputError
 from ..losses import softmax_cross_entropy
 from ..optim import decays
+from ..protocols import Model, Optimiser
 from .catalogue import catalogue, restored
 from .check import check
 from .compare import TOLERANCE
@@ -40,7 +40,7 @@ def _sgd(gradients: list[np.ndarray], lr: float, momentum: float) -> np.ndarray:
     return lr * sum(momentum**a * g for a, g in enumerate(reversed(gradients)))
 
 
-def _decayed(opt: Any, name: str, state: SimpleNamespace) -> np.ndarray:
+def _decayed(opt: Optimiser, name: str, state: SimpleNamespace) -> np.ndarray:
     decay = getattr(opt, "decay", 0.0) if decays(name) else 0.0
     return opt.settings["lr"] * decay * state.old[name]
 
@@ -49,11 +49,11 @@ CLOSED_FORMS = {"Adam": _adam, "SGD": _sgd}
 
 
 def check_steps(
-    model: Any,
+    model: Model,
     params: dict[str, Array],
     x: Array,
     labels: Array,
-    opt: Any,
+    opt: Optimiser,
     after_step: Iterable[Callable] = (),
     *,
     steps: int = 2,
@@ -133,7 +133,7 @@ def check_steps(
 
 
 def _train(
-    model: Any, params: dict[str, Array], x: Array, labels: Array, opt: Any, hooks: tuple, steps: int
+    model: Model, params: dict[str, Array], x: Array, labels: Array, opt: Optimiser, hooks: tuple, steps: int
 ) -> Iterable[SimpleNamespace]:
     """Take steps on copies; yield the parameters before and after each, its gradients, and broken constraints."""
     params = {name: value.copy() for name, value in params.items()}
@@ -178,11 +178,11 @@ def _compare_step(name: str, state: SimpleNamespace, expected: np.ndarray) -> Ro
 
 
 def _recognised(
-    model: Any, params: dict[str, Array], x: Array, labels: Array, opt: Any, hooks: tuple, steps: int
+    model: Model, params: dict[str, Array], x: Array, labels: Array, opt: Optimiser, hooks: tuple, steps: int
 ) -> list[Finding]:
     """Take the same steps with each of the optimiser's catalogued mistakes."""
 
-    def outcome(opt: Any, hooks: tuple) -> dict[str, np.ndarray]:
+    def outcome(opt: Optimiser, hooks: tuple) -> dict[str, np.ndarray]:
         states = _train(model, params, x, labels, opt, hooks, steps)
         return {
             f"{number} {name} {when}": value

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..backend import Array, array_module, to_numpy
-from ..connectivity import Rng
 from ..data.dataset import batches
 from ..errors import InputError
+from ..protocols import Model, Rng
 
 
-def last_states(model: object, params: dict[str, Array], x: Array, batch_size: int = 100) -> np.ndarray:
+def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: int = 100) -> np.ndarray:
     """Return what the readout reads of each sample: h_T of a recurrent network, an MLP's last hidden layer.
 
     Parameters
@@ -43,7 +43,7 @@ def last_states(model: object, params: dict[str, Array], x: Array, batch_size: i
 
 
 def _last_states(
-    model: object, params: dict[str, Array], x: Array, labels: Array, batch_size: int
+    model: Model, params: dict[str, Array], x: Array, labels: Array, batch_size: int
 ) -> Iterator[tuple[Array, Array]]:
     """Yield the last hidden state (units, batch) and the labels of one batch after the other."""
     if not len(x):
@@ -76,7 +76,7 @@ def active_share(h: Array) -> np.ndarray:
 
 
 def dropout_accuracy(
-    model: object,
+    model: Model,
     params: dict[str, Array],
     x: Array,
     labels: Array,
@@ -132,7 +132,7 @@ def dropout_accuracy(
     return 100 * to_numpy(correct) / len(x)
 
 
-def _readout(model: object, params: dict[str, Array], h: Array) -> Array:
+def _readout(model: Model, params: dict[str, Array], h: Array) -> Array:
     """Return the logits of a last hidden state."""
     if "W_out" in params:
         return params["W_out"] @ h + params["b_out"]

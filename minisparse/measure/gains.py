@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
+from ..protocols import Weights
 
 
 def predicted_gain(n: int, p: float, w_max: float, inhibitory: float = 0.0, inhibition_gain: float = 1.0) -> float:
@@ -40,7 +41,7 @@ def predicted_gain(n: int, p: float, w_max: float, inhibitory: float = 0.0, inhi
     return p * n * (w_max / 2) * (1 - inhibitory - inhibition_gain * inhibitory)
 
 
-def forward_gain(weights: object, w: Array) -> float:
+def forward_gain(weights: Weights, w: Array) -> float:
     """Return the mean over neurons of W·1: what one step (no bias, input or nonlinearity) makes of activity 1.
 
     Parameters
@@ -62,7 +63,7 @@ def forward_gain(weights: object, w: Array) -> float:
     return float(to_numpy(weights.row_sum(w)).mean(dtype=float))
 
 
-def backward_gain(weights: object, w: Array, signs: np.ndarray) -> float:
+def backward_gain(weights: Weights, w: Array, signs: np.ndarray) -> float:
     """Return the factor by which one step back multiplies a gradient along `signs`: ``sᵀ(Wᵀs) / sᵀs``.
 
     Parameters

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array
-from ..connectivity import Rng
 from ..errors import InputError
+from ..protocols import Rng
 from .activity import finite
 
 
