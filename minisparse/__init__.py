@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
@@ -49,6 +49,160 @@ _MOVED = {
 """Modules of version 0.1, and where they live now."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, *(module for module in _MODULES if module not in _HOME_OF)]
+
+
+if TYPE_CHECKING:  # what a type checker and an editor see
+    from .activations import Activation as Activation
+    from .activations import relu as relu
+    from .activations import sigmoid as sigmoid
+    from .activations import tanh as tanh
+    from .backend import (
+        array_module as array_module,
+    )
+    from .backend import (
+        asarray as asarray,
+    )
+    from .backend import (
+        describe as describe,
+    )
+    from .backend import (
+        to_numpy as to_numpy,
+    )
+    from .backend import (
+        use as use,
+    )
+    from .checkpoint import load_checkpoint as load_checkpoint
+    from .checkpoint import save as save
+    from .connectivity import (
+        Pattern as Pattern,
+    )
+    from .connectivity import (
+        bernoulli as bernoulli,
+    )
+    from .connectivity import (
+        dale_signs as dale_signs,
+    )
+    from .connectivity import (
+        fixed_count as fixed_count,
+    )
+    from .connectivity import (
+        full as full,
+    )
+    from .conv import ConvNet as ConvNet
+    from .conv import ConvPool as ConvPool
+    from .dale import Dale as Dale
+    from .data import Dataset as Dataset
+    from .data import batches as batches
+    from .data import load as load
+    from .data import subset_per_class as subset_per_class
+    from .equations import code_line as code_line
+    from .errors import UserError as UserError
+    from .evolve import (
+        SET as SET,
+    )
+    from .evolve import (
+        CannistraciHebb as CannistraciHebb,
+    )
+    from .evolve import (
+        DeepRewiring as DeepRewiring,
+    )
+    from .evolve import (
+        Hebbian as Hebbian,
+    )
+    from .evolve import (
+        RigL as RigL,
+    )
+    from .gradcheck import (
+        GradientReport as GradientReport,
+    )
+    from .gradcheck import (
+        check as check,
+    )
+    from .gradcheck import (
+        check_pair as check_pair,
+    )
+    from .gradcheck import (
+        check_steps as check_steps,
+    )
+    from .gradcheck import (
+        pair as pair,
+    )
+    from .groups import group_to_group as group_to_group
+    from .losses import softmax_cross_entropy as softmax_cross_entropy
+    from .measure import (
+        active_share as active_share,
+    )
+    from .measure import (
+        backward_gain as backward_gain,
+    )
+    from .measure import (
+        correlations as correlations,
+    )
+    from .measure import (
+        dropout_accuracy as dropout_accuracy,
+    )
+    from .measure import (
+        forward_gain as forward_gain,
+    )
+    from .measure import (
+        gradient_statistics as gradient_statistics,
+    )
+    from .measure import (
+        last_states as last_states,
+    )
+    from .measure import (
+        mutual_information as mutual_information,
+    )
+    from .measure import (
+        predicted_gain as predicted_gain,
+    )
+    from .measure import (
+        random_pairs as random_pairs,
+    )
+    from .measure import (
+        sign_changes as sign_changes,
+    )
+    from .measure import (
+        training_delay as training_delay,
+    )
+    from .mlp import MLP as MLP
+    from .normalise import (
+        Dendritic as Dendritic,
+    )
+    from .normalise import (
+        Joint as Joint,
+    )
+    from .normalise import (
+        LpConstant as LpConstant,
+    )
+    from .normalise import (
+        LpVariable as LpVariable,
+    )
+    from .normalise import (
+        Plain as Plain,
+    )
+    from .normalise import (
+        WeightNorm as WeightNorm,
+    )
+    from .optim import SGD as SGD
+    from .optim import Adam as Adam
+    from .optim import Cosine as Cosine
+    from .patches import PatchConv as PatchConv
+    from .rnn import RNN as RNN
+    from .train import evaluate as evaluate
+    from .train import fit as fit
+    from .weights import (
+        CsrWeights as CsrWeights,
+    )
+    from .weights import (
+        DenseWeights as DenseWeights,
+    )
+    from .weights import (
+        GroupedWeights as GroupedWeights,
+    )
+    from .weights import (
+        make_weights as make_weights,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ The convolution is one matrix product, of the filters with every patch of the im
 from __future__ import annotations
 
 import itertools
-import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +15,9 @@ from . import activations
 from .activations import Activation
 from .backend import Array, array_module, asarray
 from .errors import InputError
-from .protocols import Rng
+from .initialise import glorot
+from .patches import check_stem
+from .protocols import Model, Rng
 from .threads import share_threads
 
 
@@ -88,9 +89,11 @@ class ConvPool:
             K (filters, size² channels), the channel fastest; c (filters, 1).
         """
         area = self.size**2
-        bound = math.sqrt(6 / (area * self.image[0] + area * self.filters))
-        K = rng.uniform(-bound, bound, (self.filters, area * self.image[0]))
-        return {"K": asarray(K, dtype=dtype), "c": asarray(np.zeros((self.filters, 1)), dtype=dtype)}
+        fan_in, fan_out = area * self.image[0], area * self.filters
+        return {
+            "K": glorot(rng, (self.filters, fan_in), fan_in, fan_out, dtype),
+            "c": asarray(np.zeros((self.filters, 1)), dtype=dtype),
+        }
 
     def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
         """Return the units (n_out, batch), filter after filter, and what `backward` needs.
@@ -100,21 +103,17 @@ class ConvPool:
         params : dict of arrays
         x : (n_in, batch) or (height, channels width, batch)
         """
-        if math.prod(x.shape[:-1]) != self.n_in:
-            raise InputError(f"x must hold {self.n_in} pixels {self.image} per example, got shape {tuple(x.shape)}")
-        for name, shape in (("K", (self.filters, self.size**2 * self.image[0])), ("c", (self.filters, 1))):
-            if name not in params:
-                raise InputError(f"params has no {name!r}; init makes every parameter")
-            if params[name].shape != shape:
-                raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
+        check_stem(params, x, self.image, self.filters, self.size**2 * self.image[0])
         xp = array_module(x, params["K"])
         patches = xp.stack(self._parts(self._planes(x)))
         patches = patches.reshape(params["K"].shape[1], -1)
         a = params["K"] @ patches + params["c"]  # (C1)
         squares = self._into_squares(a)
         winner = squares.argmax(axis=0)  # the first, where several are largest
-        h = self.activation(squares.max(axis=0))  # (C2)
-        return h, SimpleNamespace(x=x, K=params["K"], patches=patches, winner=winner, h=h)
+        largest = squares.max(axis=0)
+        h = self.activation(largest)  # (C2) (n_out, batch)
+        kept = self.activation.kept(largest, h)
+        return h, SimpleNamespace(x=x, K=params["K"], patches=patches, winner=winner, kept=kept)
 
     def backward(self, dh: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
         """Return the gradients of K and c, and with `wrt_x` that of the input.
@@ -127,7 +126,7 @@ class ConvPool:
         wrt_x : bool
         """
         xp, place = array_module(dh), np.arange(self.pool**2).reshape(-1, 1, 1)
-        dmax = dh * self.activation.slope(cache.h)  # (C3)
+        dmax = dh * self.activation.slope(cache.kept)  # (C3)
         da = self._from_squares((cache.winner == xp.asarray(place)) * dmax)  # (C4)
         dK = da @ cache.patches.T  # (C5)
         dc = da.sum(axis=1, keepdims=True)  # (C6)
@@ -200,7 +199,7 @@ class ConvNet:
     (['K', 'c', 'W0', 'b0'], (10, 5))
     """
 
-    def __init__(self, stem: Any, head: Any):
+    def __init__(self, stem: Any, head: Model):
         if stem.n_out != head.n_in:
             raise InputError(f"the stem has {stem.n_out} units (post) but the head expects {head.n_in} inputs (pre)")
         self.stem, self.head = stem, head

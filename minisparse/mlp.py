@@ -11,8 +11,9 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .backend import Array, array_module, asarray
+from .backend import Array, array_module
 from .errors import InputError
+from .initialise import normal, uniform
 from .normalise import Plain
 from .protocols import Normaliser, Rng, Weights
 from .threads import share_threads
@@ -125,9 +126,10 @@ class MLP:
             raise InputError("an MLP has no signs; use a recurrent network, or multiply the weights after init")
         params: dict[str, Array] = {}
         for k, weights in enumerate(self.weights.values()):
-            values = rng.standard_normal(weights.nnz) if w_max is None else rng.uniform(-w_max, w_max, weights.nnz)
-            params[f"W{k}"] = weights.from_values(asarray(values, dtype=dtype))
-            params[f"b{k}"] = asarray(rng.standard_normal((weights.shape[0], 1)), dtype=dtype)
+            size = (weights.nnz,)
+            values = normal(rng, size, dtype=dtype) if w_max is None else uniform(rng, size, w_max, dtype)
+            params[f"W{k}"] = weights.from_values(values)
+            params[f"b{k}"] = normal(rng, (weights.shape[0], 1), dtype=dtype)
         for k, (weights, rule) in enumerate(zip(self.weights.values(), self.rules, strict=True)):
             for extra, value in rule.init(weights, params[f"W{k}"]).items():
                 params.setdefault(self._key(extra, k), value)

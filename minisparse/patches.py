@@ -15,6 +15,7 @@ from . import activations
 from .activations import Activation
 from .backend import Array, array_module, asarray
 from .errors import InputError
+from .initialise import normal
 from .protocols import Rng
 
 
@@ -85,8 +86,8 @@ class PatchConv:
             K (filters, patch height x patch width x channels), c (filters, 1).
         """
         pixels = self._pixels
-        K = rng.standard_normal((self.filters, pixels)) * math.sqrt(2 / pixels)
-        return {"K": asarray(K, dtype=dtype), "c": asarray(np.zeros((self.filters, 1)), dtype=dtype)}
+        K = normal(rng, (self.filters, pixels), math.sqrt(2 / pixels), dtype)
+        return {"K": K, "c": asarray(np.zeros((self.filters, 1)), dtype=dtype)}
 
     @property
     def _pixels(self) -> int:
@@ -100,18 +101,13 @@ class PatchConv:
         params : dict of arrays
         x : (n_in, batch) or (height, channels width, batch)
         """
-        if math.prod(x.shape[:-1]) != self.n_in:
-            raise InputError(f"x must hold {self.n_in} pixels {self.image} per example, got shape {tuple(x.shape)}")
-        for name, shape in (("K", (self.filters, self._pixels)), ("c", (self.filters, 1))):
-            if name not in params:
-                raise InputError(f"params has no {name!r}; init makes every parameter")
-            if params[name].shape != shape:
-                raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
+        check_stem(params, x, self.image, self.filters, self._pixels)
         array_module(x, params["K"])
         patches = self._cut(x)
         a = params["K"] @ patches + params["c"]  # (C9)
-        h = self.activation(self._patch_major(a))  # (C10)
-        return h, SimpleNamespace(x=x, K=params["K"], patches=patches, h=h)
+        a = self._patch_major(a)
+        h = self.activation(a)  # (C10) (n_out, batch)
+        return h, SimpleNamespace(x=x, K=params["K"], patches=patches, kept=self.activation.kept(a, h))
 
     def backward(self, dh: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
         """Return the gradients of K and c, and with `wrt_x` that of the input.
@@ -123,7 +119,7 @@ class PatchConv:
             From `forward`.
         wrt_x : bool
         """
-        da = self._filter_major(dh * self.activation.slope(cache.h))  # (C11)
+        da = self._filter_major(dh * self.activation.slope(cache.kept))  # (C11)
         dK = da @ cache.patches.T  # (C12)
         dc = da.sum(axis=1, keepdims=True)  # (C13)
         if not wrt_x:
@@ -151,3 +147,14 @@ class PatchConv:
     def _filter_major(self, da: Array) -> Array:
         """Undo `_patch_major`."""
         return da.reshape(self.patches_per_side**2, self.filters, -1).swapaxes(0, 1).reshape(self.filters, -1)
+
+
+def check_stem(params: dict[str, Array], x: Array, image: tuple[int, ...], filters: int, size: int) -> None:
+    """Refuse an image, or filters K (filters, size) and offsets c (filters, 1), that do not fit."""
+    if math.prod(x.shape[:-1]) != math.prod(image):
+        raise InputError(f"x must hold {math.prod(image)} pixels {image} per example, got shape {tuple(x.shape)}")
+    for name, shape in (("K", (filters, size)), ("c", (filters, 1))):
+        if name not in params:
+            raise InputError(f"params has no {name!r}; init makes every parameter")
+        if params[name].shape != shape:
+            raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")

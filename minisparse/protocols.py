@@ -97,7 +97,10 @@ class Weights(Protocol):
 class Normaliser(Protocol):
     """How a raw parameter v becomes an effective weight w, and the way back."""
 
-    extras: tuple[str, ...]
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the rule's further parameters: "s", "g"."""
+        ...
 
     def init(self, weights: Weights, v: Array) -> dict[str, Array]:
         """Return the initial values of the rule's further parameters."""
@@ -115,7 +118,7 @@ class Normaliser(Protocol):
 class Loss(Protocol):
     """A loss and its gradient with respect to the network's output."""
 
-    def __call__(self, output: Array, target: Array) -> tuple[Array, Array]:
+    def __call__(self, output: Array, target: Array, /) -> tuple[Array, Array]:
         """Return the value and the gradient; both are divided by the batch here and nowhere else."""
         ...
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .backend import Array, array_module, asarray
+from .backend import Array, array_module
 from .errors import InputError
+from .initialise import one_signed, uniform
 from .normalise import Plain
 from .protocols import Bound, Normaliser, Rng, Weights
 from .threads import share_threads
@@ -131,29 +132,16 @@ class RNN:
         w_max = W_MAX if w_max is None else w_max
         if not w_max > 0:
             raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
-        bound = self.n**-0.5
-        weights = self.weights["W_rec"]
-
-        def uniform(*shape: int) -> Array:
-            return asarray(rng.uniform(-bound, bound, shape), dtype=dtype)
-
-        params = {"W_in": uniform(self.n, self.n_in)}
+        bound, weights = self.n**-0.5, self.weights["W_rec"]
+        params = {"W_in": uniform(rng, (self.n, self.n_in), bound, dtype)}
         if signs is None:
-            values = rng.uniform(-w_max, w_max, weights.nnz)
+            params["W_rec"] = weights.from_values(uniform(rng, (weights.nnz,), w_max, dtype))
         else:
-            if np.shape(signs) != (self.n, 1):
-                raise InputError(f"signs must be a column ({self.n}, 1), one per neuron, got {np.shape(signs)}")
-            values = rng.uniform(0, w_max, weights.nnz)
-            pre = np.asarray(signs, float)
-            if weights.pattern.is_full:  # the same products, without a number per synapse beside the values
-                values.reshape(weights.shape)[:] *= pre.T
-            else:
-                values *= pre[weights.pattern.indices, 0]
-        params["W_rec"] = weights.from_values(asarray(values, dtype=dtype))
+            params["W_rec"] = one_signed(rng, weights, w_max, signs, dtype)
         for name in self.biases:
-            params[name] = uniform(self.n, 1)
-        params["W_out"] = uniform(self.n_out, self.n)
-        params["b_out"] = uniform(self.n_out, 1)
+            params[name] = uniform(rng, (self.n, 1), bound, dtype)
+        params["W_out"] = uniform(rng, (self.n_out, self.n), bound, dtype)
+        params["b_out"] = uniform(rng, (self.n_out, 1), bound, dtype)
         extras = self.normalise.init(weights, params["W_rec"])
         return params | {f"{name}_rec": value for name, value in extras.items()}
 

@@ -1,7 +1,7 @@
 """The gradient checker: compare with differences, recognise classic mistakes, explain the rest. Needs NumPy alone."""
 
-from .check import check, check_pair, pair
-from .compare import TOLERANCE, compare
+from .checker import check, check_pair, pair
+from .comparison import TOLERANCE, compare
 from .probe import STEP
 from .report import Finding, GradientReport
 from .steps import check_steps

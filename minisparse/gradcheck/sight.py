@@ -12,8 +12,8 @@ from ..optim import Adam
 from ..rnn import RNN
 from ..weights.make import make_weights
 from .catalogue import Mistake, catalogue
-from .check import pair
-from .compare import compare
+from .checker import pair
+from .comparison import compare
 from .steps import check_steps
 
 CHECKS = ("ones", "random", "exact zeros", "two steps")

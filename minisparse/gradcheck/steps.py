@@ -18,8 +18,8 @@ from ..losses import softmax_cross_entropy
 from ..optim import decays
 from ..protocols import Model, Optimiser
 from .catalogue import catalogue, restored
-from .check import check
-from .compare import TOLERANCE
+from .checker import check
+from .comparison import TOLERANCE
 from .recognise import named, same
 from .report import Finding, GradientReport, Row
 

@@ -72,7 +72,7 @@ def active_share(h: Array) -> np.ndarray:
     >>> minisparse.active_share(numpy.array([[0.0, 2.0], [0.0, 0.0]]))
     array([0. , 0.5])
     """
-    return (finite(h) != 0).mean(axis=0)
+    return (checked_states(h) != 0).mean(axis=0)
 
 
 def dropout_accuracy(
@@ -140,7 +140,7 @@ def _readout(model: Model, params: dict[str, Array], h: Array) -> Array:
     return model.weights[f"W{last}"].bind(model.weight(params, f"W{last}")).matmul(h) + params[f"b{last}"]
 
 
-def finite(h: Array) -> np.ndarray:
+def checked_states(h: Array) -> np.ndarray:
     """Return states as a host matrix (units, samples), checked."""
     h = to_numpy(h)
     if h.ndim != 2 or not h.size:

@@ -7,7 +7,7 @@ import numpy as np
 from ..backend import Array
 from ..errors import InputError
 from ..protocols import Rng
-from .activity import finite
+from .activity import checked_states
 
 
 def random_pairs(units: int, count: int, rng: Rng) -> np.ndarray:
@@ -67,7 +67,7 @@ def correlations(h: Array, pairs: np.ndarray | int | None = None, rng: Rng | Non
     >>> r.round(12).tolist(), constant.tolist()
     ([-1.0, 0.0], [False, False, True])
     """
-    h = finite(h)
+    h = checked_states(h)
     constant = _constant(h)
     if pairs is None:
         z = _standardised(h)
@@ -122,7 +122,7 @@ def mutual_information(h: Array, pairs: np.ndarray, rng: Rng, neighbours: int = 
     """
     from joblib import Parallel, delayed
 
-    h = finite(h)
+    h = checked_states(h)
     pairs = _checked_pairs(pairs, len(h))
     if not 1 <= neighbours < h.shape[1]:
         raise InputError(f"neighbours must lie in 1..{h.shape[1] - 1} for {h.shape[1]} samples, got {neighbours}")

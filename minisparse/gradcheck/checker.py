@@ -21,7 +21,7 @@ from ..backend import Array, array_module
 from ..errors import InputError
 from ..losses import softmax_cross_entropy
 from ..protocols import Model
-from .compare import TOLERANCE, Compared, compare
+from .comparison import TOLERANCE, Compared, compare
 from .diagnosis import diagnose
 from .recognise import recognise, sizes_of
 from .report import Finding, GradientReport

@@ -1,0 +1,106 @@
+"""How initial weights are drawn: on the host, from a generator that is passed in, then moved to the current backend."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .backend import Array, asarray
+from .errors import InputError
+from .protocols import Rng, Weights
+
+
+def uniform(rng: Rng, shape: tuple[int, ...], bound: float, dtype: type = np.float32) -> Array:
+    """Draw from the uniform distribution in ±bound.
+
+    Parameters
+    ----------
+    rng : Generator or RandomState
+        Advanced by as many numbers as the shape holds, whatever the dtype.
+    shape : tuple of int
+    bound : float
+        Dimensionless.
+    dtype : dtype
+
+    Returns
+    -------
+    array of that shape
+
+    Examples
+    --------
+    >>> minisparse.initialise.uniform(numpy.random.default_rng(0), (2, 1), 0.1).shape
+    (2, 1)
+    """
+    return asarray(rng.uniform(-bound, bound, shape), dtype=dtype)
+
+
+def normal(rng: Rng, shape: tuple[int, ...], std: float = 1.0, dtype: type = np.float32) -> Array:
+    """Draw from the normal distribution with mean 0 and this standard deviation; arguments as for `uniform`."""
+    return asarray(rng.standard_normal(shape) * std, dtype=dtype)
+
+
+def he(rng: Rng, weights: Weights, dtype: type = np.float32) -> Array:
+    """Draw packed weights by the rule of He et al. (2015), N(0, 2 / fan-in); a neuron's fan-in are its own synapses.
+
+    Parameters
+    ----------
+    rng : Generator or RandomState
+        Advanced by one number for each synapse.
+    weights : storage
+    dtype : dtype
+
+    Returns
+    -------
+    array
+        Packed.
+
+    Examples
+    --------
+    >>> weights = minisparse.make_weights(minisparse.full(3, 200))
+    >>> w = minisparse.initialise.he(numpy.random.default_rng(0), weights)
+    >>> bool(0.08 < w.std() < 0.12)
+    True
+    """
+    pattern = weights.pattern
+    fan_in = np.maximum(pattern.afferents(), 1)[pattern.rows]
+    return weights.from_values(asarray(rng.standard_normal(weights.nnz) * np.sqrt(2 / fan_in), dtype=dtype))
+
+
+def glorot(rng: Rng, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: type = np.float32) -> Array:
+    """Draw by the rule of Glorot & Bengio (2010), uniform in ±√(6 / (fan-in + fan-out)); arguments as for `uniform`."""
+    return uniform(rng, shape, math.sqrt(6 / (fan_in + fan_out)), dtype)
+
+
+def one_signed(rng: Rng, weights: Weights, w_max: float, signs: np.ndarray, dtype: type = np.float32) -> Array:
+    """Draw packed weights that are uniform in [0, w_max), times the sign (and strength) of the presynaptic neuron.
+
+    Parameters
+    ----------
+    rng : Generator or RandomState
+        Advanced by one number for each synapse.
+    weights : storage
+    w_max : float
+    signs : (n_pre, 1)
+        +1 or -1, times a strength if that is not 1.
+    dtype : dtype
+
+    Returns
+    -------
+    array
+        Packed.
+
+    Raises
+    ------
+    ValueError
+        If the signs are no column with one number for each presynaptic neuron.
+    """
+    pattern = weights.pattern
+    if np.shape(signs) != (weights.shape[1], 1):
+        raise InputError(f"signs must be a column ({weights.shape[1]}, 1), one per neuron, got {np.shape(signs)}")
+    values, pre = rng.uniform(0, w_max, weights.nnz), np.asarray(signs, float)
+    if pattern.is_full:  # the same products, without an index for each synapse
+        values.reshape(weights.shape)[:] *= pre.T
+    else:
+        values *= pre[pattern.indices, 0]
+    return weights.from_values(asarray(values, dtype=dtype))

@@ -1,0 +1,37 @@
+"""What a type checker must accept (``python -m mypy``): each public class is what `minisparse.protocols` says it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import minisparse as ms
+from minisparse.protocols import Bound, Hook, Loss, Model, Normaliser, Optimiser, Rule, Run, Weights
+
+rng = np.random.default_rng(0)
+pattern: ms.Pattern = ms.bernoulli(4, 4, 0.5, rng)
+dense: Weights = ms.DenseWeights(pattern)
+csr: Weights = ms.CsrWeights(pattern)
+grouped: Weights = ms.GroupedWeights(ms.group_to_group(4, 4, 2, p_between=0.25, rng=rng))
+made: Weights = ms.make_weights(pattern)
+bound: Bound = csr.bind(csr.from_values(np.ones(csr.nnz)))
+
+normalisers: list[Normaliser] = [
+    ms.Plain(), ms.Dendritic(), ms.Joint(), ms.LpConstant(2), ms.LpVariable(1), ms.WeightNorm()
+]  # fmt: skip
+rnn: Model = ms.RNN(2, made, 3, normalise=normalisers[1])
+mlp: Model = ms.MLP([dense, ms.make_weights(ms.full(3, 4))], normalise=[normalisers[2]])
+conv: Model = ms.ConvNet(ms.ConvPool((8, 8), 2), mlp)
+loss: Loss = ms.softmax_cross_entropy
+optimisers: list[Optimiser] = [ms.SGD(0.1), ms.Adam(1e-3)]
+hooks: list[Hook] = [ms.Dale(np.ones((4, 1))), ms.Cosine(), ms.SET(0.3), ms.RigL(), ms.Hebbian()]
+rules: list[Rule] = [ms.SET(0.3), ms.RigL(), ms.Hebbian(), ms.DeepRewiring(), ms.CannistraciHebb()]
+
+
+def own_hook(run: Run) -> None:
+    """A function of a user's is a hook."""
+    print(run.epoch, run.params.keys())
+
+
+hooks.append(own_hook)
+report: ms.GradientReport = ms.check(rnn, {}, np.ones((2, 2, 3)))
+history: list[dict] = ms.fit(rnn, {}, optimisers[1], ms.load("digits"), 1, rng, after_step=hooks)
