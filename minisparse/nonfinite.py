@@ -57,7 +57,7 @@ def tensors(run: Run, cache: Any, logits: Array) -> Iterator[str]:
     The gradients and the optimiser's state of the step before (only if a parameter is hit: else they did no harm),
     parameters, effective weights, what the forward pass kept (activity by time step or layer), logits.
     """
-    params = {id(w): name for name, w in run.params.items()}
+    known = {id(w) for w in run.params.values()}
     hit = [name for name, w in run.params.items() if not finite(w)]
     if hit:
         for name in reversed(run.grads or {}):  # a backward pass begins at the readout
@@ -69,12 +69,13 @@ def tensors(run: Run, cache: Any, logits: Array) -> Iterator[str]:
     yield from hit
     for name in run.model.weights:
         w = run.model.weight(run.params, name) if hasattr(run.model, "weight") else None
-        if w is not None and id(w) not in params and not finite(w):
+        if w is not None and id(w) not in known and not finite(w):
             yield f"the effective {name}"
     steps = _steps(cache)
     for name, value in _arrays(cache):
-        if id(value) not in params and value is not logits and not finite(value):
+        if id(value) not in known and value is not logits and not finite(value):
             yield name + _time(value, steps)
+        known.add(id(value))
     if not finite(logits):
         yield "logits"
 

@@ -108,20 +108,18 @@ def test_an_empty_stack_gives_zeros(storage):
 
 
 @storages
-def test_a_product_is_added_to_out_even_where_out_is_what_is_multiplied(storage):
+def test_products_take_what_is_added_and_what_they_are_multiplied_by(storage):
     pattern = ms.group_to_group(8, 8, 2, p_between=0.3, rng=np.random.default_rng(0))
     weights = ms.make_weights(pattern, storage)
     rng = np.random.default_rng(1)
-    values, x = rng.standard_normal(weights.nnz), rng.standard_normal((8, 5))
-    bound, start = weights.bind(weights.from_values(values)), rng.standard_normal((8, 5))
-    expected = bound.matmul(x)
-    out = start.copy()
-    assert bound.matmul(x, out=out) is out
-    np.testing.assert_allclose(out, start + expected, rtol=1e-12)
-    before = x.copy()
-    np.testing.assert_allclose(bound.matmul(x, out=x), before + expected, rtol=1e-12)
-    with pytest.raises(ms.errors.InputError, match=r"out must have the shape of the product, \(8, 1\), got \(8, 5\)"):
-        bound.matmul(x[:, :1], out=out)
+    values, x, y = rng.standard_normal(weights.nnz), rng.standard_normal((8, 5)), rng.standard_normal((8, 5))
+    bound, before = weights.bind(weights.from_values(values)), y.copy()
+    np.testing.assert_allclose(bound.matmul(x, plus=y), bound.matmul(x) + y, rtol=1e-12)
+    np.testing.assert_allclose(bound.matmul(x, plus=x), bound.matmul(x) + x, rtol=1e-12)
+    np.testing.assert_allclose(bound.matmul_t(x, times=y), bound.matmul_t(x) * y, rtol=1e-12)
+    np.testing.assert_array_equal(y, before)
+    with pytest.raises(ms.errors.InputError, match=r"plus must have the shape of the product, \(8, 1\), got \(8, 5\)"):
+        bound.matmul(x[:, :1], plus=y)
 
 
 @storages

@@ -202,26 +202,39 @@ def _by_entry(
 
     for k, place in enumerate(places):
         numeric[k] = probe.slope(name, along(place), step)[0]
-    judged, examined, confirmed = np.ones(len(places), bool), np.zeros(len(places), bool), 0
-    while True:
-        scale = np.abs(numeric[judged]).max(initial=0) + probe.floor(name)
-        apart = np.abs(exact - numeric)
-        suspects = np.flatnonzero(judged & ~examined & ~(apart <= tolerance * scale))
-        if not suspects.size or confirmed >= ENOUGH:
-            break
-        for k in suspects[np.argsort(-apart[suspects])]:
-            if confirmed >= ENOUGH:
-                break
-            examined[k] = True
-            numeric[k], fine = probe.refined(name, places[k], exact[k], numeric[k])
-            apart[k] = abs(exact[k] - numeric[k])
-            if not apart[k] <= tolerance * scale:
-                noise = 4 * probe.rounding / fine
-                judged[k] = not (not apart[k] >= noise or probe.has_kink(name, along(places[k]), fine, apart[k]))
-                confirmed += judged[k]
+    judged = _examined(probe, name, places, along, exact, numeric, tolerance)
     mask = np.zeros(value.shape, bool)
     mask[allowed] = judged
     return _row(name, places, exact, numeric, judged, probe, value.shape), mask
+
+
+def _examined(
+    probe: Probe, name: str, places: list, along: Callable, exact: np.ndarray, numeric: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """Look closely at entries that differ, the furthest apart first; return which entries are judged, bool.
+
+    A closer look refines the quotient (`numeric` is written to) and leaves an entry out where a kink or rounding is to
+    blame. After `ENOUGH` differences that remain, the rest is taken for the same.
+    """
+    judged, examined = np.ones(len(places), bool), np.zeros(len(places), bool)
+    confirmed = 0
+    while confirmed < ENOUGH:
+        allowed = tolerance * (np.abs(numeric[judged]).max(initial=0) + probe.floor(name))
+        agrees = np.abs(exact - numeric) <= allowed  # a gradient that is nan agrees with nothing
+        suspects = np.flatnonzero(judged & ~examined & ~agrees)
+        if not suspects.size:
+            break
+        apart = np.abs(exact - numeric)[suspects]
+        for k in suspects[np.argsort(-apart)][: ENOUGH - confirmed]:
+            examined[k] = True
+            numeric[k], fine = probe.refined(name, places[k], exact[k], numeric[k])
+            distance = abs(exact[k] - numeric[k])
+            if distance <= allowed:
+                continue
+            told = distance >= 4 * probe.rounding / fine  # false of nan, too
+            judged[k] = told and not probe.has_kink(name, along(places[k]), fine, distance)
+            confirmed += judged[k]
+    return judged
 
 
 def _by_direction(
