@@ -18,7 +18,6 @@ from .checkpoint import load_checkpoint, save
 from .connectivity import Rng
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
-from .lab import budget
 from .losses import softmax_cross_entropy
 from .threads import one_blas_thread
 
@@ -116,8 +115,6 @@ def fit(
     FloatingPointError
         `NonFiniteError`, if a loss is nan or inf: at once, naming epoch, step and the first tensor that was; on a GPU
         at the end of the epoch, naming epoch and step.
-    RuntimeError
-        `BudgetSpent`, before an epoch, if there is a checkpoint to go on from and the sweep's budget is spent.
 
     Examples
     --------
@@ -169,8 +166,6 @@ def fit(
             )
         shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
-            if checkpoint is not None:
-                budget.check()
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
             train_loss = _train_epoch(run, dataset, batch_size, order, after_step, shown)
