@@ -1,158 +1,253 @@
-"""What is generated from the result files: a part of the README, and RESULTS.md."""
+"""What is generated from recorded results: parts of README.md, and RESULTS.md. Their words are in chapters/findings.md.
+
+A number in those words is ``{FILE | FIGURE | NAME}``: of the claim of that figure, the number of that name. Where a
+figure has several claims, words of the claim follow: ``FIGURE ~ WORDS``. A form may follow the name: ``NAME | +.1f``. Two
+names fit every claim: ``mark``, and ``ours``, all that came out. Further: ``{FILE | STATUS}``, how many claims of the
+file have that status (``all``: how many it has); ``{open | PAPER}``, how many statements of a paper have not been run;
+``{time | CHAPTER}``, how long a chapter takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 
-from .claims import PAPERS, missing, spread
-from .provenance import ROOT, is_stale
-from .rows import RESULTS, read
+from ..equations import code_line
+from ..errors import InputError
+from . import provenance, rows
+from .claims import PAPERS, STATUSES, missing
+
+MARKS = {"NOT REPRODUCED": "✗", "REPORTED": "·", "NOT RUN": "–"}
+"""How a status is shown; the others are a tick."""
+SIZES = ("digits", "reduced", "paper's size")
+AT_PAPER_SIZE = ("equations", "sparse_rnn-4A-mnist-500")
+"""Result files in a setting of the paper; so is every file of a command with ``--paper``."""
+BACKWARD = ("R4", "R5", "R16", "R6", "R13", "R7", "R8", "R9", "R10", "R11", "R12")
+"""The backward pass of the recurrent network, in the order it runs."""
+FIGURE = re.compile(r"(Table|Eq|S|\d+|[a-z]+) ?([^,]*)")
+BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def count_code() -> dict[str, int]:
-    """Count the lines of the library that are neither blank, comment nor docstring, per folder."""
-    import ast
-
-    counts = {}
-    for folder in ("minisparse", "minisparse/kernels"):
-        total = 0
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            lines = text.splitlines()
-            skipped = {i for i, line in enumerate(lines, 1) if not line.strip() or line.strip().startswith("#")}
-            for node in ast.walk(ast.parse(text)):
-                if (
-                    isinstance(node, ast.Expr)
-                    and isinstance(node.value, ast.Constant)
-                    and isinstance(node.value.value, str)
-                ):
-                    skipped |= set(range(node.lineno, node.end_lineno + 1))
-            total += len(lines) - len(skipped)
-        counts[folder] = total
-    return counts
-
-
-def readme_block() -> str:
-    """Return the part of the README that is generated: the table of the first chapter, and how long the code is."""
-    rows = [row for row in read(RESULTS / "dale.jsonl") if "config" in row]
-    from collections import defaultdict
-
-    groups = defaultdict(list)
-    for row in rows:
-        c = row["config"]
-        if row["part"] == "densities":
-            groups[c["density"], c["clamp"]].append(row)
-    lines = ["| density | gain, predicted | signs | delay (epochs) | final test accuracy |", "|---|---|---|---|---|"]
-    for (density, clamp), members in sorted(groups.items(), key=lambda item: (-item[0][0], item[0][1])):
-        delays = [row["delay"] for row in members]
-        last = [row["accuracy"][-1] for row in members]
-        shown = ", ".join("never" if delay is None else str(delay) for delay in delays)
-        lines.append(
-            f"| {density:g} | {members[0]['predicted_gain']:.2f} | {clamp.replace('_', ' ')} | {shown} | "
-            f"{spread(last)} % |"
-        )
-    if rows:
-        made, config = rows[0]["made_by"], rows[0]["config"]
-        stale = " **STALE: the sources have changed since.**" if any(map(is_stale, rows)) else ""
-        confirmed = _confirmed(rows)
-        lines += [
-            "",
-            f"{config['nodes']} neurons, {config['dataset']}, {config['epochs']} epochs, one entry per seed; "
-            f"`{made['command']}`, {made['backend'].removeprefix('backend: ')}{confirmed}.{stale}",
-        ]
-    counts = count_code()
-    lines += [
-        "",
-        f"The library is {sum(counts.values()):,} lines of code (no blank lines, comments or docstrings), "
-        f"{counts['minisparse/kernels']:,} of them sparse kernels.",
-    ]
-    return "\n".join(lines)
-
-
-def _confirmed(rows: list[dict]) -> str:
-    """Say which cells were run again after the golden numbers or the chapter's run part had changed."""
-    found = next((row["verified"] for row in rows if "verified" in row), None)
-    return f"; {found['cells']} of {found['of']} cells run again at commit {found['commit']} agree" if found else ""
-
-
-BEGIN, END = "<!-- generated: python -m minisparse.results --write -->", "<!-- end of generated part -->"
-
-
-def readme(text: str) -> str:
-    """Return the README with its generated part renewed."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{readme_block()}\n{END}{tail}"
-
-
-def results_md() -> str:
-    """Return RESULTS.md: every claim of every result file, and whether the sources have changed since."""
-    lines = [
-        "# Results",
-        "",
-        "Generated by `python -m minisparse.results --write` from the files in `chapters/results/`; each heading below",
-        "is such a file, with the paper that it sets its claims beside. `python -m minisparse.results --verify FILE`",
-        "(or `FILE:FIGURE`) runs its command again and compares; with `--cells 2` only two of its cells run again.",
-        "",
-        "A claim is REPRODUCED if its gate holds, which its chapter states where it judges, else NOT REPRODUCED; AT",
-        "REDUCED SIZE: in a setting smaller than the paper's; REPORTED: a number without a gate. ± is the standard",
-        "deviation over the seeds.",
-        "",
-    ]
-    recorded: list[dict] = []
-    wanted: list[dict] = read(ROOT / "chapters" / "targets.jsonl")
-    for path in sorted(RESULTS.glob("*.jsonl")):
-        rows = read(path)
-        wanted += [row for row in rows if row.get("status") == "NOT RUN" and "command" in row]
-        claims = [row for row in rows if row["part"] == "claim" and "command" not in row]
-        if not claims:
-            continue
-        stale = ", STALE" if any(map(is_stale, rows)) else ""  # a claim sums up the file's rows
-        made, paper = claims[0]["made_by"], PAPERS.get(path.stem.partition("-")[0])
-        made_with = f"commit {made['commit']}, {made['backend'].removeprefix('backend: ')}"
-        lines += [
-            f"## {path.stem} ({paper})" if paper else f"## {path.stem}",
-            "",
-            f"`{made['command']}`, {made_with}{_confirmed(rows)}",
-            "",
-            "| figure | claim | our setting | ours | paper | status |",
-            "|---|---|---|---|---|---|",
-        ]
-        for row in claims:
-            cells = (row["figure"], row["claim"], row["setting"], row["ours"], row["paper"] or "no number")
-            cells += (f"{row['status']}{stale}",)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-        recorded += claims
-    wanted = missing(wanted, recorded)
-    if wanted:
-        lines += [
-            "## Not run yet",
-            "",
-            "What the papers show beyond the tables above, each with its command; BACKEND=cupy needs a GPU. One that",
-            "its budget has stopped goes on when it is given again; what it records takes the place of its row here.",
-            "",
-            *table(wanted),
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def table(targets: Iterable[dict]) -> list[str]:
-    """Return the lines of a Markdown table of targets.
-
-    Parameters
-    ----------
-    targets : iterable of dict
-        With figure, claim, paper and command.
+    """Count the lines of the library that are neither blank, comment nor docstring.
 
     Returns
     -------
-    list of str
+    dict of int
+        For the whole library ("minisparse") and for the sparse kernels, which are a part of it ("minisparse/kernels").
     """
-    lines = ["| figure | claim | command | paper | status |", "|---|---|---|---|---|"]
-    for row in targets:
-        command = f"`{row['command']}`" if row["command"] else ""
-        status = "NOT RUN" if command else "a drawing, nothing to run"
-        lines.append(f"| {row['figure']} | {row['claim']} | {command} | {row['paper'] or 'no number'} | {status} |")
+    counts = dict.fromkeys(("minisparse", "minisparse/kernels"), 0)
+    for path in sorted((provenance.ROOT / "minisparse").rglob("*.py")):
+        number = len(_code(path.read_text(encoding="utf-8")))
+        counts["minisparse"] += number
+        if path.is_relative_to(provenance.ROOT / "minisparse" / "kernels"):
+            counts["minisparse/kernels"] += number
+    return counts
+
+
+def readme(text: str) -> str:
+    """Return the README with its generated parts made from the present results and code.
+
+    Parameters
+    ----------
+    text : str
+        With parts between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If a part has an unknown name, or names a number that no claim has.
+    """
+
+    def renew(match: re.Match) -> str:
+        content = _backward() if match[2] == "backward" else _fill(_section(match[2]))
+        return f"{match[1]}{content}\n{match[3]}"
+
+    return BLOCK.sub(renew, text)
+
+
+def results_md() -> str:
+    """Return RESULTS.md: what was found per paper, then every claim of every result file, then what has not been run.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If chapters/findings.md names a number that no claim has.
+    """
+    lines = [re.sub(r"^\{figures: (.*)\}$", lambda m: _figures(m[1]), _section("results"), flags=re.MULTILINE)]
+    lines[0] = _fill(lines[0])
+    for file, claims in _recorded().items():
+        run = [row for row in claims if row["status"] != "NOT RUN"]
+        if run:
+            lines += ["", *_claims_of(file, run)]
+    left = _not_run()
+    lines += ["", "## Not run", ""] * bool(left) + _table(("figure", "claim", "paper"), left, _not_run_cells)
+    commands = [f"* {row['figure']}: `{row['command']}`" for row in left if row.get("command")]
+    return "\n".join([*lines, *_folded("Their commands", commands), ""])
+
+
+def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
+    """Give the lines about one result file: a row per claim, then the command and the settings, folded."""
+    made, paper = claims[0]["made_by"], PAPERS.get(file.partition("-")[0])
+    stale = ", recorded with other code: verify it" if any(map(provenance.is_stale, claims)) else ""
+    yield f"### {file}" + (f" ({paper})" if paper else "") + stale
+    yield ""
+    yield from _table(("", "figure", "claim", "ours", "paper"), claims, _cells)
+    settings = dict.fromkeys(row["setting"] for row in claims)
+    where = f"commit {made['commit']}, {made['backend'].removeprefix('backend: ')}"
+    yield from _folded("Command and settings", [f"* `{made['command']}`, {where}", *(f"* {text}" for text in settings)])
+
+
+def _cells(row: dict) -> tuple[str, ...]:
+    return _mark(row), row["figure"], row["claim"], row["ours"], row["paper"]
+
+
+def _not_run_cells(row: dict) -> tuple[str, ...]:
+    return row["figure"], row["claim"], row["paper"]
+
+
+def _table(heads: Iterable[str], claims: Iterable[dict], cells: Callable[[dict], Iterable[str]]) -> list[str]:
+    heads, found = list(heads), [[text.replace("|", "\\|") for text in cells(row)] for row in claims]
+    if not found:
+        return []
+    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *found)]
+
+
+def _folded(title: str, lines: list[str]) -> list[str]:
+    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"] if lines else []
+
+
+def _figures(paper: str) -> str:
+    """Return a table of a paper's figures: for each size of the networks, the panels and their marks."""
+    topics = dict(line.split(": ", 1) for line in _section("figures").splitlines() if line)
+    found: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(str)))
+    for file, claims in _recorded().items():
+        for row in claims:
+            if PAPERS.get(file.partition("-")[0]) == paper and row["status"] != "NOT RUN":
+                _add(found, row, SIZES.index(_size(file, row)))
+    for row in _not_run():
+        if row["of"] == paper and (row["paper"] or row.get("command")):
+            _add(found, row, 1 if row.get("command") and "--paper" not in row["command"] else 2)
+    shown = []
+    for group in sorted(found, key=lambda name: (not name.isdigit(), name)):
+        label = topics.get(f"{paper}, {group}", group)
+        shown.append([label, *(_panels(found[group][size]) for size in range(len(SIZES)))])
+    return "\n".join(f"| {' | '.join(row)} |" for row in (["figure", *SIZES], ["---"] * 4, *shown))
+
+
+def _add(found: dict, row: dict, size: int) -> None:
+    group, panel = FIGURE.match(row["figure"]).groups()
+    found[group][size][panel] += _mark(row)
+
+
+def _panels(marks: dict[str, str]) -> str:
+    """Show panels with their marks, each kind once; a number without a gate says nothing where a gate does."""
+    shown = []
+    for panel, all_marks in sorted(marks.items()):
+        kinds = "".join(mark for mark in "✓✗–" if mark in all_marks) or "·"
+        shown.append(f"{panel} {kinds}".strip())
+    return ", ".join(shown)
+
+
+def _size(file: str, row: dict) -> str:
+    if file in AT_PAPER_SIZE or "--paper" in row["made_by"]["command"]:
+        return SIZES[2]
+    return SIZES[0] if "digits" in row["setting"] else SIZES[1]
+
+
+def _mark(row: dict) -> str:
+    return MARKS.get(row["status"], "✓")
+
+
+def _recorded() -> dict[str, list[dict]]:
+    found = {path.stem: rows.read(path) for path in sorted(rows.RESULTS.glob("*.jsonl"))}
+    return {file: [row for row in recorded if row["part"] == "claim"] for file, recorded in found.items()}
+
+
+def _not_run() -> list[dict]:
+    """Return the claims that nobody has run, each with the paper it is of."""
+    recorded = _recorded()
+    wanted = [
+        {"command": "", **row, "of": PAPERS.get(file.partition("-")[0])}
+        for file, claims in recorded.items()
+        for row in claims
+        if row["status"] == "NOT RUN"
+    ]
+    return missing(wanted, [row for claims in recorded.values() for row in claims])
+
+
+def _fill(text: str) -> str:
+    """Put numbers of claims where the text asks for them."""
+    recorded = _recorded()
+
+    def value(match: re.Match) -> str:
+        file, figure, name, form, *_ = (*(part.strip() for part in match[1].split("|")), "", "")
+        if file == "time":
+            return _time(figure)
+        if file == "open":
+            return str(sum(row["of"] == figure and bool(row["paper"] or row["command"]) for row in _not_run()))
+        if figure in STATUSES or figure == "all":
+            return str(sum(row["status"] == figure or figure == "all" for row in recorded.get(file, ())))
+        first, _, words = figure.partition(" ~ ")
+        claims = [row for row in recorded.get(file, ()) if row["figure"] == first and words in row["claim"]]
+        if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
+            raise InputError(f"chapters/findings.md asks for {match[0]}, which is no number of exactly one claim")
+        own = {"mark": _mark(claims[0]), "ours": claims[0]["ours"]}
+        return own[name] if name in own else _number(claims[0], name, form)
+
+    return re.sub(r"\{([^{}]+)\}", value, text)
+
+
+def _number(row: dict, name: str, form: str) -> str:
+    """Return a number of a claim: in a given form, or as it is shown there, with its standard deviation."""
+    if form:
+        return format(row["numbers"][name], form)
+    shown = [part.removeprefix(f"{name} ") for part in row["ours"].split("; ") if part.startswith(f"{name} ")]
+    return shown[0] if len(shown) == 1 else format(row["numbers"][name], ".1f")
+
+
+def _time(chapter: str) -> str:
+    """Return how long a chapter says that it takes."""
+    source = (provenance.ROOT / "chapters" / f"{chapter}.py").read_text(encoding="utf-8")
+    return re.findall(r'"time": "([^"]*)"', source)[0]
+
+
+def _section(name: str) -> str:
+    """Return a part of chapters/findings.md: what follows a line ``=== NAME``."""
+    text = (provenance.ROOT / "chapters" / "findings.md").read_text(encoding="utf-8")
+    found = re.search(rf"^=== {name}\n(.*?)(?=^=== |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    if not found:
+        raise InputError(f"chapters/findings.md has no part {name!r}; add a line === {name}, or rename the README's part")
+    return found[1].strip()
+
+
+def _backward() -> str:
+    """Return the lines of the backward pass, with their tags; the body of the loop is indented."""
+    counts = count_code()
+    whole, kernels = f"{counts['minisparse']:,}", f"{counts['minisparse/kernels']:,}"
+    said = f"The library is {whole} lines of code (no blanks, comments, docstrings), {kernels} of them sparse kernels."
+    lines, inside = [said, "```python"], False
+    for tag in BACKWARD:
+        code = code_line(tag)
+        lines.append(f"{'    ' * inside + code:<60}  # ({tag})")
+        inside = code.endswith(":")
+    return "\n".join([*lines, "```"])
+
+
+def _code(text: str) -> set[int]:
+    """Return the numbers of the lines that are neither blank, comment nor docstring."""
+    lines = {i for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.strip().startswith("#")}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
     return lines
