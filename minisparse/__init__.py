@@ -43,7 +43,7 @@ _MOVED = {
     "mistakes": "gradcheck.catalogue",
     "probe": "gradcheck.probe",
     "recipes": "lab.recipes",
-    "results": "lab.results",
+    "results": "lab.rows",
     "sweep": "lab.sweep",
 }
 """Modules of version 0.1, and where they live now."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from .lab.results import main
+from .lab.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["results", *sys.argv[1:]]))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import math
+import os
 import shlex
 import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,8 +19,9 @@ from .. import data
 from ..backend import describe
 from ..connectivity import check_density
 from ..errors import BudgetSpent, FileError, InputError, UserError
-from ..lab import cost
-from .provenance import stamp
+from . import cost
+from .provenance import checkout, stamp
+from .sweep import Deadline, alone
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
@@ -43,8 +48,9 @@ def chapter(
 ) -> argparse.Namespace:
     """Parse a chapter's command line and prepare its output folder.
 
-    From here on an error of the user's to mend ends the chapter with one line on stderr and exit code 2, a spent
-    ``--budget`` with one line and exit code 3.
+    In a run of the script, not in a notebook or a gallery build, from here on an error of the user's to mend ends the
+    chapter with one line on stderr and exit code 2, a spent ``--budget`` with one line and exit code 3; and no other
+    run may use the output folder.
 
     Parameters
     ----------
@@ -65,10 +71,18 @@ def chapter(
     -------
     namespace
         The flags; ``out`` is a Path to an existing, writable folder; ``command`` the command line, ``made_by`` the
-        stamp of the sources as they are now.
+        stamp of the rows. ``hooks`` holds the `sweep.Deadline` of ``--budget``, without end if there is none: give
+        ``*args.hooks`` to ``after_step`` of every `fit` that keeps a checkpoint. It is always there, because a
+        checkpoint goes on only with the hooks that it was made with.
     """
-    sys.excepthook = _mendable
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    own = Path(sys.argv[0]).stem == name
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows a question mark
+            stream.reconfigure(errors="replace")
+    if own:
+        sys.excepthook = _mendable
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+        os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited, is not installed everywhere
     parser = argparse.ArgumentParser(
         prog=f"{name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -100,7 +114,6 @@ def chapter(
         add(flag)
     parser.epilog = f"expected time on two cores: {defaults['time']} by default"
 
-    own = Path(sys.argv[0]).stem == name
     argv = sys.argv[1:] if own else []
     chosen, _ = parser.parse_known_args(argv)
     changes = smoke if chosen.smoke else paper if paper and chosen.paper else {}
@@ -110,6 +123,11 @@ def chapter(
     _check(args)
     args.out = _writable(Path(args.out))
     args.made_by = stamp(args.command, name)
+    args.hooks = [Deadline(time.time() + 60 * getattr(args, "budget", math.inf))]
+    if own:
+        held = contextlib.ExitStack()
+        held.enter_context(alone(args.out))
+        atexit.register(held.close)
     print(describe(), flush=True)
     return args
 
@@ -149,6 +167,8 @@ def _flagger(parser: argparse.ArgumentParser, values: dict[str, Any]) -> Any:
 def _check(args: argparse.Namespace) -> None:
     """Refuse bad values before anything is loaded or written."""
     given = vars(args)
+    if args.record:
+        checkout("--record")
     for density in given.get("density", ()):
         check_density(density)
     for name in ("nodes", "epochs", "seeds", "jobs"):

@@ -1,4 +1,4 @@
-"""What a run will cost, before anything is allocated: FLOPs, bytes, and hours on this machine.
+"""What a run will cost, before anything is allocated: FLOPs, bytes, and hours on this machine, which is measured.
 
 A multiply-add is two FLOPs. Products with W count q = density under CSR and q = 1 under dense storage, which multiplies
 zeros as well. Three passes over W: forward, back to the activity, gradient.
@@ -7,15 +7,18 @@ zeros as well. Three passes over W: forward, back to the activity, gradient.
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..connectivity import check_density
+from ..backend import array_module, asarray, current_module
+from ..connectivity import bernoulli, check_density, full
 from ..errors import InputError
-from ..weights.make import choose_storage
-from .machine import available, calibrate
+from ..weights.make import choose_storage, make_weights
 
 ADAM_FLOPS = 12
 """Per stored weight and step."""
@@ -23,6 +26,10 @@ ARRAYS = {"dense": 4, "csr": 2}
 """Arrays (time, neurons, batch) at the peak of a step: state and its gradient; BLAS wants them once more, turned."""
 UNITS = (("s", 1, 100, 0), ("min", 60, 6000, 0), ("h", 3600, 172_800, 1), ("days", 86400, math.inf, 1))
 """Name, seconds, seconds up to which it is used, digits."""
+TYPICAL = {"numpy": 1000, "cupy": 8000}
+"""Neurons at which `calibrate` measures."""
+UNKNOWN = 1 << 62
+"""Bytes where nobody says how many are free: nothing is refused."""
 
 
 def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: int, classes: int, batch: int) -> float:
@@ -221,12 +228,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / size:.{digits}f} {name}"
 
 
-def _bytes(count: float) -> str:
-    """Say a size in decimal units, to two digits."""
-    unit, size = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
-    return f"{float(f'{count / size:.2g}'):,g} {unit}"
-
-
 def kind(nodes: int, density: float, storage: str) -> str:
     """Return how a storage is counted, "dense" or "csr"; grouped ones as CSR, of which full blocks take less.
 
@@ -237,6 +238,69 @@ def kind(nodes: int, density: float, storage: str) -> str:
     """
     chosen = choose_storage((nodes, nodes), density, storage)
     return "csr" if chosen == "grouped" else chosen
+
+
+def available() -> int:
+    """Return the bytes of memory that are free: on the GPU, or on the host within its control group's limit.
+
+    Examples
+    --------
+    >>> minisparse.lab.cost.available() > 0
+    True
+    """
+    xp = current_module()
+    if xp.__name__ == "cupy":
+        return xp.cuda.runtime.memGetInfo()[0] + xp.get_default_memory_pool().free_bytes()
+    return max(0, min(_on_host(), _in_group()))
+
+
+def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), batch: int = 100) -> dict[str, float]:
+    """Measure what the three products with W reach here, at a typical size and a tenth of the synapses.
+
+    Parameters
+    ----------
+    seconds : float
+        How long to measure, all storages together; making the patterns comes on top.
+    storages : iterable of {"dense", "csr"}
+    batch : int
+
+    Returns
+    -------
+    dict
+        Storage to FLOP/s: useful ones, so zeros count under dense storage alone.
+
+    Examples
+    --------
+    >>> sorted(minisparse.lab.cost.calibrate(0.1))
+    ['csr', 'dense']
+    """
+    xp, storages, rng = current_module(), list(storages), np.random.default_rng(0)
+    n = TYPICAL.get(xp.__name__, TYPICAL["numpy"])
+    x = asarray(rng.random((n, batch), dtype=np.float32))
+    rates = {}
+    for storage in storages:
+        weights = make_weights(full(n, n) if storage == "dense" else bernoulli(n, n, 0.1, rng), storage)
+        w = weights.from_values(asarray(rng.random(weights.nnz, dtype=np.float32)))
+
+        def step(weights=weights, w=w) -> None:
+            bound = weights.bind(w)
+            bound.matmul(x), bound.matmul_t(x), weights.outer(x, x)
+
+        step()  # compiled kernels are loaded, the transposed structure is made
+        _wait(x)
+        start, count = time.perf_counter(), 0
+        while (spent := time.perf_counter() - start) < seconds / len(storages) or not count:
+            step()
+            _wait(x)
+            count += 1
+        rates[storage] = 6 * weights.nnz * batch * count / spent
+    return rates
+
+
+def _bytes(count: float) -> str:
+    """Say a size in decimal units, to two digits."""
+    unit, size = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
+    return f"{float(f'{count / size:.2g}'):,g} {unit}"
 
 
 def _stored(nodes: int, density: float, storage: str) -> int:
@@ -253,3 +317,37 @@ def _products(
     q = density if storage == "csr" else 1
     ends = min(passes, 2) * steps * inputs + passes * classes  # nobody asks for the gradient of the input
     return 2 * passes * q * batch * nodes * nodes * (steps - 1), 2 * batch * nodes * ends
+
+
+def _on_host(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Return what Linux could hand out; elsewhere all there is."""
+    try:
+        return 1024 * int(dict(line.split(":") for line in meminfo.read_text().splitlines())["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return UNKNOWN
+
+
+def _in_group(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return what a container's limit leaves (control groups, version 2 or 1); pages of files can be dropped."""
+    for folder, limit, used in (
+        (root, "memory.max", "memory.current"),
+        (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        try:
+            left = int((folder / limit).read_text()) - int((folder / used).read_text())
+            counts = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+            return left + int(counts.get("inactive_file", 0))
+        except (OSError, ValueError):
+            continue
+    return UNKNOWN
+
+
+def _wait(x: Any) -> None:
+    """Let a GPU finish what it was given."""
+    cuda = getattr(array_module(x), "cuda", None)
+    if cuda is not None:
+        cuda.Device().synchronize()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import describe
+from ..errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden.json"
@@ -20,6 +21,27 @@ CHAPTER = re.compile(r"chapters/(\w+)\.py")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy")
 UNREAD = ("ctx", "kind", "type_comment")
 """Fields of a syntax tree that follow from where a node stands, or are text."""
+
+
+def checkout(what: str) -> Path:
+    """Return the folder of this checkout, which holds minisparse and its chapters.
+
+    Parameters
+    ----------
+    what : str
+        What needs it.
+
+    Raises
+    ------
+    ValueError
+        If minisparse is installed without its chapters.
+    """
+    if not (ROOT / "chapters").is_dir():
+        raise InputError(
+            f"{what} needs the chapters, which {ROOT} does not hold; run it in a clone of the project, after "
+            "`pip install -e .` there"
+        )
+    return ROOT
 
 
 def stamp(command: str, chapter: str = "") -> dict:

@@ -1,36 +1,36 @@
 """Many settings, each run once, here or on many machines; whatever is killed, only the cells in flight are lost.
 
-``FOLDER/cells/KEY.json`` is the row of a finished cell, ``FOLDER/cells/KEY.started`` the marker of one in flight. The
-process that runs a cell holds its marker under a lock that the kernel takes back when the process dies. So runs that
-share a folder share the work, and a marker without a lock is a cell that was cut short.
+``FOLDER/rows.jsonl`` holds the rows of the cells that are finished, ``FOLDER/KEY-*.npz`` the checkpoint of one that is
+not. joblib distributes the cells: to processes of this machine (loky) or to the workers of a Dask cluster.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
+import dataclasses
 import itertools
 import json
 import math
 import os
 import shlex
-import shutil
+import socket
 import sys
 import time
+import traceback
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import BudgetSpent, InputError, RunError
-from ..files import is_held, lock, write_aside
-from ..lab import provenance
-from .workers import Work, drop_checkpoints, identity, key, pool
+from .. import backend
+from ..errors import BackendMissing, BudgetSpent, InputError, RunError, UserError
+from . import provenance, rows
 
-POLL = 0.2
-"""Seconds between two looks at the cells that other runs hold."""
+PASSED_ON = ("BACKEND", "MINISPARSE_DATA")
+"""What a worker takes over from the environment of the process that asks for it."""
 
 
 def grid(**axes: Any) -> list[dict]:
@@ -59,6 +59,35 @@ def grid(**axes: Any) -> list[dict]:
     return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
 
 
+@dataclasses.dataclass(frozen=True)
+class Deadline:
+    """The end of a time budget, and a hook for ``after_step`` of `fit`.
+
+    As a hook it ends a run at the first step of an epoch: the checkpoint of the epoch before is what the next run goes
+    on from. So give it only to a `fit` that keeps a checkpoint.
+
+    Attributes
+    ----------
+    end : float
+        In seconds since 1970, a clock that all processes of a sweep share. By default there is no end.
+
+    Examples
+    --------
+    >>> minisparse.lab.sweep.Deadline().passed(), minisparse.lab.sweep.Deadline(0.0).passed()
+    (False, True)
+    """
+
+    end: float = math.inf
+
+    def passed(self) -> bool:
+        """Whether the budget is spent."""
+        return time.time() >= self.end
+
+    def __call__(self, run: Any) -> None:
+        if run.step == 0 and self.passed():
+            raise BudgetSpent("the time budget is spent; the same run goes on from its checkpoint")
+
+
 def run(
     cells: Iterable[dict],
     function: Callable[[dict, Path], dict],
@@ -68,12 +97,14 @@ def run(
     quiet: bool = False,
     command: str | None = None,
     chapter: str = "",
-    done: Iterable[dict] = (),
+    fresh: bool = False,
     shown: Callable[[dict], str] | None = None,
-    keep: Callable[[list[dict]], None] | None = None,
-    minutes: float = math.inf,
+    deadline: Deadline | None = None,
 ) -> list[dict]:
-    """Run every cell whose row is not there yet, or was made by other sources, and return the rows of all.
+    """Run every cell whose row is not there yet, and return the rows of all.
+
+    A row counts as done if its config is the same, and golden numbers and the chapter's run part are those of now. In
+    a folder of its own each function has its own rows.
 
     Parameters
     ----------
@@ -83,24 +114,21 @@ def run(
         ``function(config, checkpoint)`` returns the numbers of a row; the checkpoint's path is free for it to use. A
         function of a script is sent to other processes by value, with the globals that it uses.
     folder : path
-        Shared by all who run these cells; on many machines, on a disk that all of them see.
+        Of one run at a time; for a cluster, on a disk that all its machines see.
     jobs : int
         Processes on this machine; the processors are divided among them. With 1 the cells run in this process.
     scheduler : str, optional
-        Address of a Dask scheduler (``tcp://host:8786``), whose workers run the cells in place of processes of ours.
+        Address of a Dask scheduler (``tcp://host:8786``), whose workers run the cells.
     quiet : bool
         Show no progress.
     command, chapter : str
         For the stamp of the rows: by default the command line, and no chapter.
-    done : list of dict
-        Rows from elsewhere that save running their cells.
+    fresh : bool
+        Begin without the rows and checkpoints that an earlier run has left.
     shown : callable, optional
         Turns a row into what is printed about it.
-    keep : callable, optional
-        Is handed the rows so far, in order, whenever there is a new one.
-    minutes : float
-        The time budget. Once it is spent, no cell begins, and a cell in flight ends before its next epoch if `fit`
-        keeps a checkpoint for it; the same sweep again goes on from there.
+    deadline : Deadline, optional
+        Once it has passed no cell begins; the same sweep again goes on from there.
 
     Returns
     -------
@@ -110,7 +138,7 @@ def run(
     Raises
     ------
     ValueError
-        If a setting does not fit.
+        If a setting does not fit, or another run uses the folder.
     RuntimeError
         If a cell failed (after all others have run), or a process that ran one died. `BudgetSpent`, if the budget was
         spent before all cells were done.
@@ -126,48 +154,47 @@ def run(
     """
     if jobs < 1:
         raise InputError(f"jobs must be at least 1, got {jobs}")
-    if not minutes > 0:
-        raise InputError(f"minutes, the time budget, must be above 0, got {minutes:g}")
-    start = time.time()
-    end = start + 60 * minutes
-    cells, folder = list(cells), Path(folder).absolute()
+    cells, folder, deadline = list(cells), Path(folder).absolute(), deadline or Deadline()
     wanted: dict[str, dict] = {}
     for cell in cells:
-        wanted.setdefault(key(cell), cell)
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
-    command = shlex.join(["python", *sys.argv]) if command is None else command
-    made_by = {**provenance.stamp(command, chapter, _home(function)), "function": identity(function)}
-    work = Work(function, folder, made_by, end)
-
-    rows = {row["key"]: row for row in done if row.get("key") in wanted and not provenance.has_changed(row["made_by"])}
-    rows |= {name: row for name in wanted if name not in rows and (row := work.row_of(name))}
+        wanted.setdefault(_key(cell), cell)
+    made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
+    state = {name: made_by[name] for name in ("golden", "run")}
+    shown = shown or (lambda row: f"{row['key']} is finished")
     failed: dict[str, str] = {}
-    missing = [cell for name, cell in wanted.items() if name not in rows]
 
     def in_order() -> list[dict]:
-        return [{**rows[name], **cell} for cell in cells if (name := key(cell)) in rows]
+        return [{**found[name], **cell} for cell in cells if (name := _key(cell)) in found]
 
-    with _Progress(len(wanted), quiet, shown) as progress, pool(work, jobs, scheduler) as outcomes:
-        progress.known([row for name in wanted if (row := rows.get(name))])
-        if rows and keep:
-            keep(in_order())
-        while missing and time.time() < end:
-            in_hand = []
-            for name, outcome, content in outcomes(missing):
-                if outcome == "held":
-                    in_hand.append(wanted[name])
+    def say(row: dict, count: int, left: str = "") -> None:
+        if not quiet:
+            print(f"cell {count} of {len(wanted)}: {shown(row)}{left}", flush=True)
+
+    with alone(folder):
+        if fresh:
+            _clear(folder)
+        known = {row["key"]: row for row in rows.read(folder / "rows.jsonl") if "key" in row}
+        found = {
+            name: known[name] for name in wanted if state.items() <= known.get(name, {}).get("made_by", {}).items()
+        }
+        for count, row in enumerate(found.values(), 1):
+            say(row, count)
+        tasks = {name: folder / f"{name}-{rows.key(state)}.npz" for name in wanted if name not in found}
+        start, done = time.perf_counter(), len(found)
+        with contextlib.closing(_outcomes(function, wanted, tasks, deadline, jobs, scheduler)) as outcomes:
+            for name, outcome, content in outcomes:
+                if outcome == "row":
+                    found[name] = {**wanted[name], "key": name, **content, "made_by": made_by}
+                    rows.write(folder / "rows.jsonl", in_order())
+                    tasks[name].unlink(missing_ok=True)
+                    left = len(wanted) - len(found) - len(failed)
+                    each = (time.perf_counter() - start) / (len(found) - done)
+                    say(found[name], len(found), f"; about {_spoken(left * each)} left" if left else "")
                 elif outcome == "failed":
-                    failed[name] = content[0]
-                    progress.failed(content[1])
-                elif outcome == "row":
-                    rows[name] = content
-                    if keep:
-                        keep(in_order())
-                    progress.finished(content)
-            missing = in_hand
-            if missing:
-                _wait(missing, folder, quiet, end)
-    left = len(wanted) - len(rows) - len(failed)
+                    failed[name], trace = content
+                    print(trace, file=sys.stderr, end="", flush=True)  # where a bug is, at once
+        rows.write(folder / "rows.jsonl", in_order())
+    left = len(wanted) - len(found) - len(failed)
     if failed:
         name = next(name for name in wanted if name in failed)
         raise RunError(
@@ -176,133 +203,190 @@ def run(
         )
     if left:
         raise BudgetSpent(
-            f"stopped after {(time.time() - start) / 60:.3g} minutes with {len(rows)} of {len(wanted)} cells done; "
+            f"the time budget is spent with {len(found)} of {len(wanted)} cells done; "
             "the same command with --resume goes on from here"
         )
     return in_order()
 
 
-@contextlib.contextmanager
-def shared(folder: Path, fresh: bool, what: str) -> Iterator[None]:
-    """Join the runs that work on a folder now.
+def cells(
+    args: Namespace,
+    name: str,
+    cells: Iterable[dict],
+    run_cell: Callable[[dict, Path], dict],
+    shown: Callable[[dict], str],
+) -> list[dict]:
+    """Run a chapter's cells, keep ``rows.jsonl`` up to date, and print a line about each.
 
-    If there are none and `fresh`, rows and checkpoints that an interrupted run has left go first. The last run to end
-    without an error removes ``cells/``.
+    Parameters
+    ----------
+    args : namespace
+        From `cli.chapter`. With ``--resume`` a cell whose row is there is not run again.
+    name : str
+        The chapter's.
+    cells : list of dict
+        Each with a ``config`` of plain values, and whatever else its row should carry.
+    run_cell : callable
+        ``run_cell(config, checkpoint)`` returns the numbers; hand the checkpoint to `fit`, with ``resume=True`` and
+        ``args.hooks`` in ``after_step``.
+    shown : callable
+        Turns a row into a line.
+
+    Returns
+    -------
+    list of dict
+        The rows, in the order of the cells.
+    """
+    given = {name: getattr(args, name) for name in ("jobs", "scheduler") if hasattr(args, name)}
+    given["deadline"] = next(iter(getattr(args, "hooks", [])), None)
+    return run(
+        cells, run_cell, args.out, command=args.command, chapter=name, fresh=not args.resume, shown=shown, **given
+    )
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; a lock whose process has ended, or is this one, counts for nothing.
 
     Parameters
     ----------
     folder : Path
-    fresh : bool
-    what : str
-        Says which cells they are; runs that share a folder must agree on it, because they write one table of rows.
 
     Raises
     ------
     ValueError
-        If the others run other cells.
+        If another run uses it.
     """
-    if os.name != "posix":  # folders cannot be locked: whoever is there is taken for another run
-        others = any((folder / "cells").glob("*.started"))
-        _join(folder, fresh, what, others)
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    path, ours = folder / ".in-use", f"{os.getpid()} {socket.gethostname()}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            break
+        except FileExistsError:
+            holder = path.read_text() if path.is_file() else ""
+        if holder == ours:
+            yield
+            return
+        if _runs(holder):
+            raise InputError(
+                f"--out {folder} is in use by another run (process {holder}); name another folder, or wait for its "
+                f"end (if it has ended, delete {path})"
+            )
+        path.unlink(missing_ok=True)
+    with open(file, "w") as handle:
+        handle.write(ours)
     try:
-        if lock(handle):
-            _join(folder, fresh, what, others=False)
-        lock(handle, shared=True, wait=True)
-        _join(folder, fresh, what, others=True)  # another one may have begun between the two locks
         yield
-        if lock(handle):
-            _clear(folder)
     finally:
-        os.close(handle)
+        path.unlink(missing_ok=True)
 
 
-def _join(folder: Path, fresh: bool, what: str, others: bool) -> None:
-    agreed = folder / "cells" / "agreed"
-    if not others:
-        if fresh:
-            _clear(folder)
-        write_aside(agreed, lambda file: file.write(what.encode()))
-    elif agreed.is_file() and agreed.read_text() != what:
-        raise InputError(f"--out {folder} is in use by a run of other cells; wait for its end or name another folder")
+def _runs(holder: str) -> bool:
+    """Whether the process that signed a lock runs; where nobody can tell, it does."""
+    pid, _, host = holder.partition(" ")
+    if host != socket.gethostname() or os.name != "posix":
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _clear(folder: Path) -> None:
-    shutil.rmtree(folder / "cells", ignore_errors=True)
-    drop_checkpoints(folder)
+    """Remove rows, checkpoints of cells, and files that a killed process was writing."""
+    for pattern in ("rows.jsonl", f"{'[0-9a-f]' * 12}-*.npz", ".*.part"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
-def _home(function: Callable) -> list[str]:
-    """Return the file a function is from, relative to the checkout if it is inside."""
-    while isinstance(function, functools.partial):
-        function = function.func
+def _key(cell: dict) -> str:
     try:
-        function = inspect.unwrap(function)
-        path = Path(inspect.getsourcefile(function if inspect.isroutine(function) else type(function)) or "").resolve()
-    except TypeError:
-        return []
-    if not path.is_file():
-        return []
-    return [str(path.relative_to(provenance.ROOT) if path.is_relative_to(provenance.ROOT) else path)]
+        return rows.key(cell["config"])
+    except TypeError as error:
+        raise InputError(f"config {cell['config']} must hold plain values: {error}") from error
 
 
-def _wait(cells: list[dict], folder: Path, quiet: bool, end: float) -> None:
-    """Wait until another run lets go of one of these cells, finished or not, or the budget ends."""
-    markers = [folder / "cells" / f"{key(cell)}.started" for cell in cells]
-    if not quiet and all(map(is_held, markers)):
-        print(f"waiting for cells that another run holds ({len(markers)}: {folder}/cells/*.started)", file=sys.stderr)
-    while all(map(is_held, markers)) and time.time() < end:
-        time.sleep(POLL)
+def _outcomes(
+    function: Callable, wanted: dict[str, dict], tasks: dict[str, Path], deadline: Deadline, jobs: int,
+    scheduler: str | None,
+) -> Iterator[tuple[str, str, Any]]:  # fmt: skip
+    """Run cells wherever it was asked for, and yield their outcomes as they come."""
+    import joblib
+
+    settings = None
+    if jobs > 1 or scheduler:
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        settings = {"environment": passed, "arrays": backend.current_module().__name__}
+    task = joblib.delayed(_outcome)
+    try:
+        with _workers(jobs, scheduler):
+            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, max_nbytes=None)
+            yield from parallel(
+                task(function, name, wanted[name]["config"], path, deadline, settings) for name, path in tasks.items()
+            )
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a process that ran cells was killed (if for want of memory, take fewer jobs); "
+            "finished rows are kept, and the same run again does the others"
+        ) from error
 
 
-class _Progress:
-    """A bar over cells on a terminal, else a line for each that is finished, both with an estimate of the time left."""
+@contextlib.contextmanager
+def _workers(jobs: int, scheduler: str | None) -> Iterator[None]:
+    """Tell joblib where to run: in processes of this machine, or on a Dask cluster."""
+    import joblib
 
-    def __init__(self, total: int, quiet: bool, shown: Callable[[dict], str] | None):
-        self._total, self._quiet, self._shown = total, quiet, shown or (lambda row: f"{row['key']} is finished")
-        self._count = self._fresh = 0
-        self._start, self._bar = time.perf_counter(), None
+    if scheduler is None:
+        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=max(1, backend.cpu_count() // jobs)):
+            yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise BackendMissing(
+            f'--scheduler needs Dask, which does not import ({error}); run: pip install "minisparse[scale]"'
+        ) from error
+    try:
+        client = Client(scheduler, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`, "
+            "and give the address that it prints"
+        ) from error
+    with client:
+        if set(client.nthreads().values()) != {1}:  # threads and backend are a process's
+            raise InputError(
+                f"the scheduler at {scheduler} needs workers that run one cell at a time; "
+                f"start them with `dask worker {scheduler} --nworkers N --nthreads 1`"
+            )
+        with joblib.parallel_config("dask", client=client):
+            yield
 
-    def known(self, rows: list[dict]) -> None:
-        """Show what need not be run; the clock starts."""
-        for row in rows:
-            self._line(row, "")
-        if not self._quiet and sys.stderr.isatty():
-            from tqdm import tqdm
 
-            self._bar = tqdm(total=self._total, initial=self._count, unit="cell", dynamic_ncols=True)
-        self._start = time.perf_counter()
-
-    def finished(self, row: dict) -> None:
-        self._fresh += 1
-        left = self._total - self._count - 1
-        seconds = left * (time.perf_counter() - self._start) / self._fresh
-        self._line(row, f"; about {_spoken(seconds)} left" if left and self._bar is None else "")
-
-    def failed(self, trace: str) -> None:
-        """Show where a bug is, at once."""
-        if trace:
-            print(trace, file=sys.stderr, flush=True)
-
-    def _line(self, row: dict, left: str) -> None:
-        self._count += 1
-        if self._quiet:
-            return
-        line = f"cell {self._count} of {self._total}: {self._shown(row)}{left}"
-        if self._bar is None:
-            print(line, flush=True)
-        else:
-            self._bar.write(line)
-            self._bar.update()
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+def _outcome(
+    function: Callable, name: str, config: dict, checkpoint: Path, deadline: Deadline, settings: dict | None
+) -> tuple[str, str, Any]:
+    """Run a cell; return its key and "row" with the numbers, "left" if the budget is spent, or "failed" with a sentence
+    and a traceback.
+    """
+    try:
+        if settings:
+            os.environ.update(settings["environment"], TQDM_DISABLE="1")  # many bars on one terminal are none
+            if settings["arrays"] in backend.CHOICES:
+                backend.use(settings["arrays"])
+        if deadline.passed():
+            return name, "left", None
+        return name, "row", json.loads(json.dumps(function(config, checkpoint)))
+    except BudgetSpent:
+        return name, "left", None
+    except UserError as error:
+        return name, "failed", (str(error), "")
+    except Exception as error:
+        return name, "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
 def _spoken(seconds: float) -> str:

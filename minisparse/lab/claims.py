@@ -1,0 +1,228 @@
+"""Claims: a paper's statement against the numbers of our seeds, whether it holds, and what has not been run yet."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Collection, Iterable, Sequence
+
+from ..errors import InputError
+
+STATUSES = (
+    "REPRODUCED",
+    "REPRODUCED AT REDUCED SIZE",
+    "REPRODUCED ONLY IN RELEASED-CODE MODE",
+    "NOT REPRODUCED",
+    "NOT RUN",
+    "REPORTED",
+)
+"""What a claim can come to; REPORTED: numbers without a gate, because the paper gives none."""
+PAPERS = {
+    **dict.fromkeys(("dale", "gain", "representations", "sparse_rnn"), "Fruengel & Oberlaender 2025"),
+    **dict.fromkeys(("dendritic", "equations"), "Bird & Cuntz"),
+    "g2gnet": "Konstantaropoulos, Smirnakis & Papadopouli 2025, the abstract",
+    "rewiring": "Mocanu et al. 2018, Bellec et al. 2018, Evci et al. 2020, Zhang et al. 2024",
+}
+"""The paper whose statements a chapter tests."""
+WITHOUT_EFFECT = ("yes", "resume", "record", "budget", "jobs", "scheduler", "out", "data-dir")
+"""Flags that leave a chapter's rows as they are."""
+
+
+def spread(values: Sequence[float | None], digits: int = 1) -> str:
+    """Return the mean and, of two or more values, their standard deviation (n - 1); None is no value.
+
+    Examples
+    --------
+    >>> [minisparse.lab.claims.spread(values) for values in ([1.0, 2.0, None], [3.0], [])]
+    ['1.5 ± 0.7', '3.0', 'none']
+    """
+    found = [value for value in values if value is not None]
+    if not found:
+        return "none"
+    sd = f" ± {statistics.stdev(found):.{digits}f}" if len(found) > 1 else ""
+    return f"{statistics.mean(found):.{digits}f}{sd}"
+
+
+def status(holds: bool | None, full: bool = True) -> str:
+    """Return a claim's status.
+
+    Parameters
+    ----------
+    holds : bool or None
+        Whether it is as the paper says; None where the paper gives no gate.
+    full : bool
+        Whether the setting is the paper's.
+
+    Returns
+    -------
+    str
+        One of `STATUSES`.
+    """
+    if holds is None:
+        return "REPORTED"
+    if not holds:
+        return "NOT REPRODUCED"
+    return "REPRODUCED" if full else "REPRODUCED AT REDUCED SIZE"
+
+
+def near(values: Sequence[float], mean: float, sd: float, seeds: int = 10) -> bool:
+    """Whether the mean of some seeds is a paper's: within twice the standard error of their difference, plus 1.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Ours, in percent; without any the answer is no.
+    mean, sd : float
+        The paper's, over that many seeds.
+    seeds : int
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> minisparse.lab.claims.near([88.0, 90.0], 90.3, 2.0), minisparse.lab.claims.near([80.0, 81.0], 90.3, 2.0)
+    (True, False)
+    """
+    if not values:
+        return False
+    ours = statistics.variance(values) / len(values) if len(values) > 1 else 0.0
+    return abs(statistics.mean(values) - mean) <= 2 * math.sqrt(sd**2 / seeds + ours) + 1
+
+
+def claim(
+    figure: str,
+    statement: str,
+    setting: str,
+    found: dict[str, Sequence[float | None] | float],
+    status: str,
+    paper: str = "",
+    digits: int = 1,
+    note: str = "",
+) -> dict:
+    """Return a row that sets a paper's statement against our numbers.
+
+    Parameters
+    ----------
+    figure : str
+        Of the paper: "6B", "Eq 4", "Table 1".
+    statement, setting : str
+        What the paper says, and what we ran.
+    found : dict
+        Our numbers by name: a list of values, one per seed (None is no value), whose mean and standard deviation are
+        shown; or one number, which is kept for the comparison in `verify` and not shown: say it in the note.
+    status : str
+        One of `STATUSES`.
+    paper : str
+        The paper's number, "" if it gives none.
+    digits : int
+        Behind the point.
+    note : str
+        What else there is to say about ours.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If the status is unknown.
+
+    Examples
+    --------
+    >>> row = minisparse.lab.claims.claim("6B", "it learns", "digits", {"p = 1": [1.0, 2.0]}, "REPORTED")
+    >>> row["ours"], row["numbers"]
+    ('p = 1 1.5 ± 0.7', {'p = 1': 1.5})
+    """
+    if status not in STATUSES:
+        raise InputError(f"status {status!r} is unknown; choose one of {', '.join(STATUSES)}")
+    lists = {name: values for name, values in found.items() if isinstance(values, Collection)}
+    ours = [f"{name} {spread(values, digits)}" for name, values in lists.items()]
+    numbers = {}
+    for name, values in found.items():
+        finite = [value for value in lists.get(name, [values]) if value is not None]
+        if finite:
+            numbers[name] = statistics.mean(finite)
+    return {
+        "part": "claim",
+        "figure": figure,
+        "claim": statement,
+        "setting": setting,
+        "ours": "; ".join([*ours, *([note] if note else [])]),
+        "paper": paper,
+        "status": status,
+        "numbers": numbers,
+    }
+
+
+def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> dict:
+    """Return a claim that nobody has run yet, with the command that would.
+
+    Parameters
+    ----------
+    figure, statement, paper : str
+        As for `claim`.
+    command : str
+        ``[NAME=VALUE ...] python chapters/NAME.py [--flag ...]``; "" for a drawing, which has nothing to run.
+
+    Returns
+    -------
+    dict
+    """
+    return {**claim(figure, statement, "", {}, "NOT RUN", paper), "command": command}
+
+
+def setting(command: str) -> dict[str, list[str]]:
+    """Return what a chapter's command line asks for: its script and flags, without those that change no row.
+
+    Parameters
+    ----------
+    command : str
+        ``[NAME=VALUE ...] python SCRIPT [--flag [VALUE ...] ...]``
+
+    Returns
+    -------
+    dict
+        The values given to each flag; the script is under "".
+
+    Examples
+    --------
+    >>> minisparse.lab.claims.setting("BACKEND=cupy python chapters/gain.py --figure 6C 6D --jobs 2 --record")
+    {'': ['chapters/gain.py'], 'figure': ['6C', '6D']}
+    """
+    words = shlex.split(command)
+    found: dict[str, list[str]] = {"": []}
+    flag = ""
+    for word in words[words.index("python") + 1 :]:
+        if word.startswith("--"):
+            flag, _, value = word[2:].partition("=")
+            found[flag] = [value] if value else []
+        else:
+            found[flag].append(word)
+    return {flag: values for flag, values in found.items() if flag not in WITHOUT_EFFECT}
+
+
+def missing(wanted: Iterable[dict], recorded: Iterable[dict]) -> list[dict]:
+    """Return the claims not run that no recorded claim answers: of the same figure, from a command of the same setting.
+
+    Parameters
+    ----------
+    wanted : iterable of dict
+        From `not_run`; one recorded twice counts once. Without a command there is nothing to run, and it stays.
+    recorded : iterable of dict
+        Claims of result files.
+
+    Returns
+    -------
+    list of dict
+    """
+    answered = [(row["figure"], setting(row["made_by"]["command"])) for row in recorded if row["status"] != "NOT RUN"]
+    left = {
+        (row["figure"], row["claim"], row["command"]): row
+        for row in wanted
+        if not row["command"] or (row["figure"], setting(row["command"])) not in answered
+    }
+    return list(left.values())

@@ -1,0 +1,115 @@
+"""Rows of results: one JSON object per line, with all it takes to run it again. A row whose ``part`` is "claim" sets
+one of a paper's statements against our numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import FileError
+from ..files import write_aside
+from .provenance import ROOT
+
+RESULTS = ROOT / "chapters" / "results"
+"""Where ``--record`` puts rows and figures."""
+
+
+def key(config: dict) -> str:
+    """Return a short hash of a configuration: equal settings, equal key.
+
+    Parameters
+    ----------
+    config : dict
+        Plain values.
+
+    Returns
+    -------
+    str
+        Twelve hexadecimal digits.
+
+    Examples
+    --------
+    >>> minisparse.lab.rows.key({"a": 1, "b": 2}) == minisparse.lab.rows.key({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def read(path: Path) -> list[dict]:
+    """Read rows; a file that does not exist has none.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    OSError
+        If a line is not a JSON object, naming the line.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise FileError(f"{path} line {number} is no JSON object ({error}); delete the line or the file") from error
+    return rows
+
+
+def write(path: Path, rows: Iterable[dict]) -> None:
+    """Write rows so that a reader finds the old file or the new one, never a part of one.
+
+    Parameters
+    ----------
+    path : Path
+    rows : iterable of dict
+    """
+    text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+    write_aside(path, lambda file: file.write(text.encode()))
+
+
+def finish(args: Namespace, name: str, claims: Iterable[dict], files: Iterable[str], suffix: str = "") -> None:
+    """End a chapter: add its claims to its rows, record all if ``--record`` is given, and say what was written.
+
+    ``rows.jsonl`` then holds the rows of the cells and these rows, older ones that no cell has made are dropped.
+    Recorded, it is called ``NAME+SUFFIX.jsonl``, the figure ``NAME+SUFFIX.png`` keeps its name, and any other figure
+    gets ``NAME+SUFFIX-`` before its own.
+
+    Parameters
+    ----------
+    args : namespace
+        From `cli.chapter`.
+    name : str
+        The chapter's.
+    claims : iterable of dict
+        From `claims.claim` and `claims.not_run`, or other rows with a ``part``. A claim that is not run and has a
+        command is kept in the file without a suffix alone, so that a chapter lists it once.
+    files : iterable of str
+        The figures in ``args.out``.
+    suffix : str
+        Says in what a run differs from the default one: "-mnist-1000".
+    """
+    table, files = Path(args.out) / "rows.jsonl", [file for file in files if file != "rows.jsonl"]
+    kept = [{**row, "made_by": args.made_by} for row in claims if not (suffix and row.get("command"))]
+    write(table, [row for row in read(table) if "key" in row] + kept)
+    named = f"{name}{suffix}"
+    targets = {"rows.jsonl": f"{named}.jsonl", f"{named}.png": f"{named}.png"}
+    for file in ["rows.jsonl", *files] if args.record else ():
+        content = (Path(args.out) / file).read_bytes()
+        write_aside(
+            RESULTS / targets.get(file, f"{named}-{file}"), lambda handle, content=content: handle.write(content)
+        )
+    if args.record:
+        print(f"recorded in {RESULTS}")
+    for file in [*files, "rows.jsonl"]:
+        print(f"wrote {Path(args.out) / file}")
