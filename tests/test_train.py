@@ -459,7 +459,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "run.npz", tmp_path / "file" / "deeper" / "run.npz", tmp_path / "folder"):
-        with pytest.raises(ms.UserError, match=r"(cannot be written \(.*\)|is no regular file); choose another place") as caught:
+        with pytest.raises(
+            ms.UserError, match=r"(cannot be written \(.*\)|is no regular file); choose another place"
+        ) as caught:
             Run().fit(1, checkpoint=path)
         assert isinstance(caught.value, OSError)
         assert str(path) in str(caught.value)
