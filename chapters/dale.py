@@ -29,8 +29,8 @@ import math
 import numpy as np
 
 import minisparse as ms
-from minisparse.gradcheck import sight
 from minisparse.errors import InputError
+from minisparse.gradcheck import sight
 from minisparse.lab import cli, cost, recipes, results, verdicts
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning

@@ -1,4 +1,4 @@
-"""minisparse: sparse, brain-inspired networks from scratch, every forward pass beside its hand-derived backward pass.
+"""minisparse: sparse, brain-inspired networks from scratch, every forward pass with its hand-derived backward pass.
 
 Every public name is importable from here; each module is loaded when one of its names is first used.
 """

@@ -215,4 +215,4 @@ def cpu_count() -> int:
 
 np.empty((1 << 25) - (1 << 16), np.uint8)
 """Made and freed once, untouched: from now on glibc keeps blocks of up to 32 MiB for the next step's arrays. Until it
-has seen one freed, it hands them back to the system, and every step pays for their pages anew."""
+has seen one freed, it hands them back to the system, and every step pays for their pages again."""

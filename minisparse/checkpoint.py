@@ -118,7 +118,7 @@ def load_checkpoint(
             arrays = {name: file[name] for name in file.files}
         note = json.loads(str(arrays.pop("note")))
         if note["format"] != FORMAT:
-            raise InputError(f"checkpoint {path} has format {note['format']}, this version reads {FORMAT}; start anew")
+            raise InputError(f"checkpoint {path} has format {note['format']}, this version reads {FORMAT}; start again")
         _agree(path, "model", note["model"], model.config())
         _agree(path, "optimiser", note["optimiser"], opt.config())
         if settings is not None:
@@ -142,7 +142,7 @@ def load_checkpoint(
     except FileNotFoundError as error:
         raise FileError(f"checkpoint {path} does not exist; check the path, or start without --resume") from error
     except Exception as error:  # whatever zipfile, NumPy's header parser and JSON make of a damaged file
-        raise FileError(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
+        raise FileError(f"checkpoint {path} is damaged ({error}); delete it to start again") from error
 
     model.weights.update(weights)
     params.update(new_params)

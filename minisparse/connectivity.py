@@ -21,7 +21,7 @@ class Pattern:
     Parameters
     ----------
     indptr : (n_post + 1,) int
-        Row i's synapses stand at ``indptr[i]:indptr[i + 1]``.
+        Row i's synapses are at ``indptr[i]:indptr[i + 1]``.
     indices : (nnz,) int
         Presynaptic neuron of each synapse, ascending within a row.
     shape : (int, int)

@@ -21,7 +21,7 @@ def _lines() -> dict[str, tuple[str, str]]:
             if match:
                 place = f"{path.relative_to(package.parent).as_posix()}:{number}"
                 if match["tag"] in found:
-                    raise InputError(f"equation tag {match['tag']} stands at {found[match['tag']][1]} and at {place}")
+                    raise InputError(f"equation tag {match['tag']} is at {found[match['tag']][1]} and at {place}")
                 found[match["tag"]] = match["code"].strip(), place
     return found
 

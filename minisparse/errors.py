@@ -1,10 +1,10 @@
-"""Errors that are a user's to mend: one sentence that names the thing and the fix; chapters print no traceback."""
+"""Errors that a user can fix: one sentence that names the thing and the fix; chapters print no traceback."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Base of every error a user can mend; chapters print it as one line and end with exit code 2."""
+    """Base of every error a user can fix; chapters print it as one line and end with exit code 2."""
 
 
 class InputError(UserError, ValueError):
@@ -39,7 +39,7 @@ class NonFiniteError(UserError, FloatingPointError):
         self.epoch, self.step, self.tensor = epoch, step, tensor
 
     def as_row(self) -> dict:
-        """Return what a sweep records in place of an accuracy.
+        """Return what a sweep records instead of an accuracy.
 
         Examples
         --------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
         If the file cannot be written, or something that is no regular file has its name.
     """
     target = Path(path).resolve()  # of a symbolic link: the file it leads to
-    aside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
+    aside = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode if target.exists() else None

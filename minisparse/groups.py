@@ -284,7 +284,7 @@ def _draw(groups: Groups, p_within: float, p_between: float, sampler: str, rng: 
 def _exactly(groups: Groups, p: float, within: bool, rng: Rng) -> np.ndarray:
     """Draw round(p places) places, post * n_pre + pre, all within matched groups or all between others.
 
-    Places are counted row by row. In the order of the groups, the columns of a row's own group stand together: the
+    Places are counted row by row. In the order of the groups, the columns of a row's own group are together: the
     q-th column within is the q-th of them, the q-th outside is q, or beyond them by their number.
     """
     post, pre = groups

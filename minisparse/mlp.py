@@ -34,7 +34,7 @@ class MLP:
         From raw parameter to weight, for the layers before the readout: one for all or one for each; `Plain` if
         omitted. The readout is never normalised.
     shared_scale : bool
-        One s for all layers (of rules that have a shared s) in place of one for each.
+        One s for all layers (of rules that have a shared s) instead of one for each.
 
     Attributes
     ----------

@@ -165,7 +165,7 @@ class Cosine:
     """Half a cosine from the optimiser's learning rate down to `lowest`; a hook of `fit`, for after_step.
 
     ``lr(t) = lowest + (lr - lowest) (1 + cos(π t)) / 2`` for the share t of the steps asked of `fit` that are done: the
-    first step is taken at lr, the one after the last would be taken at `lowest`. The rate of the next step stands in
+    first step is taken at lr, the one after the last would be taken at `lowest`. The rate of the next step is in
     ``opt.state["lr"]``, which checkpoints carry; ``opt.settings`` keep the rate asked for. At the end it is removed, so
     the next `fit` starts at lr; one that stops early (`patience`) leaves it.
 

@@ -22,7 +22,7 @@ from .protocols import Rng
 class PatchConv:
     """Filters over patches that do not overlap, then a nonlinearity: kernel, stride and patch have one size.
 
-    ``h[p, f] = φ(Σ_ijc K[f, ijc] patch_p[i, j, c] + c_f)``. The units of a patch stand together (patch after patch,
+    ``h[p, f] = φ(Σ_ijc K[f, ijc] patch_p[i, j, c] + c_f)``. The units of a patch are together (patch after patch,
     row by row of the image), so contiguous groups of units are regions of the image.
 
     Parameters

@@ -193,7 +193,7 @@ class Rule(Protocol):
 
 @dataclass
 class Run:
-    """What a hook is given: a training run as it stands now.
+    """What a hook is given: the present state of a training run.
 
     Attributes
     ----------

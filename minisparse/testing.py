@@ -196,7 +196,7 @@ def networks(
     activation : {"relu", "tanh", "sigmoid"}, optional
         Drawn if omitted.
     distinct : bool
-        Draw sizes that can judge: pairwise different and at least 2.
+        Draw sizes that show every mistake: pairwise different and at least 2.
 
     Returns
     -------

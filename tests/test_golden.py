@@ -160,6 +160,6 @@ def test_both_storages_have_the_same_golden_numbers():
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
-        sys.exit("python tests/test_golden.py --write records the golden numbers anew; pytest compares with them")
+        sys.exit("python tests/test_golden.py --write records the golden numbers again; pytest compares with them")
     lines = ",\n".join(f"{json.dumps(case)}: {json.dumps(run())}" for case, run in CASES.items())
     FILE.write_text("{\n" + lines + "\n}\n")

@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import importlib.util
 import mmap
+import os
 import subprocess
 import sys
 
@@ -476,3 +477,19 @@ def test_without_numba_training_gives_the_same_numbers(tmp_path):
     assert trained[False]["losses"][-1] < trained[False]["losses"][0]
     for name, w in trained[False].items():
         np.testing.assert_allclose(trained[True][name], w, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+@needs_numba
+@pytest.mark.slow
+def test_the_first_product_says_that_it_is_compiling(tmp_path):
+    program = (
+        "import numpy as np, minisparse as ms; w = ms.make_weights(ms.full(9, 9), 'csr');"
+        "w.bind(np.ones(81)).matmul(np.ones((9, 20)))"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    cold, warm = (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+        for _ in range(2)
+    )
+    assert cold.stderr.count("compiling sparse kernels, once") == 1
+    assert warm.stderr == ""

@@ -1,6 +1,6 @@
 """Data sets by name, and what every one of them is: checked when it is made, cut into subsets and batches.
 
-How a file is parsed stands in `formats`, where it lies and how it is split in `sources`.
+How a file is parsed is in `formats`, where it lies and how it is split in `sources`.
 
 Data sets speak (samples, ...); `batches` turns them once into (..., batch), the layout of every pass.
 """
@@ -107,7 +107,7 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
         "coil100"                 coil100.npz of 32 x 32 pixels: rows as for CIFAR, pixels in [0, 1], a fixed
                                   random fifth of them for testing
         "sleep"                   Sleep_TRAIN.ts and Sleep_TEST.ts of the UEA/UCR archive, raw values, pooled and
-                                  split anew (`sources.sleep_split`); kept as sleep.npz beside them
+                                  split again (`sources.sleep_split`); kept next to them as sleep.npz
         ========================  ==============================================================================
     root : path, optional
         Folder that holds a folder per data set. If omitted, ``$MINISPARSE_DATA`` and then ``data/`` are searched.

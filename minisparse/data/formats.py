@@ -228,7 +228,7 @@ def _read_series(lines: Iterable[str], path: str | os.PathLike) -> tuple[np.ndar
         where = f"{path} line {number}"
         if not started:
             if not line.startswith("@"):
-                raise FileError(f"{where} is no header but stands before @data; add the line @data, or fetch it again")
+                raise FileError(f"{where} is no header but comes before @data; add the line @data, or fetch it again")
             started = line.lower() == "@data"
             continue
         values, label = _parse_series(line, where)
@@ -267,7 +267,7 @@ def _parse_series(line: str, where: str) -> tuple[np.ndarray, str]:
     if not good:
         bad = next(text for row in rows for text in row if not _is_number(text))
         raise FileError(
-            f"{where} has {bad.strip()[:20]!r} where a finite number should stand; missing values are not read: fill "
+            f"{where} has {bad.strip()[:20]!r} where a finite number should be; missing values are not read: fill "
             "them in, or drop the series"
         )
     return values.T, label

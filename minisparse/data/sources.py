@@ -165,7 +165,7 @@ def coil100(name: str, places: list[Path], download: bool) -> Parts:
 
 
 def sleep(name: str, places: list[Path], download: bool) -> Parts:
-    """Load the UEA/UCR archive's Sleep: raw values, its two files pooled and split anew."""
+    """Load the UEA/UCR archive's Sleep: raw values, its two files pooled and split again."""
     paths = [_first(f"{name}/{file}", places=places) for file in SLEEP_FILES]
     if None in paths:
         raise _missing(SLEEP_FILES[paths.index(None)], name, places)
@@ -192,7 +192,7 @@ def sleep_split(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pooled(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the series and labels of the training file, then of the test file; keep them beside it in sleep.npz."""
+    """Return the series and labels of the training file, then of the test file; keep them next to it in sleep.npz."""
     cache = paths[0].with_name("sleep.npz")
     found = [path.stat() for path in paths]
     sizes = [stat.st_size for stat in found]

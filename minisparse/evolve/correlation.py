@@ -39,7 +39,7 @@ class Hebbian(Rule):
     batches : int
         Mini-batches remembered.
     ema : float, optional
-        Running moments with this decay in place of the last batches: ``E[x] ← ema E[x] + (1 - ema) x̄``, 0 < ema < 1.
+        Running moments with this decay instead of the last batches: ``E[x] ← ema E[x] + (1 - ema) x̄``, 0 < ema < 1.
     prune : {"magnitude", "correlation"}
         "correlation" removes the lowest signed C, as an experiment: it costs accuracy.
     fraction, every, unit, decay, stop

@@ -35,7 +35,7 @@ class DeepRewiring(Rule):
     seed : int
         Of the signs.
     signs : (n_pre, 1), optional
-        Sign of each presynaptic neuron's synapses in place of random ones: Dale's principle.
+        Sign of each presynaptic neuron's synapses instead of random ones: Dale's principle.
     regrow : bool
         Whether a synapse may wake in the step in which it went dormant, as in the published code. It may in any case
         where there are too few other dormant places.

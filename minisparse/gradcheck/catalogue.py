@@ -150,7 +150,7 @@ CATALOGUE = (
         "L1",
         "dlogits = (logits - onehot) / batch",
         ("logits",),
-        "Logits stand where their softmax belongs.",
+        "Logits are used where their softmax belongs.",
         "The gradient of a squared error, kept when the loss was changed.",
     ),
     Mistake(
@@ -187,7 +187,7 @@ CATALOGUE = (
         "R7",
         "da[t] = W.matmul_t(da[t + 1]) * slope(h[t + 2])",
         _ALL,
-        "The slope is taken one step too late: at h of t + 1 in place of t.",
+        "The slope is taken one step too late: at h of t + 1 instead of t.",
         "Lists of T activations and of T + 1 states differ by one.",
     ),
     Mistake(
@@ -196,7 +196,7 @@ CATALOGUE = (
         "R7",
         "da[t] = W.matmul_t(da[t + 1]) * slope(h[t])",
         _ALL,
-        "The slope is taken one step too early: at h of t - 1 in place of t.",
+        "The slope is taken one step too early: at h of t - 1 instead of t.",
         "Lists of T activations and of T + 1 states differ by one.",
     ),
     Mistake(
@@ -382,7 +382,7 @@ CATALOGUE = (
         "S6",
         "return kernels.table(dy, x).sddmm(self._rows(dy), dy, x)[self._columns(dy)[1]]",
         ("W_rec",),
-        "The gradients of the synapses are right but stand column by column; the weights stand row by row.",
+        "The gradients of the synapses are right but are ordered column by column, the weights row by row.",
         "The transposed structure is used for a product and its order is kept.",
         _CSR,
     ),
@@ -438,7 +438,7 @@ CATALOGUE = (
         "O4",
         "moments.append(0 * self.state[key])",
         _ALL,
-        "The moments start anew at every step: they belong to a derived weight that each step rebuilds.",
+        "The moments start again at every step: they belong to a derived weight that each step rebuilds.",
         "Moments are kept per array, and the array is a product made in the forward pass.",
     ),
     Mistake(

@@ -1,4 +1,4 @@
-"""Analytic gradients beside difference quotients, entry by entry; what is found is not explained here."""
+"""Analytic gradients against difference quotients, entry by entry; what is found is not explained here."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Probe:
     seed : int
         Of the random cotangent.
     dy : array, optional
-        A cotangent in place of the random one.
+        A cotangent instead of the random one.
     convert : collection of str
         Inputs to differentiate although they are not float arrays: whole numbers, lists, Python numbers.
     """

@@ -7,6 +7,9 @@ blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 
 from __future__ import annotations
 
+import functools
+import sys
+import threading
 from collections.abc import Sequence
 
 import numba
@@ -30,6 +33,8 @@ on a busy one, every parallel region waits until the other thread has its turn, 
 WIDE = 1 << 17
 """Entries from which an elementwise pass between products goes by rows, as they do: each thread finds its own in its
 cache."""
+PATIENCE = 1.0
+"""Seconds after which a first call says that it is compiling."""
 PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
@@ -56,6 +61,28 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _run(kernel, work: int, *arguments) -> None:
     """Run a kernel of so many multiply-adds (those of BLAS count a quarter): small ones on one thread."""
+    if not kernel.signatures:
+        return _first(kernel, work, *arguments)
+    return _on_threads(kernel, work, *arguments)
+
+
+def _first(kernel, work: int, *arguments) -> None:
+    """Run a kernel that may have to be compiled; what takes long is said on stderr, once in a process."""
+    said = threading.Timer(PATIENCE, _say)
+    said.daemon = True
+    said.start()
+    try:
+        _on_threads(kernel, work, *arguments)
+    finally:
+        said.cancel()
+
+
+@functools.cache
+def _say() -> None:
+    print("minisparse: compiling sparse kernels, once (about 20 s; kept on disk)", file=sys.stderr, flush=True)
+
+
+def _on_threads(kernel, work: int, *arguments) -> None:
     threads = numba.get_num_threads()
     if work >= PARALLEL or threads == 1:
         kernel(*arguments)

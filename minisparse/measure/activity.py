@@ -86,7 +86,7 @@ def dropout_accuracy(
 ) -> np.ndarray:
     """Return the accuracy with some nodes silenced at the readout (Fruengel & Oberlaender 2025, Fig. 5E).
 
-    The last state is multiplied by a 0/1 mask, drawn anew for each sample; the run before it is undisturbed, and what
+    The last state is multiplied by a 0/1 mask, drawn again for each sample; the run before it is undisturbed, and what
     is left is not rescaled. A node silenced at one share is silenced at every larger one.
 
     Parameters

@@ -35,7 +35,7 @@ class CsrWeights(Storage):
 
     @functools.cached_property
     def own_threads(self) -> bool:
-        """Whether the kernels run a thread pool of their own beside BLAS's."""
+        """Whether the kernels run a thread pool of their own."""
         return kernels.table(np.empty(0)).own_threads
 
     def from_values(self, values: Array) -> Array:

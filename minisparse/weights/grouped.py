@@ -68,7 +68,7 @@ class GroupedWeights(Storage):
 
     @property
     def own_threads(self) -> bool:
-        """Whether the kernels run a thread pool of their own beside BLAS's."""
+        """Whether the kernels run a thread pool of their own."""
         return self._rest.own_threads
 
     def _kept(self) -> np.ndarray:

@@ -160,7 +160,7 @@ def extra_factor(case: Case) -> tuple | None:
             if right and wrong:
                 if right.replace(TURNED, "") == wrong.replace(TURNED, ""):
                     return "operand", f"{right.replace(TURNED, '')} is laid along the wrong axes", evidence
-                return "operand", f"{wrong} stands where {right} belongs", evidence
+                return "operand", f"{wrong} is used where {right} belongs", evidence
             extra = wrong or f"1/({right})"
             return "factor", f"the gradient carries the extra factor {extra}", {"quantity": extra}
     return None

@@ -42,7 +42,7 @@ def coefficients(case: Case, jacobian: np.ndarray, values: np.ndarray, axis: int
 
 
 def contracted(case: Case) -> tuple | None:
-    """J = G a and S = G b for two arrays of one shape: b stands where a belongs."""
+    """J = G a and S = G b for two arrays of one shape: b is used where a belongs."""
     for right, axis, theirs in linear_maps(case):
         G = coefficients(case, case.J, right.values, axis, theirs)
         if G is None:
@@ -53,5 +53,5 @@ def contracted(case: Case) -> tuple | None:
             made = coefficients(case, case.S, wrong.values, axis, theirs)
             if made is not None and case.same(made, G, np.abs(G).max()):
                 evidence = {"right": right.name, "wrong": wrong.name}
-                return "operand", f"{wrong.name} stands where {right.name} belongs", evidence
+                return "operand", f"{wrong.name} is used where {right.name} belongs", evidence
     return None

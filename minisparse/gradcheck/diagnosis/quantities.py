@@ -1,4 +1,4 @@
-"""What may stand in an explanation of a wrong gradient: arrays and sizes that the function under test has at hand."""
+"""What may stand in an explanation of a wrong gradient: arrays and sizes that the function under test can use."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRANSFORMS = (
 )
 
 
-TURNED = " along other axes"
+TURNED = " along another axis"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Quantity:
 
 
 def quantities(probe: Probe, support: dict[str, Any]) -> list[Quantity]:
-    """List what the function under test has at hand; equal arrays are listed once, under their first name."""
+    """List what the function under test can use; equal arrays are listed once, under their first name."""
     arrays = {name: probe.value(name) for name in probe.floats}
     arrays |= {name: to_numpy(v) for name, v in probe.others.items() if hasattr(v, "dtype") and v.dtype.kind in "iub"}
     arrays["the output"] = probe.y
