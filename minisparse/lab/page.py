@@ -1,10 +1,10 @@
 """What is generated from recorded results: parts of README.md, and RESULTS.md. Their words are in chapters/findings.md.
 
 A number in those words is ``{FILE | FIGURE | NAME}``: of the claim of that figure, the number of that name. Where a
-figure has several claims, words of the claim follow: ``FIGURE ~ WORDS``. A form may follow the name: ``NAME | +.1f``. Two
-names fit every claim: ``mark``, and ``ours``, all that came out. Further: ``{FILE | STATUS}``, how many claims of the
-file have that status (``all``: how many it has); ``{open | PAPER}``, how many statements of a paper have not been run;
-``{time | CHAPTER}``, how long a chapter takes.
+figure has several claims, words of the claim follow: ``FIGURE ~ WORDS``. A form may follow: ``NAME | +.1f``. Two names
+fit every claim: ``mark``, and ``ours``, all that came out. Further: ``{FILE | STATUS}``, how many claims of the file
+have that status (``all``: how many it has); ``{open | PAPER}``, how many statements of a paper have not been run;
+``{time | CHAPTER}``, how long a chapter takes. A line ``{figures: PAPER}`` is a table of the paper's figures.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..equations import code_line
 from ..errors import InputError
-from . import provenance, rows
 from .claims import PAPERS, STATUSES, missing
+from .provenance import ROOT, is_stale
+from .rows import RESULTS, read
 
 MARKS = {"NOT REPRODUCED": "✗", "REPORTED": "·", "NOT RUN": "–"}
 """How a status is shown; the others are a tick."""
@@ -39,10 +40,10 @@ def count_code() -> dict[str, int]:
         For the whole library ("minisparse") and for the sparse kernels, which are a part of it ("minisparse/kernels").
     """
     counts = dict.fromkeys(("minisparse", "minisparse/kernels"), 0)
-    for path in sorted((provenance.ROOT / "minisparse").rglob("*.py")):
+    for path in sorted((ROOT / "minisparse").rglob("*.py")):
         number = len(_code(path.read_text(encoding="utf-8")))
         counts["minisparse"] += number
-        if path.is_relative_to(provenance.ROOT / "minisparse" / "kernels"):
+        if path.is_relative_to(ROOT / "minisparse" / "kernels"):
             counts["minisparse/kernels"] += number
     return counts
 
@@ -84,43 +85,35 @@ def results_md() -> str:
     ValueError
         If chapters/findings.md names a number that no claim has.
     """
-    lines = [re.sub(r"^\{figures: (.*)\}$", lambda m: _figures(m[1]), _section("results"), flags=re.MULTILINE)]
-    lines[0] = _fill(lines[0])
+    text = re.sub(r"^\{figures: (.*)\}$", lambda match: _figures(match[1]), _section("results"), flags=re.MULTILINE)
+    lines = [_fill(text)]
     for file, claims in _recorded().items():
         run = [row for row in claims if row["status"] != "NOT RUN"]
         if run:
             lines += ["", *_claims_of(file, run)]
     left = _not_run()
-    lines += ["", "## Not run", ""] * bool(left) + _table(("figure", "claim", "paper"), left, _not_run_cells)
-    commands = [f"* {row['figure']}: `{row['command']}`" for row in left if row.get("command")]
-    return "\n".join([*lines, *_folded("Their commands", commands), ""])
+    if left:
+        lines += ["", "## Not run", "", *_table(("figure", "claim", "paper"), left)]
+        lines += _folded("Their commands", [f"* {row['figure']}: `{row['command']}`" for row in left if row["command"]])
+    return "\n".join([*lines, ""])
 
 
 def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
     """Give the lines about one result file: a row per claim, then the command and the settings, folded."""
     made, paper = claims[0]["made_by"], PAPERS.get(file.partition("-")[0])
-    stale = ", recorded with other code: verify it" if any(map(provenance.is_stale, claims)) else ""
+    stale = ", stale" if any(map(is_stale, read(RESULTS / f"{file}.jsonl"))) else ""
     yield f"### {file}" + (f" ({paper})" if paper else "") + stale
     yield ""
-    yield from _table(("", "figure", "claim", "ours", "paper"), claims, _cells)
+    yield from _table(("mark", "figure", "claim", "ours", "paper"), claims)
     settings = dict.fromkeys(row["setting"] for row in claims)
     where = f"commit {made['commit']}, {made['backend'].removeprefix('backend: ')}"
     yield from _folded("Command and settings", [f"* `{made['command']}`, {where}", *(f"* {text}" for text in settings)])
 
 
-def _cells(row: dict) -> tuple[str, ...]:
-    return _mark(row), row["figure"], row["claim"], row["ours"], row["paper"]
-
-
-def _not_run_cells(row: dict) -> tuple[str, ...]:
-    return row["figure"], row["claim"], row["paper"]
-
-
-def _table(heads: Iterable[str], claims: Iterable[dict], cells: Callable[[dict], Iterable[str]]) -> list[str]:
-    heads, found = list(heads), [[text.replace("|", "\\|") for text in cells(row)] for row in claims]
-    if not found:
-        return []
-    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *found)]
+def _table(heads: Sequence[str], claims: Iterable[dict]) -> list[str]:
+    """Return a table of claims with these entries of each."""
+    found = [[(_mark(row) if head == "mark" else row[head]).replace("|", "\\|") for head in heads] for row in claims]
+    return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *found)]
 
 
 def _folded(title: str, lines: list[str]) -> list[str]:
@@ -136,13 +129,13 @@ def _figures(paper: str) -> str:
             if PAPERS.get(file.partition("-")[0]) == paper and row["status"] != "NOT RUN":
                 _add(found, row, SIZES.index(_size(file, row)))
     for row in _not_run():
-        if row["of"] == paper and (row["paper"] or row.get("command")):
-            _add(found, row, 1 if row.get("command") and "--paper" not in row["command"] else 2)
+        if row["of"] == paper and (row["paper"] or row["command"]):
+            _add(found, row, 1 if row["command"] and "--paper" not in row["command"] else 2)
     shown = []
     for group in sorted(found, key=lambda name: (not name.isdigit(), name)):
         label = topics.get(f"{paper}, {group}", group)
         shown.append([label, *(_panels(found[group][size]) for size in range(len(SIZES)))])
-    return "\n".join(f"| {' | '.join(row)} |" for row in (["figure", *SIZES], ["---"] * 4, *shown))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (["figure", *SIZES], ["---"] * 4, *shown))
 
 
 def _add(found: dict, row: dict, size: int) -> None:
@@ -170,7 +163,7 @@ def _mark(row: dict) -> str:
 
 
 def _recorded() -> dict[str, list[dict]]:
-    found = {path.stem: rows.read(path) for path in sorted(rows.RESULTS.glob("*.jsonl"))}
+    found = {path.stem: read(path) for path in sorted(RESULTS.glob("*.jsonl"))}
     return {file: [row for row in recorded if row["part"] == "claim"] for file, recorded in found.items()}
 
 
@@ -218,16 +211,16 @@ def _number(row: dict, name: str, form: str) -> str:
 
 def _time(chapter: str) -> str:
     """Return how long a chapter says that it takes."""
-    source = (provenance.ROOT / "chapters" / f"{chapter}.py").read_text(encoding="utf-8")
+    source = (ROOT / "chapters" / f"{chapter}.py").read_text(encoding="utf-8")
     return re.findall(r'"time": "([^"]*)"', source)[0]
 
 
 def _section(name: str) -> str:
     """Return a part of chapters/findings.md: what follows a line ``=== NAME``."""
-    text = (provenance.ROOT / "chapters" / "findings.md").read_text(encoding="utf-8")
+    text = (ROOT / "chapters" / "findings.md").read_text(encoding="utf-8")
     found = re.search(rf"^=== {name}\n(.*?)(?=^=== |\Z)", text, flags=re.MULTILINE | re.DOTALL)
     if not found:
-        raise InputError(f"chapters/findings.md has no part {name!r}; add a line === {name}, or rename the README's part")
+        raise InputError(f"chapters/findings.md has no part {name!r}; add it after a line `=== {name}`")
     return found[1].strip()
 
 
