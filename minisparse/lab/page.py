@@ -27,6 +27,8 @@ AT_PAPER_SIZE = ("equations", "sparse_rnn-4A-mnist-500")
 """Result files in a setting of the paper; so is every file of a command with ``--paper``."""
 BACKWARD = ("R4", "R5", "R16", "R6", "R13", "R7", "R8", "R9", "R10", "R11", "R12")
 """The backward pass of the recurrent network, in the order it runs."""
+NEVER = 1e6
+"""A delay without end, as it is recorded."""
 FIGURE = re.compile(r"(Table|Eq|S|\d+|[a-z]+) ?([^,]*)")
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -203,6 +205,8 @@ def _fill(text: str) -> str:
 
 def _number(row: dict, name: str, form: str) -> str:
     """Return a number of a claim: in a given form, or as it is shown there, with its standard deviation."""
+    if row["numbers"][name] == NEVER:
+        return "never"
     if form:
         return format(row["numbers"][name], form)
     shown = [part.removeprefix(f"{name} ") for part in row["ours"].split("; ") if part.startswith(f"{name} ")]
