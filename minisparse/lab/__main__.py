@@ -7,7 +7,7 @@ import sys
 
 from ..errors import InputError, UserError
 from ..files import write_aside
-from .provenance import checkout
+from .provenance import ROOT, checkout
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,32 +26,39 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m minisparse.lab")
     results = parser.add_subparsers(dest="task", required=True, metavar="TASK").add_parser("results", help=__doc__)
     results.add_argument("--write", action="store_true", help="write README.md's generated part and RESULTS.md")
-    what = "run the command of a result file again and compare its claims"
-    results.add_argument("--verify", metavar="FILE[:FIGURE]", nargs="+", help=what)
+    results.add_argument("--verify", metavar="FILE[:FIGURE]", nargs="+", help="run a result file's command and compare")
     results.add_argument("--cells", metavar="N", type=int, help="run only N cells, the others count as done")
-    what = "if all agrees, note in the rows that they are of the present golden numbers and run part of the chapter"
+    what = "note in rows that agree that they are of the present golden numbers and run part"
     results.add_argument("--stamp", action="store_true", help=what)
     args = parser.parse_args(argv)
     try:
         checkout("python -m minisparse.lab results")
-        if args.verify:
-            from .verify import report
-
-            return report(args.verify, args.cells, args.stamp)
-        if args.cells is not None or args.stamp:
+        if not args.verify and (args.stamp or args.cells is not None):
             raise InputError("--cells and --stamp go with --verify FILE")
-        return _pages(args.write)
+        return _verify(args) if args.verify else _pages(args.write)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _verify(args: argparse.Namespace) -> int:
+    """Verify result files, and print what differs."""
+    from .verify import verify
+
+    code = 0
+    for name in args.verify:
+        differ = verify(name, args.cells, args.stamp)
+        print("\n".join(differ) or f"{name}: the same{', and stamped so' * args.stamp}", flush=True)
+        code |= bool(differ)
+    return code
 
 
 def _pages(write: bool) -> int:
     """Write what is generated, or say what is not as it would be written."""
     from .page import readme, results_md
 
-    wrong, root = [], checkout("--write")
-    for path, text in ((root / "README.md", readme), (root / "RESULTS.md", lambda old: results_md())):
+    wrong = []
+    for path, text in ((ROOT / "README.md", readme), (ROOT / "RESULTS.md", lambda old: results_md())):
         old = path.read_text(encoding="utf-8") if path.is_file() else ""
         new = text(old)
         if write:
@@ -61,7 +68,7 @@ def _pages(write: bool) -> int:
     if wrong:
         what = f"{', '.join(wrong)} differ from the result files; run: python -m minisparse.lab results --write"
         print(what, file=sys.stderr)
-    return 1 if wrong else 0
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

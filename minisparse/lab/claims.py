@@ -61,9 +61,7 @@ def status(holds: bool | None, full: bool = True) -> str:
     """
     if holds is None:
         return "REPORTED"
-    if not holds:
-        return "NOT REPRODUCED"
-    return "REPRODUCED" if full else "REPRODUCED AT REDUCED SIZE"
+    return "NOT REPRODUCED" if not holds else "REPRODUCED" if full else "REPRODUCED AT REDUCED SIZE"
 
 
 def near(values: Sequence[float], mean: float, sd: float, seeds: int = 10) -> bool:
@@ -93,15 +91,9 @@ def near(values: Sequence[float], mean: float, sd: float, seeds: int = 10) -> bo
 
 
 def claim(
-    figure: str,
-    statement: str,
-    setting: str,
-    found: dict[str, Sequence[float | None] | float],
-    status: str,
-    paper: str = "",
-    digits: int = 1,
-    note: str = "",
-) -> dict:
+    figure: str, statement: str, setting: str, found: dict[str, Sequence[float | None] | float], status: str,
+    paper: str = "", digits: int = 1, note: str = "",
+) -> dict:  # fmt: skip
     """Return a row that sets a paper's statement against our numbers.
 
     Parameters
@@ -140,22 +132,11 @@ def claim(
     if status not in STATUSES:
         raise InputError(f"status {status!r} is unknown; choose one of {', '.join(STATUSES)}")
     lists = {name: values for name, values in found.items() if isinstance(values, Collection)}
-    ours = [f"{name} {spread(values, digits)}" for name, values in lists.items()]
-    numbers = {}
-    for name, values in found.items():
-        finite = [value for value in lists.get(name, [values]) if value is not None]
-        if finite:
-            numbers[name] = statistics.mean(finite)
-    return {
-        "part": "claim",
-        "figure": figure,
-        "claim": statement,
-        "setting": setting,
-        "ours": "; ".join([*ours, *([note] if note else [])]),
-        "paper": paper,
-        "status": status,
-        "numbers": numbers,
-    }
+    ours = "; ".join([*(f"{name} {spread(values, digits)}" for name, values in lists.items()), *filter(None, [note])])
+    finite = {name: [v for v in lists.get(name, [v]) if v is not None] for name, v in found.items()}
+    numbers = {name: statistics.mean(values) for name, values in finite.items() if values}
+    said = {"figure": figure, "claim": statement, "setting": setting, "ours": ours, "paper": paper, "status": status}
+    return {"part": "claim", **said, "numbers": numbers}
 
 
 def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> dict:
@@ -220,9 +201,5 @@ def missing(wanted: Iterable[dict], recorded: Iterable[dict]) -> list[dict]:
     list of dict
     """
     answered = [(row["figure"], setting(row["made_by"]["command"])) for row in recorded if row["status"] != "NOT RUN"]
-    left = {
-        (row["figure"], row["claim"], row["command"]): row
-        for row in wanted
-        if not row["command"] or (row["figure"], setting(row["command"])) not in answered
-    }
-    return list(left.values())
+    once = {(row["figure"], row["claim"], row["command"]): row for row in wanted}.values()
+    return [row for row in once if not row["command"] or (row["figure"], setting(row["command"])) not in answered]

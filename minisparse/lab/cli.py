@@ -23,6 +23,7 @@ from . import cost
 from .provenance import checkout, stamp
 from .sweep import Deadline, alone
 
+STORAGES = ("auto", "dense", "csr", "grouped")
 OPTIONS: dict[str, dict[str, Any]] = {
     "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
     "nodes": {"type": int, "help": "neurons"},
@@ -30,15 +31,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": float,
         "nargs": "+",
         "metavar": "P",
-        "help": "share of the possible synapses that exist, each above 0 and at most 1",
+        "help": "share of the possible synapses, above 0, up to 1",
     },
     "epochs": {"type": int, "help": "passes over the training set"},
     "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
-    "storage": {"help": "how recurrent weights are kept: auto, dense, csr or grouped"},
+    "storage": {"help": f"how recurrent weights are kept: {', '.join(STORAGES)}"},
 }
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
-
-
+TRAINING: dict[str, dict[str, Any]] = {
+    "--data-dir": {"help": "folder that holds the data sets; without it $MINISPARSE_DATA, then data/"},
+    "--jobs": {"type": int, "default": 1, "help": "cells that run at once, each in a process of its own"},
+    "--scheduler": {"metavar": "ADDRESS", "help": "a Dask scheduler whose workers run the cells, as tcp://host:8786"},
+    "--budget": {
+        "type": float, "default": math.inf, "metavar": "MINUTES",
+        "help": "begin no cell and no epoch after so many minutes, and end with exit code 3; go on with --resume",
+    },
+}  # fmt: skip
+"""Flags of every chapter that trains."""
 ASK_ABOVE = 3600.0
 """Seconds of work that a chapter does not start without ``--yes``."""
 
@@ -76,43 +85,41 @@ def chapter(
         checkpoint goes on only with the hooks that it was made with.
     """
     own = Path(sys.argv[0]).stem == name
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter shows a question mark
-            stream.reconfigure(errors="replace")
     if own:
         sys.excepthook = _mendable
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-        os.environ["MPLBACKEND"] = "agg"  # a notebook's own, inherited, is not installed everywhere
-    parser = argparse.ArgumentParser(
-        prog=f"{name}.py", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    preset = parser.add_mutually_exclusive_group()
-    preset.add_argument(
-        "--smoke", action="store_true", help=f"a tiny run that only shows that it works ({smoke['time']})"
-    )
-    if paper:
-        preset.add_argument("--paper", action="store_true", help=f"the paper's own setting ({paper['time']})")
-        parser.add_argument("--yes", action="store_true", help="start even if it takes more than an hour")
+        os.environ["MPLBACKEND"] = "agg"  # a notebook hands on its own, which is not installed everywhere
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=shape, allow_abbrev=False)
+    parser.epilog = f"expected time on two cores: {defaults['time']} by default"
     trains = "epochs" in defaults
     values = {"dataset": "digits", "storage": "auto", **defaults} if trains else defaults
-    flag = _flagger(parser, values)
-    for option, settings in OPTIONS.items():
-        if option in values:
-            flag(f"--{option}", **settings)
-    parser.add_argument("--out", default=f"out/{name}", help="folder for figures and rows (default: %(default)s)")
+
+    def flag(name: str, help: str, **options: Any) -> None:
+        default = options.pop("default", values.get(name.removeprefix("--").replace("-", "_")))
+        shown = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else default
+        parser.add_argument(name, default=default, help=f"{help} (default: {shown})", **options)
+
+    def switch(name: str, help: str, among: Any = parser) -> None:
+        among.add_argument(name, action="store_true", help=help)
+
+    preset = parser.add_mutually_exclusive_group()
+    switch("--smoke", f"a tiny run that only shows that it works ({smoke['time']})", preset)
+    if paper:
+        switch("--paper", f"the paper's own setting ({paper['time']})", preset)
     if trains:
-        where = "folder that holds the data sets (default: $MINISPARSE_DATA, then data/)"
-        parser.add_argument("--data-dir", help=where)
-        parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
-        flag("--jobs", help="cells that run at once, each in a process of its own", type=int, default=1)
-        where = "address of a Dask scheduler whose workers run the cells, as tcp://host:8786"
-        flag("--scheduler", help=where, metavar="ADDRESS")
-        what = "begin no cell and no epoch after so many minutes, and end with exit code 3; go on with --resume"
-        flag("--budget", help=what, type=float, default=math.inf, metavar="MINUTES")
-    parser.add_argument("--record", action="store_true", help="copy rows and figures into chapters/results/")
+        switch("--resume", "continue an interrupted run of the same command")
+    switch("--yes", "start even if it takes more than an hour")
+    switch("--record", "copy rows and figures into chapters/results/")
+    shared = {f"--{option}": settings for option, settings in OPTIONS.items() if option in values}
+    out = {"--out": {"help": "folder for figures and rows", "default": f"out/{name}"}}
+    for option, settings in (shared | out | (TRAINING if trains else {})).items():
+        flag(option, **settings)
     if add:
         add(flag)
-    parser.epilog = f"expected time on two cores: {defaults['time']} by default"
 
     argv = sys.argv[1:] if own else []
     chosen, _ = parser.parse_known_args(argv)
@@ -138,7 +145,7 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
     Parameters
     ----------
     args : namespace
-        From `chapter`, of a chapter with a paper setting.
+        From `chapter`.
     estimate : dict
         From `cost.estimate`.
 
@@ -155,15 +162,6 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
         )
 
 
-def _flagger(parser: argparse.ArgumentParser, values: dict[str, Any]) -> Any:
-    def flag(name: str, help: str, **options: Any) -> None:
-        default = options.pop("default", values.get(name.removeprefix("--").replace("-", "_")))
-        shown = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else default
-        parser.add_argument(name, default=default, help=f"{help} (default: {shown})", **options)
-
-    return flag
-
-
 def _check(args: argparse.Namespace) -> None:
     """Refuse bad values before anything is loaded or written."""
     given = vars(args)
@@ -176,17 +174,15 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} must be at least 1, got {given[name]}")
     if not given.get("budget", math.inf) > 0:
         raise InputError(f"--budget must be above 0 minutes, got {args.budget:g}")
-    if given.get("dataset", data.NAMES[0]) not in data.NAMES:
-        raise InputError(f"data set {args.dataset!r} is unknown; choose one of {', '.join(data.NAMES)}")
-    if given.get("storage", "auto") not in ("auto", "dense", "csr", "grouped"):
-        raise InputError(f"storage {args.storage!r} is unknown; choose one of auto, dense, csr, grouped")
+    for name, what, choices in (("dataset", "data set", data.NAMES), ("storage", "storage", STORAGES)):
+        if given.get(name, choices[0]) not in choices:
+            raise InputError(f"{what} {given[name]!r} is unknown; choose one of {', '.join(choices)}")
 
 
 def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise FileError(f"--out {folder} cannot be written ({error.strerror}); name another folder") from error
     return folder
@@ -194,13 +190,12 @@ def _writable(folder: Path) -> Path:
 
 def _mendable(kind: type, error: BaseException, trace: Any) -> None:
     """End with one line for what the user can mend; show the traceback of everything else."""
-    if issubclass(kind, BudgetSpent):
-        print(error, file=sys.stderr)
-        sys.exit(3)
-    if issubclass(kind, UserError):
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    if issubclass(kind, KeyboardInterrupt):
-        print("interrupted; the same command with --resume goes on from here", file=sys.stderr)
-        sys.exit(130)
+    for known, code, text in (
+        (BudgetSpent, 3, str(error)),
+        (UserError, 2, f"error: {error}"),
+        (KeyboardInterrupt, 130, "interrupted; the same command with --resume goes on from here"),
+    ):
+        if issubclass(kind, known):
+            print(text, file=sys.stderr)
+            sys.exit(code)
     sys.__excepthook__(kind, error, trace)

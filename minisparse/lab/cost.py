@@ -7,7 +7,6 @@ zeros as well. Three passes over W: forward, back to the activity, gradient.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import array_module, asarray, current_module
+from ..backend import asarray, current_module, to_numpy
 from ..connectivity import bernoulli, check_density, full
 from ..errors import InputError
 from ..weights.make import choose_storage, make_weights
@@ -134,12 +133,10 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
     other = {"dense": "csr", "csr": "dense"}[chosen]
     instead = memory(nodes, density, other, dtype) + beside
     each, unit = needed / _stored(nodes, density, chosen), "weight" if chosen == "dense" else "synapse"
+    fits = max(1, int(0.99 * nodes * math.sqrt(free / min(needed, instead))))
+    mend = f"at density {density:g} some {fits:,} neurons fit; lower --nodes or --density"
     if instead <= free:
-        name = "CSR" if other == "csr" else other
-        mend = f"at density {density:g} {name} needs {_bytes(instead)}: --storage {other}"
-    else:
-        fits = max(1, int(0.99 * nodes * math.sqrt(free / min(needed, instead))))
-        mend = f"at density {density:g} some {fits:,} neurons fit; lower --nodes or --density"
+        mend = f"at density {density:g} {other} needs {_bytes(instead)}: --storage {other}"
     raise InputError(
         f"n={nodes:,} {chosen} needs {_bytes(needed)} ({each:.3g} bytes per {unit}), {_bytes(free)} are free; {mend}"
     )
@@ -285,13 +282,12 @@ def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), 
         def step(weights=weights, w=w) -> None:
             bound = weights.bind(w)
             bound.matmul(x), bound.matmul_t(x), weights.outer(x, x)
+            to_numpy(x[:1, :1])  # waits for a GPU
 
         step()  # compiled kernels are loaded, the transposed structure is made
-        _wait(x)
         start, count = time.perf_counter(), 0
         while (spent := time.perf_counter() - start) < seconds / len(storages) or not count:
             step()
-            _wait(x)
             count += 1
         rates[storage] = 6 * weights.nnz * batch * count / spent
     return rates
@@ -320,34 +316,20 @@ def _products(
 
 
 def _on_host(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Return what Linux could hand out; elsewhere all there is."""
+    """Return what Linux could hand out; elsewhere nobody says."""
     try:
         return 1024 * int(dict(line.split(":") for line in meminfo.read_text().splitlines())["MemAvailable"].split()[0])
     except (OSError, ValueError, KeyError):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
         return UNKNOWN
 
 
 def _in_group(root: Path = Path("/sys/fs/cgroup")) -> int:
     """Return what a container's limit leaves (control groups, version 2 or 1); pages of files can be dropped."""
-    for folder, limit, used in (
-        (root, "memory.max", "memory.current"),
-        (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    ):
+    for folder, names in ((root, ("max", "current")), (root / "memory", ("limit_in_bytes", "usage_in_bytes"))):
         try:
-            left = int((folder / limit).read_text()) - int((folder / used).read_text())
+            limit, used = (int((folder / f"memory.{name}").read_text()) for name in names)
             counts = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-            return left + int(counts.get("inactive_file", 0))
+            return limit - used + int(counts.get("inactive_file", 0))
         except (OSError, ValueError):
             continue
     return UNKNOWN
-
-
-def _wait(x: Any) -> None:
-    """Let a GPU finish what it was given."""
-    cuda = getattr(array_module(x), "cuda", None)
-    if cuda is not None:
-        cuda.Device().synchronize()

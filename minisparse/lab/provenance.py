@@ -20,11 +20,11 @@ GOLDEN = ROOT / "tests" / "golden.json"
 CHAPTER = re.compile(r"chapters/(\w+)\.py")
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy")
 UNREAD = ("ctx", "kind", "type_comment")
-"""Fields of a syntax tree that follow from where a node stands, or are text."""
+"""Fields of a syntax tree that follow from a node's place, or are text."""
 
 
-def checkout(what: str) -> Path:
-    """Return the folder of this checkout, which holds minisparse and its chapters.
+def checkout(what: str) -> None:
+    """Refuse what needs the chapters where minisparse is installed without them.
 
     Parameters
     ----------
@@ -34,14 +34,13 @@ def checkout(what: str) -> Path:
     Raises
     ------
     ValueError
-        If minisparse is installed without its chapters.
+        If there are none.
     """
     if not (ROOT / "chapters").is_dir():
         raise InputError(
             f"{what} needs the chapters, which {ROOT} does not hold; run it in a clone of the project, after "
             "`pip install -e .` there"
         )
-    return ROOT
 
 
 def stamp(command: str, chapter: str = "") -> dict:
@@ -121,8 +120,6 @@ def _run_part(source: bytes) -> str:
 
 def _bound_by(statement: ast.stmt) -> list[str]:
     """Return the names that a statement at the top of a file gives a value."""
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        return []
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return [statement.name]
     nodes = ast.walk(statement)
@@ -152,13 +149,12 @@ def _is_text(statement: Any) -> bool:
 
 @functools.cache
 def _commit() -> str:
+    def said(*words: str) -> str:
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        git = ["git", "-C", str(ROOT)]
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--", "minisparse", "chapters/*.py"], capture_output=True, text=True
-        )
-        return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")
+        changed = said("status", "--porcelain", "--", "minisparse", "chapters/*.py")
+        return said("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

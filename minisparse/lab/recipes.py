@@ -49,18 +49,10 @@ def pattern(nodes: int, density: float, rng: Rng) -> Pattern:
 
 
 def recurrent(
-    sizes: data.Dataset,
-    nodes: int,
-    density: float,
-    seed: int,
-    activation: str = "relu",
-    storage: str = "auto",
-    w_max: float = W_MAX,
-    inhibitory: float | None = None,
-    inhibition_gain: float = 1.0,
-    published_draw: bool = False,
-    clamp: str = "enforced",
-) -> SimpleNamespace:
+    sizes: data.Dataset, nodes: int, density: float, seed: int, activation: str = "relu", storage: str = "auto",
+    w_max: float = W_MAX, inhibitory: float | None = None, inhibition_gain: float = 1.0,
+    published_draw: bool = False, clamp: str = "enforced",
+) -> SimpleNamespace:  # fmt: skip
     """Make the recurrent network, and with `inhibitory` its Dale clamp.
 
     Parameters
@@ -99,14 +91,9 @@ def recurrent(
 
 
 def feedforward(
-    sizes: data.Dataset,
-    nodes: int,
-    density: float,
-    seed: int,
-    activation: str = "relu",
-    storage: str = "auto",
+    sizes: data.Dataset, nodes: int, density: float, seed: int, activation: str = "relu", storage: str = "auto",
     w_max: float = W_MAX,
-) -> SimpleNamespace:
+) -> SimpleNamespace:  # fmt: skip
     """Make the feedforward control: the nodes in two layers of half the size, sparse between the two.
 
     Every parameter is uniform in ±1/√(fan-in), but the weights between the layers are uniform in ±w_max.

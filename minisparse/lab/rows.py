@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import FileError
+from ..errors import FileError, InputError
 from ..files import write_aside
 from .provenance import ROOT
 
@@ -31,12 +31,20 @@ def key(config: dict) -> str:
     str
         Twelve hexadecimal digits.
 
+    Raises
+    ------
+    ValueError
+        If a value is not plain.
+
     Examples
     --------
     >>> minisparse.lab.rows.key({"a": 1, "b": 2}) == minisparse.lab.rows.key({"b": 2, "a": 1})
     True
     """
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+    try:
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+    except TypeError as error:
+        raise InputError(f"config {config} must hold plain values: {error}") from error
 
 
 def read(path: Path) -> list[dict]:

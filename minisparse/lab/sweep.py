@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shlex
 import socket
 import sys
@@ -28,6 +29,7 @@ import numpy as np
 from .. import backend
 from ..errors import BackendMissing, BudgetSpent, InputError, RunError, UserError
 from . import provenance, rows
+from .cost import duration
 
 PASSED_ON = ("BACKEND", "MINISPARSE_DATA")
 """What a worker takes over from the environment of the process that asks for it."""
@@ -50,13 +52,12 @@ def grid(**axes: Any) -> list[dict]:
     >>> minisparse.lab.sweep.grid(density=[1.0, 0.1], seed=range(2), nodes=50)[1]
     {'density': 1.0, 'seed': 1, 'nodes': 50}
     """
-    values = {}
     for name, axis in axes.items():
         axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
-        values[name] = list(axis) if isinstance(axis, (list, tuple, range)) else [axis]
-        if not values[name]:
+        axes[name] = list(axis) if isinstance(axis, (list, tuple, range)) else [axis]
+        if not axes[name]:
             raise InputError(f"{name} has no values, so the grid would be empty; give it at least one")
-    return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
+    return [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,18 +90,10 @@ class Deadline:
 
 
 def run(
-    cells: Iterable[dict],
-    function: Callable[[dict, Path], dict],
-    folder: str | os.PathLike,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    quiet: bool = False,
-    command: str | None = None,
-    chapter: str = "",
-    fresh: bool = False,
-    shown: Callable[[dict], str] | None = None,
-    deadline: Deadline | None = None,
-) -> list[dict]:
+    cells: Iterable[dict], function: Callable[[dict, Path], dict], folder: str | os.PathLike, jobs: int = 1,
+    scheduler: str | None = None, quiet: bool = False, command: str | None = None, chapter: str = "",
+    fresh: bool = False, shown: Callable[[dict], str] | None = None, deadline: Deadline | None = None,
+) -> list[dict]:  # fmt: skip
     """Run every cell whose row is not there yet, and return the rows of all.
 
     A row counts as done if its config is the same, and golden numbers and the chapter's run part are those of now. In
@@ -155,66 +148,53 @@ def run(
     if jobs < 1:
         raise InputError(f"jobs must be at least 1, got {jobs}")
     cells, folder, deadline = list(cells), Path(folder).absolute(), deadline or Deadline()
-    wanted: dict[str, dict] = {}
-    for cell in cells:
-        wanted.setdefault(_key(cell), cell)
+    keys = [rows.key(cell["config"]) for cell in cells]
+    wanted = {name: cells[keys.index(name)] for name in keys}
     made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
     state = {name: made_by[name] for name in ("golden", "run")}
-    shown = shown or (lambda row: f"{row['key']} is finished")
-    failed: dict[str, str] = {}
+    table, failed, start = folder / "rows.jsonl", {}, time.perf_counter()
 
-    def in_order() -> list[dict]:
-        return [{**found[name], **cell} for cell in cells if (name := _key(cell)) in found]
-
-    def say(row: dict, count: int, left: str = "") -> None:
+    def keep(row: dict, left: str = "") -> None:
+        found[row["key"]] = row
+        rows.write(table, [{**found[name], **cell} for name, cell in zip(keys, cells, strict=True) if name in found])
         if not quiet:
-            print(f"cell {count} of {len(wanted)}: {shown(row)}{left}", flush=True)
+            text = shown(row) if shown else f"{row['key']} is finished"
+            print(f"cell {len(found)} of {len(wanted)}: {text}{left}", flush=True)
 
     with alone(folder):
-        if fresh:
-            _clear(folder)
-        known = {row["key"]: row for row in rows.read(folder / "rows.jsonl") if "key" in row}
-        found = {
-            name: known[name] for name in wanted if state.items() <= known.get(name, {}).get("made_by", {}).items()
-        }
-        for count, row in enumerate(found.values(), 1):
-            say(row, count)
+        for path in folder.iterdir() if fresh else ():
+            if path == table or re.fullmatch(r"[0-9a-f]{12}-[0-9a-f]{12}\.npz|\..*\.part", path.name):
+                path.unlink()
+        found: dict[str, dict] = {}
+        for row in rows.read(table):
+            if row.get("key") in wanted and state.items() <= row["made_by"].items():
+                keep(row)
         tasks = {name: folder / f"{name}-{rows.key(state)}.npz" for name in wanted if name not in found}
-        start, done = time.perf_counter(), len(found)
-        with contextlib.closing(_outcomes(function, wanted, tasks, deadline, jobs, scheduler)) as outcomes:
-            for name, outcome, content in outcomes:
-                if outcome == "row":
-                    found[name] = {**wanted[name], "key": name, **content, "made_by": made_by}
-                    rows.write(folder / "rows.jsonl", in_order())
-                    tasks[name].unlink(missing_ok=True)
-                    left = len(wanted) - len(found) - len(failed)
-                    each = (time.perf_counter() - start) / (len(found) - done)
-                    say(found[name], len(found), f"; about {_spoken(left * each)} left" if left else "")
-                elif outcome == "failed":
-                    failed[name], trace = content
-                    print(trace, file=sys.stderr, end="", flush=True)  # where a bug is, at once
-        rows.write(folder / "rows.jsonl", in_order())
-    left = len(wanted) - len(found) - len(failed)
+        for count, (name, outcome, content) in enumerate(
+            _outcomes(function, wanted, tasks, deadline, jobs, scheduler), 1
+        ):
+            if outcome == "row":
+                seconds = (len(tasks) - count) * (time.perf_counter() - start) / count
+                left = f"; about {duration(seconds)} left" if count < len(tasks) else ""
+                keep({**wanted[name], "key": name, **content, "made_by": made_by}, left)
+                tasks[name].unlink(missing_ok=True)
+            elif outcome == "failed":
+                failed[name], trace = content
+                print(trace, file=sys.stderr, end="", flush=True)  # where a bug is, at once
+    spent = "the time budget is spent"
     if failed:
         name = next(name for name in wanted if name in failed)
-        raise RunError(
-            f"{len(failed)} of {len(wanted)} cells failed; cell {json.dumps(wanted[name]['config'])}: {failed[name]}"
-            + ("; the time budget was spent before the others were done" if left else "")
-        )
-    if left:
-        raise BudgetSpent(
-            f"the time budget is spent with {len(found)} of {len(wanted)} cells done; "
-            "the same command with --resume goes on from here"
-        )
-    return in_order()
+        more = f"; {spent}, and not all others are done" if len(found) + len(failed) < len(wanted) else ""
+        what = f"{len(failed)} of {len(wanted)} cells failed; cell {json.dumps(wanted[name]['config'])}"
+        raise RunError(f"{what}: {failed[name]}{more}")
+    if len(found) < len(wanted):
+        done = f"{len(found)} of {len(wanted)} cells done"
+        raise BudgetSpent(f"{spent} with {done}; the same command with --resume goes on from here")
+    return rows.read(table)
 
 
 def cells(
-    args: Namespace,
-    name: str,
-    cells: Iterable[dict],
-    run_cell: Callable[[dict, Path], dict],
-    shown: Callable[[dict], str],
+    args: Namespace, name: str, cells: Iterable[dict], run_cell: Callable[[dict, Path], dict], shown: Callable
 ) -> list[dict]:
     """Run a chapter's cells, keep ``rows.jsonl`` up to date, and print a line about each.
 
@@ -238,10 +218,8 @@ def cells(
         The rows, in the order of the cells.
     """
     given = {name: getattr(args, name) for name in ("jobs", "scheduler") if hasattr(args, name)}
-    given["deadline"] = next(iter(getattr(args, "hooks", [])), None)
-    return run(
-        cells, run_cell, args.out, command=args.command, chapter=name, fresh=not args.resume, shown=shown, **given
-    )
+    given |= {"deadline": next(iter(getattr(args, "hooks", ())), None), "fresh": not args.resume, "shown": shown}
+    return run(cells, run_cell, args.out, command=args.command, chapter=name, **given)
 
 
 @contextlib.contextmanager
@@ -258,56 +236,37 @@ def alone(folder: Path) -> Iterator[None]:
         If another run uses it.
     """
     path, ours = folder / ".in-use", f"{os.getpid()} {socket.gethostname()}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        try:
-            file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            break
-        except FileExistsError:
-            holder = path.read_text() if path.is_file() else ""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(path, "x") as file:
+            file.write(ours)
+    except FileExistsError:
+        holder = path.read_text()
         if holder == ours:
             yield
             return
-        if _runs(holder):
+        if _runs(*holder.partition(" ")[::2]):
             raise InputError(
-                f"--out {folder} is in use by another run (process {holder}); name another folder, or wait for its "
-                f"end (if it has ended, delete {path})"
-            )
-        path.unlink(missing_ok=True)
-    with open(file, "w") as handle:
-        handle.write(ours)
+                f"--out {folder} is in use by another run (process {holder}); wait for its end or name another folder "
+                f"(if it has ended, delete {path})"
+            ) from None
+        path.write_text(ours)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
 
 
-def _runs(holder: str) -> bool:
+def _runs(pid: str, host: str) -> bool:
     """Whether the process that signed a lock runs; where nobody can tell, it does."""
-    pid, _, host = holder.partition(" ")
-    if host != socket.gethostname() or os.name != "posix":
-        return True
     try:
-        os.kill(int(pid), 0)
+        if host == socket.gethostname() and os.name == "posix":
+            os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
     return True
-
-
-def _clear(folder: Path) -> None:
-    """Remove rows, checkpoints of cells, and files that a killed process was writing."""
-    for pattern in ("rows.jsonl", f"{'[0-9a-f]' * 12}-*.npz", ".*.part"):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
-
-
-def _key(cell: dict) -> str:
-    try:
-        return rows.key(cell["config"])
-    except TypeError as error:
-        raise InputError(f"config {cell['config']} must hold plain values: {error}") from error
 
 
 def _outcomes(
@@ -317,67 +276,56 @@ def _outcomes(
     """Run cells wherever it was asked for, and yield their outcomes as they come."""
     import joblib
 
-    settings = None
-    if jobs > 1 or scheduler:
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        settings = {"environment": passed, "arrays": backend.current_module().__name__}
-    task = joblib.delayed(_outcome)
-    try:
-        with _workers(jobs, scheduler):
-            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, max_nbytes=None)
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    settings = (passed, backend.current_module().__name__) if jobs > 1 or scheduler else None
+    with contextlib.ExitStack() as stack:
+        where = {"backend": "loky", "n_jobs": jobs, "inner_max_num_threads": max(1, backend.cpu_count() // jobs)}
+        if scheduler:
+            where = {"backend": "dask", "client": stack.enter_context(_client(scheduler))}
+        stack.enter_context(joblib.parallel_config(**where))
+        parallel, task = joblib.Parallel(return_as="generator_unordered", max_nbytes=None), joblib.delayed(_outcome)
+        try:
             yield from parallel(
                 task(function, name, wanted[name]["config"], path, deadline, settings) for name, path in tasks.items()
             )
-    except BrokenProcessPool as error:
-        raise RunError(
-            "a process that ran cells was killed (if for want of memory, take fewer jobs); "
-            "finished rows are kept, and the same run again does the others"
-        ) from error
+        except BrokenProcessPool as error:
+            raise RunError(
+                "a process that ran cells was killed (if for want of memory, take fewer jobs); finished rows are kept, "
+                "and the same command with --resume does the others"
+            ) from error
 
 
-@contextlib.contextmanager
-def _workers(jobs: int, scheduler: str | None) -> Iterator[None]:
-    """Tell joblib where to run: in processes of this machine, or on a Dask cluster."""
-    import joblib
-
-    if scheduler is None:
-        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=max(1, backend.cpu_count() // jobs)):
-            yield
-        return
+def _client(scheduler: str) -> Any:
+    """Return a client of a Dask scheduler."""
     try:
         from distributed import Client
-    except ImportError as error:
-        raise BackendMissing(
-            f'--scheduler needs Dask, which does not import ({error}); run: pip install "minisparse[scale]"'
-        ) from error
-    try:
+
         client = Client(scheduler, timeout=10, set_as_default=False)
+    except ImportError as error:
+        needs = f"--scheduler needs Dask, which does not import ({error})"
+        raise BackendMissing(f'{needs}; run: pip install "minisparse[scale]"') from error
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`, "
-            "and give the address that it prints"
-        ) from error
-    with client:
-        if set(client.nthreads().values()) != {1}:  # threads and backend are a process's
-            raise InputError(
-                f"the scheduler at {scheduler} needs workers that run one cell at a time; "
-                f"start them with `dask worker {scheduler} --nworkers N --nthreads 1`"
-            )
-        with joblib.parallel_config("dask", client=client):
-            yield
+        start = "start one with `dask scheduler`, and give the address that it prints"
+        raise InputError(f"no Dask scheduler answers at {scheduler} ({error}); {start}") from error
+    if set(client.nthreads().values()) != {1}:
+        client.close()
+        start = f"start them with `dask worker {scheduler} --nworkers N --nthreads 1`"
+        raise InputError(f"the scheduler at {scheduler} needs workers that run one cell at a time; {start}")
+    return client
 
 
 def _outcome(
-    function: Callable, name: str, config: dict, checkpoint: Path, deadline: Deadline, settings: dict | None
+    function: Callable, name: str, config: dict, checkpoint: Path, deadline: Deadline, settings: tuple | None
 ) -> tuple[str, str, Any]:
     """Run a cell; return its key and "row" with the numbers, "left" if the budget is spent, or "failed" with a sentence
     and a traceback.
     """
     try:
         if settings:
-            os.environ.update(settings["environment"], TQDM_DISABLE="1")  # many bars on one terminal are none
-            if settings["arrays"] in backend.CHOICES:
-                backend.use(settings["arrays"])
+            environment, arrays = settings
+            os.environ.update(environment, TQDM_DISABLE="1")  # many bars on one terminal are none
+            if arrays in backend.CHOICES:
+                backend.use(arrays)
         if deadline.passed():
             return name, "left", None
         return name, "row", json.loads(json.dumps(function(config, checkpoint)))
@@ -387,10 +335,3 @@ def _outcome(
         return name, "failed", (str(error), "")
     except Exception as error:
         return name, "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())
-
-
-def _spoken(seconds: float) -> str:
-    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} s"

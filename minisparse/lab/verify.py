@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import re
@@ -57,49 +56,39 @@ def verify(name: str, cells: int | None = None, stamp: bool = False) -> list[str
         If there is no such file, figure or cell, or the recorded command is not one of a chapter of this checkout.
     """
     stem, _, figure = name.partition(":")
-    file, table = _recorded(stem)
+    files = {path.stem: path for path in sorted(rows.RESULTS.glob("*.jsonl"))}
+    if stem not in files:
+        raise InputError(f"there is no result file {stem!r}; the files are {', '.join(files)}")
+    table = rows.read(files[stem])
     claims = [row for row in _claims(table) if figure in ("", row["figure"])]
     if not claims:
         raise InputError(f"there is no claim under {name!r}, so nothing can be compared; record the file again")
     if stamp and figure:
         raise InputError(f"--stamp is for a whole file: --verify {stem} --stamp")
-    words = arguments(claims[0]["made_by"]["command"])
-    state = provenance.state(Path(words[0]).stem)
-    chosen = {row["key"]: row for row in sample(table, cells)} if cells is not None else {}
-    others = [{**row, "made_by": row["made_by"] | state} for row in table if "key" in row and row["key"] not in chosen]
+    words, recorded = arguments(claims[0]["made_by"]["command"]), {row["key"]: row for row in table if "key" in row}
+    state, chosen = provenance.state(Path(words[0]).stem), sample(recorded.values(), cells) if cells is not None else []
     with tempfile.TemporaryDirectory() as out:
         if chosen:
-            rows.write(Path(out) / "rows.jsonl", others)
+            done = [{**row, "made_by": row["made_by"] | state} for row in recorded.values() if row not in chosen]
+            rows.write(Path(out) / "rows.jsonl", done)
             words.append("--resume")
         command = [sys.executable, *words, "--out", out]
-        done = subprocess.run(command, cwd=provenance.ROOT, capture_output=True, text=True, encoding="utf-8")
+        ended = subprocess.run(command, cwd=provenance.ROOT, capture_output=True, text=True, encoding="utf-8")
         again = rows.read(Path(out) / "rows.jsonl")
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"it said nothing and ended with code {done.returncode}"]
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines() or [f"it said nothing and ended with code {ended.returncode}"]
         return [f"{name}: the command failed: {said[-1]}"]
-    ran = {row["key"]: row for row in again if "key" in row}
-    of = sum("key" in row for row in table)
-    if chosen and ran.keys() != {row["key"] for row in table if "key" in row}:
+    now = {row["key"]: row for row in again if "key" in row}
+    if now.keys() != recorded.keys():
         return [f"{stem}: its command has other cells by now; record it again"]
-    differ = [text for key, old in chosen.items() for text in cell_differs(f"{stem}, cell {key}", old, ran[key])]
+    differ = [text for row in chosen for text in cell_differs(f"{stem}, cell {row['key']}", row, now[row["key"]])]
     differ += claims_differ(stem, claims, again)
     if stamp and not differ:
-        verified = {"commit": again[-1]["made_by"]["commit"], "cells": len(chosen) or of, "of": of}
+        ran = {"cells": len(chosen or recorded), "of": len(recorded), "commit": again[-1]["made_by"]["commit"]}
         planned = [row for row in again if row.get("status") == "NOT RUN"]
-        kept = [row for row in table if row.get("status") != "NOT RUN"]
-        rows.write(file, [*(_stamped(row, state, verified) for row in kept), *planned])
+        kept = [_stamped(row, state, ran) for row in table if row.get("status") != "NOT RUN"]
+        rows.write(files[stem], kept + planned)
     return differ
-
-
-def report(names: Iterable[str], cells: int | None = None, stamp: bool = False) -> int:
-    """Verify result files, print what differs or that nothing does, and return the exit code."""
-    code = 0
-    for name in names:
-        differ = verify(name, cells, stamp)
-        same = f"{name}: the same" + (", and stamped so" if stamp else "")
-        print("\n".join(differ) or same, flush=True)
-        code |= bool(differ)
-    return code
 
 
 def arguments(command: str) -> list[str]:
@@ -124,40 +113,20 @@ def arguments(command: str) -> list[str]:
         python, script, *rest = shlex.split(command)
     except ValueError:
         python = script = ""
-    found, file = provenance.CHAPTER.fullmatch(script), provenance.ROOT / script
-    if python != "python" or not found or not file.is_file():
+    file = provenance.ROOT / script
+    if python != "python" or not provenance.CHAPTER.fullmatch(script) or not file.is_file():
         raise InputError(f"{command!r} is no `python chapters/NAME.py` of this checkout; record the result file again")
-    known, words, kept = flags_of(file), [script], True
+    words, kept = [script], True
+    known = [flag for path in (file, Path(cli.__file__)) for flag in re.findall('"(--[a-z-]+)"', path.read_text("utf-8"))]
+    known += [f"--{option}" for option in cli.OPTIONS]
     for word in rest:
-        if word.startswith("--"):
-            flag = word.partition("=")[0]
+        flag = word.partition("=")[0]
+        if re.match("-[^0-9.]", word):
             if flag not in known:
                 raise InputError(f"{script} takes no {flag}, which its recorded command has; record it again")
             kept = flag not in DROPPED
-        elif re.match("-[^0-9.]", word):
-            raise InputError(f"{word!r} in the recorded command of {script} is no flag and no value; record it again")
         words += [word] if kept else []
-    return [*words, "--yes"] if "--paper" in known else words  # a few cells are quick, whatever all of them would take
-
-
-def flags_of(file: Path) -> set[str]:
-    """Return the flags that a chapter takes: its own, and those of `cli.chapter`.
-
-    Parameters
-    ----------
-    file : Path
-        The chapter's script, which is read and not run.
-
-    Returns
-    -------
-    set of str
-    """
-    own, shared = (ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in (file, Path(cli.__file__)))
-    own, shared = list(own), list(shared)
-    texts = {str(node.value) for node in [*own, *shared] if isinstance(node, ast.Constant)}
-    found = {text for text in texts if re.fullmatch("--[a-z][a-z-]*", text)} | {f"--{name}" for name in cli.OPTIONS}
-    has_paper = any(isinstance(node, ast.keyword) and node.arg == "paper" for node in own)
-    return found if has_paper else found - {"--paper", "--yes"}
+    return [*words, "--yes"]  # a few cells are quick, whatever all of them would take
 
 
 def sample(table: Iterable[dict], count: int) -> list[dict]:
@@ -222,11 +191,8 @@ def cell_differs(what: str, old: dict, new: dict) -> list[str]:
     before, now = _numbers(old), _numbers(new)
     if not before and "non_finite" not in old:
         return [f"{what} holds no number to compare; record the file again"]
-    return [
-        f"{what}: {name} was {before.get(name)}, is {now.get(name)}"
-        for name in {**before, **now}
-        if name in old and not _near(now.get(name), before.get(name), POINTS if name in ACCURACIES else 0.0)
-    ]
+    names = [name for name in {**before, **now} if name in old]
+    return [text for k in names for text in _differs(what, k, before.get(k), now.get(k), k in ACCURACIES)]
 
 
 def claims_differ(stem: str, kept: Iterable[dict], again: Iterable[dict]) -> list[str]:
@@ -253,17 +219,8 @@ def claims_differ(stem: str, kept: Iterable[dict], again: Iterable[dict]) -> lis
         if now["status"] != row["status"]:
             differ.append(f"{what}: {row['status']} became {now['status']}")
         for name, value in row["numbers"].items():
-            if not _near(now["numbers"].get(name), value, POINTS if " - " in name else 0.0):
-                differ.append(f"{what}: {name} was {value:.6g}, is {now['numbers'].get(name)}")
+            differ += _differs(what, name, value, now["numbers"].get(name), " - " in name)
     return differ
-
-
-def _recorded(stem: str) -> tuple[Path, list[dict]]:
-    """Return a result file and its rows; a name is compared with the files there, so it cannot lead elsewhere."""
-    known = {path.stem: path for path in sorted(rows.RESULTS.glob("*.jsonl"))}
-    if stem not in known:
-        raise InputError(f"there is no result file {stem!r}; the files are {', '.join(known)}")
-    return known[stem], rows.read(known[stem])
 
 
 def _claims(table: Iterable[dict]) -> list[dict]:
@@ -287,7 +244,7 @@ def _numbers(row: dict) -> dict[str, float]:
     return last or plain
 
 
-def _near(now: float | None, value: float | None, points: float) -> bool:
-    if now is None or value is None:
-        return False
-    return abs(now - value) <= (points or TOLERANCE * max(abs(value), 1e-9))
+def _differs(what: str, name: str, old: float | None, new: float | None, in_points: bool) -> list[str]:
+    near = POINTS if in_points else TOLERANCE * max(abs(old or 0.0), 1e-9)
+    same = None not in (old, new) and abs(new - old) <= near
+    return [] if same else [f"{what}: {name} was {old}, is {new}"]
