@@ -27,13 +27,13 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
     OSError
         If the file cannot be written, or something that is no regular file has its name.
     """
-    target = Path(path).resolve()  # of a symbolic link: the file it leads to
-    aside = target.with_name(f".{target.name}.part")
     try:
+        target = Path(path).resolve()  # of a symbolic link: the file it leads to
+        aside = target.with_name(f".{target.name}.part")
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
-            raise FileError(f"{path} is no regular file; choose another place")
+            raise OSError("it is no regular file")
         try:
             with open(aside, "wb") as file:
                 write(file)
@@ -50,9 +50,6 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
             folder = os.open(target.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
-    except FileError:
-        raise
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
-        raise FileError(
-            f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); choose another place"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"{path} cannot be written ({reason}); choose another place") from error
