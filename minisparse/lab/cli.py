@@ -89,9 +89,8 @@ def chapter(
         sys.excepthook = _mendable
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
         os.environ["MPLBACKEND"] = "agg"  # a notebook hands on its own, which is not installed everywhere
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
+    for stream in (stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")):
+        stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=shape, allow_abbrev=False)
     parser.epilog = f"expected time on two cores: {defaults['time']} by default"
@@ -115,8 +114,8 @@ def chapter(
     switch("--yes", "start even if it takes more than an hour")
     switch("--record", "copy rows and figures into chapters/results/")
     shared = {f"--{option}": settings for option, settings in OPTIONS.items() if option in values}
-    out = {"--out": {"help": "folder for figures and rows", "default": f"out/{name}"}}
-    for option, settings in (shared | out | (TRAINING if trains else {})).items():
+    flag("--out", "folder for figures and rows", default=f"out/{name}")
+    for option, settings in (shared | (TRAINING if trains else {})).items():
         flag(option, **settings)
     if add:
         add(flag)
@@ -156,10 +155,8 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
     """
     print(cost.describe(estimate), flush=True)
     if estimate["seconds"] > ASK_ABOVE and not args.yes:
-        raise InputError(
-            f"this takes about {cost.duration(estimate['seconds'])} on this machine; add --yes to start it, or choose "
-            "fewer neurons, epochs, densities or seeds"
-        )
+        mend = "add --yes to start it, or choose fewer neurons, epochs, densities or seeds"
+        raise InputError(f"this takes about {cost.duration(estimate['seconds'])} on this machine; {mend}")
 
 
 def _check(args: argparse.Namespace) -> None:
