@@ -54,14 +54,9 @@ def stamp(command: str, chapter: str = "") -> dict:
     -------
     dict
     """
-    return {
-        "command": command,
-        "commit": _commit(),
-        "backend": describe(),
-        "python": platform.python_version(),
-        "versions": {found.name: found.version for found in distributions() if found.name in PACKAGES},
-        **state(chapter),
-    }
+    versions = {found.name: found.version for found in distributions() if found.name in PACKAGES}
+    made = {"command": command, "commit": _commit(), "backend": describe(), "python": platform.python_version()}
+    return {**made, "versions": versions, **state(chapter)}
 
 
 def state(chapter: str) -> dict[str, str]:
