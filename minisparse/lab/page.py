@@ -131,7 +131,7 @@ def _figures(paper: str) -> str:
             if PAPERS.get(file.partition("-")[0]) == paper and row["status"] != "NOT RUN":
                 _add(found, row, SIZES.index(_size(file, row)))
     for row in _not_run():
-        if row["of"] == paper and (row["paper"] or row["command"]):
+        if row["of"] == paper:
             _add(found, row, 1 if row["command"] and "--paper" not in row["command"] else 2)
     shown = []
     for group in sorted(found, key=lambda name: (not name.isdigit(), name)):
@@ -170,13 +170,13 @@ def _recorded() -> dict[str, list[dict]]:
 
 
 def _not_run() -> list[dict]:
-    """Return the claims that nobody has run, each with the paper it is of."""
+    """Return the claims that nobody has run, each with the paper it is of; a drawing has nothing that could be run."""
     recorded = _recorded()
     wanted = [
         {"command": "", **row, "of": PAPERS.get(file.partition("-")[0])}
         for file, claims in recorded.items()
         for row in claims
-        if row["status"] == "NOT RUN"
+        if row["status"] == "NOT RUN" and (row["paper"] or row.get("command"))
     ]
     return missing(wanted, [row for claims in recorded.values() for row in claims])
 
@@ -190,11 +190,12 @@ def _fill(text: str) -> str:
         if file == "time":
             return _time(figure)
         if file == "open":
-            return str(sum(row["of"] == figure and bool(row["paper"] or row["command"]) for row in _not_run()))
+            return str(sum(row["of"] == figure for row in _not_run()))
         if figure in STATUSES or figure == "all":
             return str(sum(row["status"] == figure or figure == "all" for row in recorded.get(file, ())))
         first, _, words = figure.partition(" ~ ")
         claims = [row for row in recorded.get(file, ()) if row["figure"] == first and words in row["claim"]]
+        claims = [row for row in claims if row["status"] != "NOT RUN"] or claims
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
             raise InputError(f"chapters/findings.md asks for {match[0]}, which is no number of exactly one claim")
         own = {"mark": _mark(claims[0]), "ours": claims[0]["ours"]}

@@ -49,14 +49,14 @@ def test_every_figure_has_a_name_and_every_name_a_figure():
 def test_a_text_takes_its_numbers_from_claims(house):
     words = """=== finding
 {gain | 6C | p = 1} and {gain | 6C | p = 0.1 | +.2f}: {gain | 6C | ours}. {gain | 5B ~ dense | mark}
-{gain | all} claims, {gain | REPRODUCED} hold
+{gain | all} claims, {gain | REPRODUCED} hold, {gain | NOT RUN} is open
 
 === other
 """
     two = [grows("5B", words="sparse: more"), grows("5B", "NOT REPRODUCED", words="dense: more")]
-    house(words, gain=[grows(), *two])
+    house(words, gain=[grows(), *two, claims.not_run("6C", "it grows further", "", "python chapters/gain.py --paper")])
     new = page.readme("a\n<!-- generated: finding -->\nold\n<!-- end -->\nb\n")
-    said = "1.5 ± 0.7 and +3.00: p = 1 1.5 ± 0.7; p = 0.1 3.0. ✗\n3 claims, 2 hold"
+    said = "1.5 ± 0.7 and +3.00: p = 1 1.5 ± 0.7; p = 0.1 3.0. ✗\n4 claims, 2 hold, 1 is open"
     assert new == f"a\n<!-- generated: finding -->\n{said}\n<!-- end -->\nb\n"
     assert page.readme(new) == new
 
@@ -93,7 +93,8 @@ def test_a_papers_figures_are_marked_by_the_size_of_the_networks(house):
 def test_every_claim_is_a_row_and_commands_are_folded_away(house):
     old = {"part": "cells", "config": {}, "old": True}
     unrun = claims.not_run("6F", "balanced", "0", "python chapters/gain.py --figure 6F")
-    house("=== figures\n=== results\n# Results\n", gain=[grows(words="a | b"), unrun], dale_2=[grows(), old])
+    gain = [grows(words="a | b"), unrun, claims.not_run("6A", "a drawing")]
+    house("=== figures\n=== results\n# Results\n", gain=gain, dale_2=[grows(), old])
     head, folded = re.split(r"<details>", page.results_md(), maxsplit=1)
     assert "### dale-2 (Fruengel & Oberlaender 2025), stale" in head
     assert "| ✓ | 6C | it grows | p = 1 1.5 ± 0.7; p = 0.1 3.0 | 5 % |" in head
@@ -101,6 +102,7 @@ def test_every_claim_is_a_row_and_commands_are_folded_away(house):
     assert "### gain (Fruengel & Oberlaender 2025)\n" in folded
     assert "| a \\| b |" in folded
     assert "## Not run\n\n| figure | claim | paper |\n| --- | --- | --- |\n| 6F | balanced | 0 |\n" in folded
+    assert "a drawing" not in folded
     assert "* 6F: `python chapters/gain.py --figure 6F`" in folded
 
 
