@@ -117,7 +117,9 @@ def arguments(command: str) -> list[str]:
     if python != "python" or not provenance.CHAPTER.fullmatch(script) or not file.is_file():
         raise InputError(f"{command!r} is no `python chapters/NAME.py` of this checkout; record the result file again")
     words, kept = [script], True
-    known = [flag for path in (file, Path(cli.__file__)) for flag in re.findall('"(--[a-z-]+)"', path.read_text("utf-8"))]
+    known = [
+        flag for path in (file, Path(cli.__file__)) for flag in re.findall('"(--[a-z-]+)"', path.read_text("utf-8"))
+    ]
     known += [f"--{option}" for option in cli.OPTIONS]
     for word in rest:
         flag = word.partition("=")[0]
