@@ -27,12 +27,7 @@ STORAGES = ("auto", "dense", "csr", "grouped")
 OPTIONS: dict[str, dict[str, Any]] = {
     "dataset": {"help": f"one of {', '.join(data.NAMES)}"},
     "nodes": {"type": int, "help": "neurons"},
-    "density": {
-        "type": float,
-        "nargs": "+",
-        "metavar": "P",
-        "help": "share of the possible synapses, above 0, up to 1",
-    },
+    "density": {"type": float, "nargs": "+", "metavar": "P", "help": "share of the synapses that exist, up to 1"},
     "epochs": {"type": int, "help": "passes over the training set"},
     "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
     "storage": {"help": f"how recurrent weights are kept: {', '.join(STORAGES)}"},
@@ -42,11 +37,8 @@ TRAINING: dict[str, dict[str, Any]] = {
     "--data-dir": {"help": "folder that holds the data sets; without it $MINISPARSE_DATA, then data/"},
     "--jobs": {"type": int, "default": 1, "help": "cells that run at once, each in a process of its own"},
     "--scheduler": {"metavar": "ADDRESS", "help": "a Dask scheduler whose workers run the cells, as tcp://host:8786"},
-    "--budget": {
-        "type": float, "default": math.inf, "metavar": "MINUTES",
-        "help": "begin no cell and no epoch after so many minutes, and end with exit code 3; go on with --resume",
-    },
-}  # fmt: skip
+    "--budget": {"type": float, "default": math.inf, "metavar": "MINUTES", "help": "then end, with exit code 3"},
+}
 """Flags of every chapter that trains."""
 ASK_ABOVE = 3600.0
 """Seconds of work that a chapter does not start without ``--yes``."""
@@ -89,9 +81,8 @@ def chapter(
         sys.excepthook = _mendable
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
         os.environ["MPLBACKEND"] = "agg"  # a notebook hands on its own, which is not installed everywhere
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
+    for stream in (stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")):
+        stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=shape, allow_abbrev=False)
     parser.epilog = f"expected time on two cores: {defaults['time']} by default"
@@ -115,8 +106,8 @@ def chapter(
     switch("--yes", "start even if it takes more than an hour")
     switch("--record", "copy rows and figures into chapters/results/")
     shared = {f"--{option}": settings for option, settings in OPTIONS.items() if option in values}
-    out = {"--out": {"help": "folder for figures and rows", "default": f"out/{name}"}}
-    for option, settings in (shared | out | (TRAINING if trains else {})).items():
+    flag("--out", "folder for figures and rows", default=f"out/{name}")
+    for option, settings in (shared | (TRAINING if trains else {})).items():
         flag(option, **settings)
     if add:
         add(flag)
@@ -156,10 +147,8 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
     """
     print(cost.describe(estimate), flush=True)
     if estimate["seconds"] > ASK_ABOVE and not args.yes:
-        raise InputError(
-            f"this takes about {cost.duration(estimate['seconds'])} on this machine; add --yes to start it, or choose "
-            "fewer neurons, epochs, densities or seeds"
-        )
+        mend = "add --yes to start it, or choose fewer neurons, epochs, densities or seeds"
+        raise InputError(f"this takes about {cost.duration(estimate['seconds'])} on this machine; {mend}")
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -190,12 +179,9 @@ def _writable(folder: Path) -> Path:
 
 def _mendable(kind: type, error: BaseException, trace: Any) -> None:
     """End with one line for what the user can mend; show the traceback of everything else."""
-    for known, code, text in (
-        (BudgetSpent, 3, str(error)),
-        (UserError, 2, f"error: {error}"),
-        (KeyboardInterrupt, 130, "interrupted; the same command with --resume goes on from here"),
-    ):
-        if issubclass(kind, known):
-            print(text, file=sys.stderr)
-            sys.exit(code)
+    stopped = "interrupted; the same command with --resume goes on from here"
+    ends = {BudgetSpent: (3, str(error)), UserError: (2, f"error: {error}"), KeyboardInterrupt: (130, stopped)}
+    for code, text in (end for known, end in ends.items() if issubclass(kind, known)):
+        print(text, file=sys.stderr)
+        sys.exit(code)
     sys.__excepthook__(kind, error, trace)

@@ -196,19 +196,19 @@ def describe(found: dict) -> str:
     Parameters
     ----------
     found : dict
-        From `estimate`; flops, bytes and seconds are enough.
+        From `estimate`.
 
     Returns
     -------
     str
     """
-    runs = f"{found['runs']} run{'s' * (found['runs'] != 1)}, " if "runs" in found else ""
+    runs = f"{found['runs']} run{'s' * (found['runs'] != 1)}"
     size, hours = _bytes(found["bytes"]), duration(found["seconds"])
-    lines = [f"cost: {runs}about {found['flops']:.1e} FLOPs, {size}, {hours} on this machine"]
-    if "rates" in found:
-        rates = ", ".join(f"{rate / 1e9:.3g} GFLOP/s {storage}" for storage, rate in found["rates"].items())
-        lines.append(f"      (products measured here: {rates}; {_bytes(found['available'])} of memory are free)")
-    return "\n".join(lines)
+    rates = ", ".join(f"{rate / 1e9:.3g} GFLOP/s {storage}" for storage, rate in found["rates"].items())
+    return (
+        f"cost: {runs}, about {found['flops']:.1e} FLOPs, {size}, {hours} on this machine\n"
+        f"      (products measured here: {rates}; {_bytes(found['available'])} of memory are free)"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import platform
 import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden.json"
 CHAPTER = re.compile(r"chapters/(\w+)\.py")
-PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "cupy-cuda12x", "cupy-cuda13x")
 UNREAD = ("ctx", "kind", "type_comment")
 """Fields of a syntax tree that follow from a node's place, or are text."""
 
@@ -37,10 +37,8 @@ def checkout(what: str) -> None:
         If there are none.
     """
     if not (ROOT / "chapters").is_dir():
-        raise InputError(
-            f"{what} needs the chapters, which {ROOT} does not hold; run it in a clone of the project, after "
-            "`pip install -e .` there"
-        )
+        mend = "run it in a clone of the project, after `pip install -e .` there"
+        raise InputError(f"{what} needs the chapters, which {ROOT} does not hold; {mend}")
 
 
 def stamp(command: str, chapter: str = "") -> dict:
@@ -56,14 +54,9 @@ def stamp(command: str, chapter: str = "") -> dict:
     -------
     dict
     """
-    return {
-        "command": command,
-        "commit": _commit(),
-        "backend": describe(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES if _version(name)},
-        **state(chapter),
-    }
+    versions = {found.name: found.version for found in distributions() if found.name in PACKAGES}
+    made = {"command": command, "commit": _commit(), "backend": describe(), "python": platform.python_version()}
+    return {**made, "versions": versions, **state(chapter)}
 
 
 def state(chapter: str) -> dict[str, str]:
@@ -157,10 +150,3 @@ def _commit() -> str:
         return said("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -154,12 +154,12 @@ def run(
     state = {name: made_by[name] for name in ("golden", "run")}
     table, failed, start = folder / "rows.jsonl", {}, time.perf_counter()
 
-    def keep(row: dict, left: str = "") -> None:
+    def keep(row: dict, more: str = "") -> None:
         found[row["key"]] = row
         rows.write(table, [{**found[name], **cell} for name, cell in zip(keys, cells, strict=True) if name in found])
         if not quiet:
             text = shown(row) if shown else f"{row['key']} is finished"
-            print(f"cell {len(found)} of {len(wanted)}: {text}{left}", flush=True)
+            print(f"cell {len(found)} of {len(wanted)}: {text}{more}", flush=True)
 
     with alone(folder):
         for path in folder.iterdir() if fresh else ():
@@ -169,24 +169,22 @@ def run(
         for row in rows.read(table):
             if row.get("key") in wanted and state.items() <= row["made_by"].items():
                 keep(row)
-        tasks = {name: folder / f"{name}-{rows.key(state)}.npz" for name in wanted if name not in found}
-        for count, (name, outcome, content) in enumerate(
-            _outcomes(function, wanted, tasks, deadline, jobs, scheduler), 1
-        ):
+        left = [(name, cell["config"]) for name, cell in wanted.items() if name not in found]
+        tasks = {name: (config, folder / f"{name}-{rows.key(state)}.npz") for name, config in left}
+        for count, (name, outcome, content) in enumerate(_outcomes(function, tasks, deadline, jobs, scheduler), 1):
             if outcome == "row":
                 seconds = (len(tasks) - count) * (time.perf_counter() - start) / count
-                left = f"; about {duration(seconds)} left" if count < len(tasks) else ""
-                keep({**wanted[name], "key": name, **content, "made_by": made_by}, left)
-                tasks[name].unlink(missing_ok=True)
+                more = f"; about {duration(seconds)} left" if count < len(tasks) else ""
+                keep({**wanted[name], "key": name, **content, "made_by": made_by}, more)
+                tasks[name][1].unlink(missing_ok=True)
             elif outcome == "failed":
                 failed[name], trace = content
                 print(trace, file=sys.stderr, end="", flush=True)  # where a bug is, at once
     spent = "the time budget is spent"
     if failed:
         name = next(name for name in wanted if name in failed)
-        more = f"; {spent}, and not all others are done" if len(found) + len(failed) < len(wanted) else ""
-        what = f"{len(failed)} of {len(wanted)} cells failed; cell {json.dumps(wanted[name]['config'])}"
-        raise RunError(f"{what}: {failed[name]}{more}")
+        what = f"{len(failed)} of {len(wanted)} cells failed; cell {json.dumps(wanted[name]['config'])}: {failed[name]}"
+        raise RunError(what + f"; {spent}, and not all others are done" * (len(found) + len(failed) < len(wanted)))
     if len(found) < len(wanted):
         done = f"{len(found)} of {len(wanted)} cells done"
         raise BudgetSpent(f"{spent} with {done}; the same command with --resume goes on from here")
@@ -246,10 +244,8 @@ def alone(folder: Path) -> Iterator[None]:
             yield
             return
         if _runs(*holder.partition(" ")[::2]):
-            raise InputError(
-                f"--out {folder} is in use by another run (process {holder}); wait for its end or name another folder "
-                f"(if it has ended, delete {path})"
-            ) from None
+            mend = f"wait for its end or name another folder (if it has ended, delete {path})"
+            raise InputError(f"--out {folder} is in use by another run (process {holder}); {mend}") from None
         path.write_text(ours)
     try:
         yield
@@ -270,9 +266,8 @@ def _runs(pid: str, host: str) -> bool:
 
 
 def _outcomes(
-    function: Callable, wanted: dict[str, dict], tasks: dict[str, Path], deadline: Deadline, jobs: int,
-    scheduler: str | None,
-) -> Iterator[tuple[str, str, Any]]:  # fmt: skip
+    function: Callable, tasks: dict[str, tuple], deadline: Deadline, jobs: int, scheduler: str | None
+) -> Iterator[tuple[str, str, Any]]:
     """Run cells wherever it was asked for, and yield their outcomes as they come."""
     import joblib
 
@@ -285,14 +280,13 @@ def _outcomes(
         stack.enter_context(joblib.parallel_config(**where))
         parallel, task = joblib.Parallel(return_as="generator_unordered", max_nbytes=None), joblib.delayed(_outcome)
         try:
-            yield from parallel(
-                task(function, name, wanted[name]["config"], path, deadline, settings) for name, path in tasks.items()
-            )
+            yield from parallel(task(function, name, *what, deadline, settings) for name, what in tasks.items())
         except BrokenProcessPool as error:
-            raise RunError(
-                "a process that ran cells was killed (if for want of memory, take fewer jobs); finished rows are kept, "
-                "and the same command with --resume does the others"
-            ) from error
+            kept = "finished rows are kept, and the same command with --resume does the others"
+            raise RunError(f"a process that ran cells was killed (if for memory, take fewer jobs); {kept}") from error
+        except TimeoutError as error:
+            start = f"start some with `dask worker {scheduler} --nworkers N --nthreads 1`"
+            raise InputError(f"the scheduler at {scheduler} has no workers; {start}") from error
 
 
 def _client(scheduler: str) -> Any:
@@ -300,18 +294,13 @@ def _client(scheduler: str) -> Any:
     try:
         from distributed import Client
 
-        client = Client(scheduler, timeout=10, set_as_default=False)
+        return Client(scheduler, timeout=10, set_as_default=False)
     except ImportError as error:
         needs = f"--scheduler needs Dask, which does not import ({error})"
         raise BackendMissing(f'{needs}; run: pip install "minisparse[scale]"') from error
     except (OSError, ValueError) as error:
         start = "start one with `dask scheduler`, and give the address that it prints"
         raise InputError(f"no Dask scheduler answers at {scheduler} ({error}); {start}") from error
-    if set(client.nthreads().values()) != {1}:
-        client.close()
-        start = f"start them with `dask worker {scheduler} --nworkers N --nthreads 1`"
-        raise InputError(f"the scheduler at {scheduler} needs workers that run one cell at a time; {start}")
-    return client
 
 
 def _outcome(

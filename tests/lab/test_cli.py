@@ -138,11 +138,11 @@ def test_a_script_survives_the_terminal_and_the_notebook_that_started_it(tmp_pat
 
 
 def test_more_than_an_hour_needs_a_yes(capsys):
-    found = {"flops": 1.0, "bytes": 1.0, "seconds": 3599.0}
+    found = {"runs": 1, "flops": 1.0, "bytes": 1.0, "seconds": 3599.0, "rates": {"csr": 1e9}, "available": 1e9}
     lab.confirm(argparse.Namespace(yes=False), found)
     found["seconds"] = 7560.0
     lab.confirm(argparse.Namespace(yes=True), found)
-    assert capsys.readouterr().out.count("cost: about") == 2
+    assert capsys.readouterr().out.count("cost: 1 run, about") == 2
     with pytest.raises(InputError, match=r"^this takes about 2\.1 h on this machine; add --yes to start it, or"):
         lab.confirm(argparse.Namespace(yes=False), found)
 

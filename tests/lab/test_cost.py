@@ -182,7 +182,6 @@ def test_an_estimate_adds_up_runs_and_takes_the_largest():
 
 def test_the_estimate_is_said_in_two_lines():
     found = {"flops": 3.2e15, "bytes": 1.6e9, "seconds": 7560}
-    assert cost.describe(found) == "cost: about 3.2e+15 FLOPs, 1.6 GB, 2.1 h on this machine"
     more = {**found, "runs": 2, "rates": {"dense": 8e10, "csr": 1.2e10}, "available": 24.1e9}
     assert cost.describe(more).splitlines() == [
         "cost: 2 runs, about 3.2e+15 FLOPs, 1.6 GB, 2.1 h on this machine",

@@ -376,15 +376,12 @@ def test_a_cluster_runs_the_cells_and_a_worker_that_is_killed_loses_its_own(tmp_
 
 
 @pytest.mark.slow
-def test_a_cluster_that_is_not_there_or_does_not_suit_is_one_sentence(tmp_path):
+def test_a_cluster_that_is_not_there_or_has_no_workers_is_one_sentence(tmp_path):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: a sweep on a cluster")
     with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         sweep.run(cells_of(x=1), square, tmp_path, scheduler="tcp://127.0.0.1:9")
-    for workers, threads in ((0, 1), (1, 2)):
-        with (
-            distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=threads, dashboard_address=None, processes=False
-            ) as cluster,
-            pytest.raises(InputError, match="needs workers that run one cell at a time; start them with"),
-        ):
-            sweep.run(cells_of(x=1), square, tmp_path, scheduler=cluster.scheduler_address)
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False) as cluster,
+        pytest.raises(InputError, match="has no workers; start some with `dask worker"),
+    ):
+        sweep.run(cells_of(x=1), square, tmp_path, scheduler=cluster.scheduler_address)
