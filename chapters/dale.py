@@ -65,8 +65,8 @@ if args.inhibition_gain <= 0:
 # Forward
 # -------
 # The network reads an image row by row: at step :math:`t = 0, \dots, T-1` it sees row :math:`x_t`, and after the last
-# row it answers. (Steps count from 0, as the arrays do.) Activity is (units, batch), one column per example; weights are
-# (post, pre), so row :math:`i` of :math:`W` is what neuron :math:`i` receives.
+# row it answers. (Steps count from 0, as the arrays do.) Activity is (units, batch), one column per example; weights
+# are (post, pre), so row :math:`i` of :math:`W` is what neuron :math:`i` receives.
 #
 # .. math::
 #

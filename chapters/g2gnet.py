@@ -232,9 +232,7 @@ def build(config):
         model = ms.ConvNet(ms.PatchConv((channels, height, across // channels)), model)
     params = model.init(values)
     for k, weights in enumerate(model.weights.values()):
-        fan_in = np.maximum(weights.pattern.afferents(), 1)[weights.pattern.rows]
-        drawn = values.standard_normal(weights.nnz) * np.sqrt(2 / fan_in)
-        params[f"W{k}"] = weights.from_values(ms.asarray(drawn.astype(np.float32)))
+        params[f"W{k}"] = ms.initialise.he(values, weights)
         params[f"b{k}"] *= 0
     return model, params, order
 
@@ -423,9 +421,7 @@ if not args.smoke:
     against_bar("multiply-adds of the hidden layers, share of dense", share, lambda b: 0.254, lambda b: 0.258, digits=3)
     verdict("abstract", "sparsity (%), in the abstract up to 75", {"sparsity": [100 - 100 * share["share"][0]]})
     claims.append(
-        lab.claims.not_run(
-            "abstract", "accuracy up to 4.3 % better than dense (data set not named)", "4.3 %"
-        )
+        lab.claims.not_run("abstract", "accuracy up to 4.3 % better than dense (data set not named)", "4.3 %")
     )
 
 # %%

@@ -162,9 +162,7 @@ def build(config):
     model = ms.MLP([*layers, ms.make_weights(ms.full(dataset.n_classes, units[-1]), "dense")], "relu")
     params = model.init(values)
     for k, weights in enumerate(model.weights.values()):
-        fan_in = np.maximum(weights.pattern.afferents(), 1)[weights.pattern.rows]
-        drawn = values.standard_normal(weights.nnz) * np.sqrt(2 / fan_in)
-        params[f"W{k}"] = weights.from_values(ms.asarray(drawn.astype(np.float32)))
+        params[f"W{k}"] = ms.initialise.he(values, weights)
         params[f"b{k}"] *= 0
     return model, params, order
 
