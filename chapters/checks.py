@@ -17,10 +17,10 @@ and shows five situations in which it says *right* to something wrong, with the 
 import numpy as np
 
 import minisparse as ms
+from minisparse import lab
 from minisparse.gradcheck import catalogue, sight
-from minisparse.lab import cli, provenance, results
 
-args = cli.chapter(
+args = lab.chapter(
     "checks",
     __doc__ or "How a gradient check works, and five ways it lies",
     {"seeds": 5, "time": "under 30 s"},
@@ -39,7 +39,7 @@ rows = []
 #    a_t = W h_{t-1} + U x_t, \quad h_t = \max(a_t, 0), \quad dh_3 = \begin{pmatrix} 1 \\ -1 \end{pmatrix}
 #
 # Take a pencil. Forward, :math:`h_1 = (1, 0)`, :math:`h_2 = (2, 1)`, :math:`h_3 = (2, 2)`. Backward, the gate of step
-# :math:`t` is 1 where :math:`h_t > 0`, and :math:`da_{t-1} = (W^\top da_t) \circ gate_{t-1}`. The library's own passes
+# :math:`t` is 1 where :math:`h_{t+1} > 0`, and :math:`da_t = (W^\top da_{t+1}) \circ gate_t`. The library's own passes
 # are run on Python's whole numbers, so every number below is exact.
 
 
@@ -174,17 +174,23 @@ lies += [("", "random dy", ms.check_pair(softmax, returns_zeros, z))]
 # At one time step nothing flows back in time; with one example a sum is its mean; a square weight hides a transposed
 # shape. How many of the catalogued gradient mistakes can be seen at all?
 
-print(f"\n{'batch':>6s}{'time':>6s}   gradient mistakes that show")
-gradients = [row for row in catalogue.catalogue() if row.family != "optimiser"]
-for batch, time in ((3, 5), (1, 5), (3, 1), (1, 1)):
+
+def what_shows(batch, time):
+    """Count the mistakes that can be seen at a batch size and a number of time steps."""
+    gradients = [row for row in catalogue.catalogue() if row.family != "optimiser"]
     sizes, shown = {**sight.SIZES, "batch": batch, "time": time}, set()
     for storage, activation in (("dense", "relu"), ("dense", "tanh"), ("csr", "tanh")):
         small, values, batched, classes, _ = sight.example(storage, activation, sizes)
         report = ms.check(small, values, batched, classes)
         concerned = [row for row in gradients if row.concerns(small) or row.family == "loss"]
         shown |= {row.code for row in concerned} - set(report.blind)
-    print(f"{batch:6d}{time:6d}   {len(shown)} of {len(gradients)}")
-    rows.append({"part": "sizes", "batch": batch, "time": time, "shown": len(shown), "of": len(gradients)})
+    return {"part": "sizes", "batch": batch, "time": time, "shown": len(shown), "of": len(gradients)}
+
+
+print(f"\n{'batch':>6s}{'time':>6s}   gradient mistakes that show")
+for batch, time in ((3, 5), (1, 5), (3, 1), (1, 1)):
+    rows.append(what_shows(batch, time))
+    print("{batch:6d}{time:6d}   {shown} of {of}".format(**rows[-1]))
 print("a report says so itself, in its last line:")
 print(ms.check(*sight.example("dense", "tanh", {**sight.SIZES, "batch": 1})[:4]))
 
@@ -276,17 +282,24 @@ for tag in MAPS:
 # mistake of the catalogue; for any other pair of functions it looks at the numbers: is the ratio a size, an input, a
 # norm? Does the error lie along an input? Is it confined to negative entries, to one row, to later time steps?
 
-counts = {"caught": 0, "named": 0, "planted": 0}
-for seed in range(args.seeds):
-    for storage, activation in (("dense", "relu"), ("csr", "tanh")):
-        small, values, batch, classes, _ = sight.example(storage, activation, seed=seed)
-        for row in catalogue.catalogue():
-            if row.family == "optimiser" or not row.concerns(small):
-                continue
-            report = ms.check(row.plant(small), values, batch, seed=seed)
-            counts["planted"] += 1
-            counts["caught"] += not report.ok
-            counts["named"] += row.code in report.codes[:1]
+
+def run(seeds):
+    """Plant the catalogue over some seeds; count what is caught and named."""
+    counts = {"caught": 0, "named": 0, "planted": 0}
+    for seed in range(seeds):
+        for storage, activation in (("dense", "relu"), ("csr", "tanh")):
+            small, values, batch, *_ = sight.example(storage, activation, seed=seed)
+            for row in catalogue.catalogue():
+                if row.family == "optimiser" or not row.concerns(small):
+                    continue
+                report = ms.check(row.plant(small), values, batch, seed=seed)
+                counts["planted"] += 1
+                counts["caught"] += not report.ok
+                counts["named"] += row.code in report.codes[:1]
+    return counts
+
+
+counts = run(args.seeds)
 print(
     f"\nplanted {counts['planted']} mistakes over {args.seeds} seeds: "
     f"{counts['caught']} caught, {counts['named']} named"
@@ -329,10 +342,5 @@ for row in catalogue.catalogue():
 # ``minisparse/probe.py`` (the judge), ``minisparse/mistakes.py`` (the catalogue), ``minisparse/diagnosis/`` (what the
 # numbers tell), ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
 
-made_by = provenance.renew(args.made_by)
-results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
-if args.record:
-    results.record(args.out, "checks", ["rows.jsonl", "checks.png"])
-    print(f"recorded in {results.RESULTS}")
-for path in ("checks.png", "rows.jsonl"):
-    print(f"wrote {args.out / path}")
+
+lab.finish(args, "checks", rows, ["checks.png"])

@@ -29,9 +29,10 @@ import math
 import numpy as np
 
 import minisparse as ms
+from minisparse import lab
 from minisparse.errors import InputError
 from minisparse.gradcheck import sight
-from minisparse.lab import cli, cost, recipes, results, verdicts
+from minisparse.lab import recipes
 
 CHANCE, LEFT_CHANCE = 15.0, 20.0  # percent: at or below is chance; above is learning
 
@@ -49,7 +50,7 @@ def knobs(flag):
 
 
 STORY = [1.0, 0.5, 0.1]
-args = cli.chapter(
+args = lab.chapter(
     "dale",
     __doc__ or "Dale's principle and the gain of a recurrent network",
     {"nodes": 300, "density": STORY, "epochs": 30, "seeds": 2, "time": "under a minute"},
@@ -63,16 +64,16 @@ if args.inhibition_gain <= 0:
 # %%
 # Forward
 # -------
-# An image is a film of its rows: at step :math:`t` the network sees row :math:`x_t`, after the last row it answers.
-# Activity is (units, batch), one column per example; weights are (post, pre), so row :math:`i` of :math:`W` is what
-# neuron :math:`i` receives.
+# The network reads an image row by row: at step :math:`t = 0, \dots, T-1` it sees row :math:`x_t`, and after the last
+# row it answers. (Steps count from 0, as the arrays do.) Activity is (units, batch), one column per example; weights
+# are (post, pre), so row :math:`i` of :math:`W` is what neuron :math:`i` receives.
 #
 # .. math::
 #
-#    a_t = W_{in} x_t + b_{in} + W h_{t-1} + b_{rec}, \qquad h_t = \varphi(a_t), \qquad h_0 = 0, \qquad
+#    a_t = W_{in} x_t + b_{in} + W h_t + b_{rec}, \qquad h_{t+1} = \varphi(a_t), \qquad h_0 = 0, \qquad
 #    z = W_{out} h_T + b_{out}
 
-FORWARD = ("R1", "R2", "R3", "L1")
+FORWARD = ("R1", "R14", "R2", "R15", "R3", "L1")
 for tag in FORWARD:
     print(f"  ({tag})  {ms.code_line(tag)}")
 
@@ -83,20 +84,20 @@ for tag in FORWARD:
 #
 # .. math::
 #
-#    a_{t,i,b} = \sum_k W^{in}_{ik} x_{t,k,b} + \sum_j W_{ij} h_{t-1,j,b} + b^{in}_i + b^{rec}_i, \qquad
-#    h_{t,i,b} = \varphi(a_{t,i,b})
+#    a_{t,i,b} = \sum_k W^{in}_{ik} x_{t,k,b} + \sum_j W_{ij} h_{t,j,b} + b^{in}_i + b^{rec}_i, \qquad
+#    h_{t+1,i,b} = \varphi(a_{t,i,b})
 #
 # **2. Perturb.** Write :math:`da_{t,i,b} = \partial L / \partial a_{t,i,b}`. Move one synapse,
-# :math:`W_{ij} \to W_{ij} + \varepsilon`. At every step it adds :math:`\varepsilon\, h_{t-1,j,b}` to
+# :math:`W_{ij} \to W_{ij} + \varepsilon`. At every step it adds :math:`\varepsilon\, h_{t,j,b}` to
 # :math:`a_{t,i,b}`; everything that follows from that is already counted in :math:`da_{t,i,b}`. So
-# :math:`\partial L / \partial W_{ij} = \sum_{t,b} da_{t,i,b}\, h_{t-1,j,b}`.
+# :math:`\partial L / \partial W_{ij} = \sum_{t,b} da_{t,i,b}\, h_{t,j,b}`.
 #
-# **3. Collect.** The state :math:`h_{t,j}` is heard by every neuron :math:`i` at the next step, through
-# :math:`W_{ij}`, and (only at :math:`t = T`) by the readout. Sum over the listeners, then pass the nonlinearity:
+# **3. Collect.** The state :math:`h_{t+1,j}` is heard by every neuron :math:`i` at the next step, through
+# :math:`W_{ij}`, and (only :math:`h_T`) by the readout. Sum over the listeners, then pass the nonlinearity:
 #
 # .. math::
 #
-#    da_{T,j,b} = \varphi'(a_{T,j,b}) \sum_c W^{out}_{cj}\, dz_{c,b}, \qquad
+#    da_{T-1,j,b} = \varphi'(a_{T-1,j,b}) \sum_c W^{out}_{cj}\, dz_{c,b}, \qquad
 #    da_{t,j,b} = \varphi'(a_{t,j,b}) \sum_i W_{ij}\, da_{t+1,i,b}
 #
 # The sum runs over the *first* index of :math:`W`: that is the transpose.
@@ -107,16 +108,17 @@ for tag in FORWARD:
 #
 #    \underbrace{da_{t}}_{N \times B} = (\underbrace{W^\top}_{N \times N} \underbrace{da_{t+1}}_{N \times B}) \circ
 #    \varphi'(a_t), \qquad
-#    \underbrace{dW}_{N \times N} = M \circ \sum_{t=2}^{T} da_t\, h_{t-1}^\top, \qquad
+#    \underbrace{dW}_{N \times N} = M \circ \sum_{t=1}^{T-1} da_t\, h_t^\top, \qquad
 #    \underbrace{dW_{in}}_{N \times I} = \sum_t da_t\, x_t^\top, \qquad db = \sum_{t,b} da_t
 #
-# :math:`M` is the mask of existing synapses: an absent synapse has no gradient. The sum over :math:`t` starts at 2
+# :math:`M` is the mask of existing synapses: an absent synapse has no gradient. The sum over :math:`t` starts at 1
 # because :math:`h_0 = 0`. ReLU's slope at 0 is taken as 0. The cache holds the states :math:`h_t` and no :math:`a_t`,
-# because both slopes can be read from the value: :math:`1[h > 0]` and :math:`1 - h^2`.
+# because both slopes can be read from the value: :math:`1[h > 0]` and :math:`1 - h^2`. (``kept`` is that value; an
+# activation whose slope needs its argument keeps :math:`a_t`.)
 #
 # **5. The code.** These lines are read from the library by their tags:
 
-BACKWARD = ("R4", "R5", "R6", "R13", "R7", "N1", "R8", "R9", "R10", "R11", "D1", "R12")
+BACKWARD = ("R4", "R5", "R16", "R6", "R13", "R7", "N1", "R8", "R9", "R10", "R11", "D1", "R12")
 for tag in BACKWARD:
     print(f"  ({tag})  {ms.code_line(tag)}")
 
@@ -160,9 +162,9 @@ def draw_unrolled(path):
     for t in range(4):
         node(1.2 * t, 0.3, f"$h_{t}$")
         if t:
-            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), "$W$", f"$W^\\top da_{t}$" if t > 1 else "")
-            node(1.2 * t, -1.1, f"$x_{t}$")
-            link((1.2 * t, -1.1), (1.2 * t, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t}$")
+            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), "$W$", f"$W^\\top da_{t - 1}$" if t > 1 else "")
+            node(1.2 * t, -1.1, f"$x_{t - 1}$")
+            link((1.2 * t, -1.1), (1.2 * t, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t - 1}$")
     node(4.6, 0.3, "$z$")
     link((3.6, 0.3), (4.6, 0.3), "$W_{out}$", r"$W_{out}^\top dz$")
     axes.text(-0.5, 1.25, "solid: forward", color=ahead["color"])
@@ -330,7 +332,7 @@ def run_cell(config, checkpoint):
         dataset,
         config["epochs"],
         net.rng,
-        after_step=net.after_step,
+        after_step=[*args.hooks, *net.after_step],
         after_epoch=[gradients, *([reset_after_first_epoch] if config["adam"] == "reset" else [])],
         checkpoint=checkpoint,
         resume=args.resume,
@@ -385,9 +387,9 @@ cells = [
 ]
 configs = [cell["config"] for cell in cells]
 for config in configs:
-    cost.preflight(config["nodes"], config["density"], config["storage"])
+    lab.cost.preflight(config["nodes"], config["density"], config["storage"])
 if not args.smoke:
-    cli.confirm(args, cost.estimate(dataset, configs))
+    lab.confirm(args, lab.cost.estimate(dataset, configs))
 
 
 def line(row):
@@ -396,7 +398,7 @@ def line(row):
     return f"{title(c)}, {c['clamp']}, seed {c['seed']}: {after}"
 
 
-rows = results.run_cells(args, "dale", cells, run_cell, line)
+rows = lab.cells(args, "dale", cells, run_cell, line)
 
 # %%
 # The table. A delay is the first epoch above 20 % test accuracy, minus 1; chance is at most 15 %.
@@ -407,7 +409,7 @@ def groups():
     found = {}
     for row in rows:
         setting = {key: value for key, value in row["config"].items() if key != "seed"}
-        found.setdefault((row["part"], results.key(setting)), []).append(row)
+        found.setdefault((row["part"], lab.rows.key(setting)), []).append(row)
     return list(found.values())
 
 
@@ -420,7 +422,7 @@ print(f"\n{'setting':42s}{'signs':11s}{columns}")
 for group in groups():
     first = group[0]
     forward, backward = (np.mean([row[key] for row in group]) for key in ("forward_gain", "backward_gain"))
-    delays, last = listed(row["delay"] for row in group), verdicts.spread([row["accuracy"][-1] for row in group])
+    delays, last = listed(row["delay"] for row in group), lab.claims.spread([row["accuracy"][-1] for row in group])
     print(
         f"{title(first['config']):42s}{first['config']['clamp']:11s}{first['predicted_gain']:10.2f}{forward:9.2f}"
         f"{backward:9.2f}  {delays:12s}{last:>13s}{first['config']['epochs']:7d}"
@@ -525,21 +527,21 @@ claims = []
 def verdict(panel, claim, clamp, *questions):
     """Print and keep a panel's status: each question is (delays found, whether they are as the paper has them)."""
     paper_size = args.dataset == "mnist" and args.nodes == 10_000
-    status = verdicts.status(all(answer for _, answer in questions), full=paper_size)
+    status = lab.claims.status(all(answer for _, answer in questions), full=paper_size)
     delays = f"delays {'; '.join(listed(found) for found, _ in questions)}"
     print(f"  Figure {panel:4s} {claim:58s} {status}  ({delays})")
     setting = f"{args.nodes} neurons, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds, signs {clamp}"
     numbers = {f"delay {k} seed {i}": min(d, 1e6) for k, (f, _) in enumerate(questions) for i, d in enumerate(f)}
-    claims.append(results.claim(panel, f"{claim} ({clamp})", setting, delays, "", status, **numbers))
+    claims.append(lab.claims.claim(panel, f"{claim} ({clamp})", setting, numbers, status, "", note=delays))
 
 
 def report(panel, claim, clamp, found, holds, **numbers):
     """Print and keep a panel's status."""
     paper_size = args.dataset == "mnist" and args.nodes == 10_000
-    status = verdicts.status(holds, full=paper_size)
+    status = lab.claims.status(holds, full=paper_size)
     setting = f"{args.nodes} neurons, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds, signs {clamp}"
     print(f"  Figure {panel:4s} {claim:58s} {status}  ({found})")
-    claims.append(results.claim(panel, claim, setting, found, "", status, **numbers))
+    claims.append(lab.claims.claim(panel, claim, setting, numbers, status, "", note=found))
 
 
 if story and not args.smoke:
@@ -615,7 +617,7 @@ for turned, panel, what in (
 # Two things do *not* cause the delay. Not the constraint: networks whose signs are only initialised, and free
 # afterwards, wait as long. And not a gain above 1 as such: the dense networks of the first two controls learn while
 # theirs is far above 1 (``gain_after`` in the rows). What they lack is the memory of the *first few gradients*. Each
-# term of :math:`dW = \sum_t da_t h_{t-1}^\top` has grown by :math:`g^{t-1}` on its way forward and by :math:`g^{T-t}`
+# term of :math:`dW = \sum_t da_t h_t^\top` has grown by :math:`g^{t}` on its way forward and by :math:`g^{T-1-t}`
 # on its way back, together :math:`g^{T-1}` whatever :math:`t`. Adam squares that into :math:`v`, which it forgets only
 # over :math:`1/(1-\beta_2) = 1000` steps. Within a few steps the activity has collapsed and the gradient is small
 # again, but until :math:`v` has faded, :math:`\sqrt v` divides every step by a gradient that is long gone.
@@ -672,14 +674,26 @@ print(f"{'caught':36s}{caught}")
 # ---------
 # ``minisparse/rnn.py`` (the passes), ``minisparse/dale.py`` (the clamp), ``tests/test_rnn.py`` (how they are checked).
 
-results.append(args.out, claims, args.made_by)
-files = ["rows.jsonl", "dale.png", "unrolled.png", *(["gradients.png"] if story else [])]
-if args.record:
-    changed = {"f": (args.fraction, 0.115), "gain": (args.inhibition_gain, 1.0)}
-    name = f"-{args.dataset}-{args.nodes}" if args.dataset != "digits" else ""
-    name += "".join(f"-{knob}{value:g}" for knob, (value, usual) in changed.items() if value != usual)
-    name += "-published" if args.inhibitory != "exact" else ""
-    results.record(args.out, f"dale{name}", files)
-    print(f"recorded in {results.RESULTS}")
-for path in files:
-    print(f"wrote {args.out / path}")
+NOT_RUN = lab.claims.planned("dale", """
+6A | Dale's principle
+6B | N = 10,000: dense waits at least 10 epochs, p = 0.1 does not; signs enforced and only initialised | no
+    number
+    $ gpu --seeds 3
+6E | N = 10,000, epochs 2 to 5: the median gradient is at least 10 times smaller if dense | no number
+    $ gpu --seeds 3
+6F | N = 10,000, exactly 50 % inhibitory: no delay at any p | 0
+    $ gpu --fraction 0.5 --seeds 3
+6F | N = 10,000, 50 % drawn as published (39.3 %): no delay at any p | 0
+    $ gpu --fraction 0.5 --inhibitory published_draw --seeds 3
+S5A | N = 10,000: positive weights turn negative more often than the reverse | no number
+    $ gpu --seeds 3
+S5B | N = 10,000, sparse to dense: no delay, but behind the sparse network at epoch 10 | no number
+    $ gpu --seeds 3
+S5C | N = 10,000, 10x initial inhibition: no delay at any p | 0
+    $ gpu --inhibition-gain 10 --seeds 3
+""")  # fmt: skip
+changed = {"f": (args.fraction, 0.115), "gain": (args.inhibition_gain, 1.0)}
+suffix = f"-{args.dataset}-{args.nodes}" if args.dataset != "digits" else ""
+suffix += "".join(f"-{knob}{value:g}" for knob, (value, usual) in changed.items() if value != usual)
+suffix += "-published" if args.inhibitory != "exact" else ""
+lab.finish(args, "dale", claims + NOT_RUN, ["dale.png", "unrolled.png", *(["gradients.png"] if story else [])], suffix)

@@ -33,7 +33,7 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse.lab import cli, results, verdicts
+from minisparse import lab
 
 FIGURES = ("1D", "2", "3C", "3E", "3F", "3G")
 CONVOLUTIONAL = "3D"
@@ -54,7 +54,7 @@ def switches(flag):
     flag("--lr", type=float, default=0.05, help="learning rate (the code of Figure 2 has 0.5, the text 0.05)")
 
 
-args = cli.chapter(
+args = lab.chapter(
     "dendritic",
     __doc__ or "Dendritic normalisation and sparse evolution",
     {"nodes": 30, "density": [0.2], "epochs": 10, "seeds": 2, "storage": "dense", "time": "under a minute"},
@@ -229,6 +229,7 @@ def run_cell(config, checkpoint):
         config["epochs"],
         order,
         batch_size=10,
+        after_step=args.hooks,
         after_epoch=[watch.test_before, evolution, watch.test_after],
         quiet=True,
     )
@@ -315,7 +316,7 @@ for figure, panels in shown.items():
     seeds = range(1 if figure == "3G" else args.seeds)
     for network, seed in itertools.product([n for lines in panels.values() for n in lines.values()], seeds):
         config = {**COMMON, **network, "seed": seed}
-        wanted.setdefault(results.key(config), config)
+        wanted.setdefault(lab.rows.key(config), config)
 
 
 def line(row):
@@ -325,12 +326,12 @@ def line(row):
 
 
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
-by_key = {results.key(row["config"]): row for row in results.run_cells(args, "dendritic", cells, run_cell, line)}
+by_key = {lab.rows.key(row["config"]): row for row in lab.cells(args, "dendritic", cells, run_cell, line)}
 
 
 def members(network):
     """The rows of a network, one per seed."""
-    found = [by_key.get(results.key({**COMMON, **network, "seed": seed})) for seed in range(args.seeds)]
+    found = [by_key.get(lab.rows.key({**COMMON, **network, "seed": seed})) for seed in range(args.seeds)]
     return [row for row in found if row]
 
 
@@ -366,7 +367,7 @@ def draw_curves(figure_name, panels, path):
     axes[1, 0].set(ylabel=f"test accuracy (%), {args.metric.replace('_', ' ')}")
     axes[0, -1].legend(fontsize=8)
     finding = "; ".join(
-        f"{name}: {verdicts.spread(last(n))} %" for lines in panels.values() for name, n in lines.items()
+        f"{name}: {lab.claims.spread(last(n))} %" for lines in panels.values() for name, n in lines.items()
     )
     ms.plot.save(
         figure, path, alt=f"Cost and test accuracy over epochs ({decided}). Mean of the last epochs: {finding}."
@@ -418,7 +419,9 @@ for figure_name, panels in shown.items():
         print(f"  {title:24s}{'after rewiring':>18s}{'before':>16s}{'cost':>8s}   mean of the last three epochs")
         for name, network in lines.items():
             cost = statistics.mean(row["cost"][-1] for row in members(network))
-            after, before = (verdicts.spread(last(network, metric)) for metric in ("after_rewiring", "before_rewiring"))
+            after, before = (
+                lab.claims.spread(last(network, metric)) for metric in ("after_rewiring", "before_rewiring")
+            )
             print(f"  {name:24s}{after:>16s} %{before:>14s} %{cost:8.3f}")
     if figure_name == "2":
         (lines,) = panels.values()
@@ -449,8 +452,8 @@ def better(network, than, metric=args.metric):
 
 def verdict(figure_name, statement, found, holds, paper="", digits=1):
     """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
-    status = verdicts.status(holds, full=not REDUCED)
-    claims.append(verdicts.claim(figure_name, statement, SETTING, found, status, paper, digits))
+    status = lab.claims.status(holds, full=not REDUCED)
+    claims.append(lab.claims.claim(figure_name, statement, SETTING, found, status, paper, digits))
     print(f"  Figure {figure_name:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
 
 
@@ -494,8 +497,7 @@ if "3G" in shown and not args.smoke:
         verdict("3G", f"accuracy falls with p ({label})", found, None if label == "scale matched" else falls)
 TABLE_1 = {"MNIST": "99.63 %", "Fashion-MNIST": "92.23 %", "CIFAR-10": "77.43 %", "COIL-100": "98.47 %"}
 if set(shown) >= set(FIGURES):
-    claims += [results.claim("Table 1", name, "", "", paper, "NOT RUN") for name, paper in TABLE_1.items()]
-results.append(args.out, claims, args.made_by)
+    claims += [lab.claims.not_run("Table 1", name, paper) for name, paper in TABLE_1.items()]
 
 # %%
 # What the published code does differently
@@ -516,11 +518,7 @@ results.append(args.out, claims, args.made_by)
 # ---------
 # ``minisparse/mlp.py`` (the passes), ``minisparse/evolve/`` (the rewiring), ``tests/test_evolve.py``.
 
-if args.record:
-    name = "" if set(shown) >= set(FIGURES) else "-" + "-".join(shown)
-    name += f"-lr{args.lr:g}" if args.lr != 0.05 else ""
-    suffix = f"{name}-{args.dataset}" if args.dataset != "digits" else name
-    results.record(args.out, f"dendritic{suffix}", ["rows.jsonl", *written])
-    print(f"recorded in {results.RESULTS}")
-for path in [*written, "rows.jsonl"]:
-    print(f"wrote {args.out / path}")
+suffix = "" if set(shown) >= set(FIGURES) else "-" + "-".join(shown)
+suffix += f"-lr{args.lr:g}" if args.lr != 0.05 else ""
+suffix += f"-{args.dataset}" if args.dataset != "digits" else ""
+lab.finish(args, "dendritic", claims, written, suffix)

@@ -29,9 +29,9 @@ every one, checks each form against differences, and shows where the printed one
 import numpy as np
 
 import minisparse as ms
-from minisparse.lab import cli, provenance, results
+from minisparse import lab
 
-args = cli.chapter(
+args = lab.chapter(
     "equations",
     __doc__ or "Eq 1 to 6 of dendritic normalisation: as printed, and exact",
     {"seeds": 5, "time": "under 20 s"},
@@ -272,26 +272,34 @@ def shown(error):
     return f"{error:9.1e}" + ("  " if error > 1e-6 else " =")
 
 
-print(f"\n{'':22s}{'gradient':9s}{'exact':>9s}   as printed: " + "".join(f"{name:>23s}" for name in SETTINGS))
-for name, (rule, form) in FORMS.items():
-    key = rule.extras[0]
+def run(name, seeds):
+    """Return a row for each gradient of a printed equation: its errors at every setting, and those of the exact one."""
+    rule, form = FORMS[name]
     found = {
-        setting: [report(rule, signs, scale, seed, form) for seed in range(args.seeds)]
+        setting: [report(rule, signs, scale, seed, form) for seed in range(seeds)]
         for setting, (signs, scale) in SETTINGS.items()
     }
     exact = [
         report(rule, "random", scale, seed, storage=storage)
-        for seed in range(args.seeds)
+        for seed in range(seeds)
         for scale in ("random", "n")
         for storage in ("dense", "csr")
     ]
     for one in exact:
         one.assert_ok()
-    for tensor in ("v", key):
-        errors = {setting: worst(reports, tensor) for setting, reports in found.items()}
-        rows.append({"part": "errors", "equation": name, "gradient": tensor, "exact": worst(exact, tensor), **errors})
-        cells = "".join(f"{shown(error):>23s}" for error in errors.values())
-        print(f"{name:22s}d{tensor:8s}{worst(exact, tensor):9.1e}{'':15s}{cells}")
+    return [
+        {"part": "errors", "equation": name, "gradient": tensor, "exact": worst(exact, tensor)}
+        | {setting: worst(reports, tensor) for setting, reports in found.items()}
+        for tensor in ("v", rule.extras[0])
+    ]
+
+
+print(f"\n{'':22s}{'gradient':9s}{'exact':>9s}   as printed: " + "".join(f"{name:>23s}" for name in SETTINGS))
+for name in FORMS:
+    for row in run(name, args.seeds):
+        rows.append(row)
+        cells = "".join(f"{shown(row[setting]):>23s}" for setting in SETTINGS)
+        print(f"{name:22s}d{row['gradient']:8s}{row['exact']:9.1e}{'':15s}{cells}")
 print("'=' marks where the printed form coincides with the derivative")
 
 # %%
@@ -363,21 +371,15 @@ for row in table:
     same = [setting for setting in SETTINGS if row[setting] <= 1e-6]
     agrees = f"the derivative if {' or '.join(same)}" if same and off else "never the derivative"
     rows.append(
-        results.claim(
+        lab.claims.claim(
             row["equation"],
             f"gradient d{row['gradient']} as printed",
             f"{N_POST} neurons, {N_PRE} inputs, {args.seeds} seeds, float64",
-            f"error as printed {row['random signs and scale']:.0e}, exact {row['exact']:.0e}; "
-            + ("the derivative" if not off else agrees),
-            "",
+            {"as_printed": round(row["random signs and scale"], 2)},
             "NOT REPRODUCED" if off else "REPRODUCED",
-            as_printed=round(row["random signs and scale"], 2),
+            note=f"error as printed {row['random signs and scale']:.0e}, exact {row['exact']:.0e}; "
+            + ("the derivative" if not off else agrees),
         )
     )
-made_by = provenance.renew(args.made_by)
-results.write(args.out / "rows.jsonl", [{**row, "made_by": made_by} for row in rows])
-if args.record:
-    results.record(args.out, "equations", ["rows.jsonl", "equations.png"])
-    print(f"recorded in {results.RESULTS}")
-for path in ("equations.png", "rows.jsonl"):
-    print(f"wrote {args.out / path}")
+
+lab.finish(args, "equations", rows, ["equations.png"])

@@ -40,8 +40,8 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse.lab import cli, results, verdicts
-from minisparse.lab.recipes import streams
+from minisparse import lab
+from minisparse.lab import recipes
 
 
 def knobs(flag):
@@ -54,7 +54,7 @@ def knobs(flag):
     flag("--batch", type=int, default=32, help="examples per step")
 
 
-args = cli.chapter(
+args = lab.chapter(
     "g2gnet",
     __doc__ or "Networks of groups",
     {"nodes": 64, "epochs": 15, "seeds": 3, "time": "under a minute"},
@@ -224,7 +224,7 @@ def matched_width():
 
 def build(config):
     """Make a network with He's initial weights for the synapses that exist."""
-    synapses, _, values, order = streams(config["seed"])
+    synapses, _, values, order = recipes.streams(config["seed"])
     kind, _ = NETWORKS[config["network"]]
     layers = [ms.make_weights(p, config["storage"]) for p in wiring(kind, [n_in, *config["hidden"]], synapses)]
     model = ms.MLP([*layers, ms.make_weights(ms.full(dataset.n_classes, config["hidden"][-1]), "dense")], "relu")
@@ -232,9 +232,7 @@ def build(config):
         model = ms.ConvNet(ms.PatchConv((channels, height, across // channels)), model)
     params = model.init(values)
     for k, weights in enumerate(model.weights.values()):
-        fan_in = np.maximum(weights.pattern.afferents(), 1)[weights.pattern.rows]
-        drawn = values.standard_normal(weights.nnz) * np.sqrt(2 / fan_in)
-        params[f"W{k}"] = weights.from_values(ms.asarray(drawn.astype(np.float32)))
+        params[f"W{k}"] = ms.initialise.he(values, weights)
         params[f"b{k}"] *= 0
     return model, params, order
 
@@ -259,7 +257,7 @@ def run_cell(config, checkpoint):
         config["epochs"],
         order,
         batch_size=config["batch"],
-        after_step=[ms.Cosine(), *RULES[rule]()],
+        after_step=[ms.Cosine(), *RULES[rule](), *args.hooks],
         checkpoint=checkpoint,
         resume=args.resume,
         quiet=True,
@@ -305,7 +303,7 @@ cells = [
     for seed in range(args.seeds)
     for network in NETWORKS
 ]
-rows = results.run_cells(
+rows = lab.cells(
     args,
     "g2gnet",
     cells,
@@ -328,7 +326,7 @@ print(f"{'network':26s}{'accuracy %':>14s}{'multiply-adds':>15s}{'parameters':>1
 for name, members in by_network.items():
     first, seconds = members[0], statistics.mean(row["seconds"] for row in members)
     numbers = f"{first['multiply_adds']:15,d}{first['parameters']:12,d}{seconds:11.2f}"
-    print(f"{name:26s}{verdicts.spread(last(name)):>14s}{numbers}  {'/'.join(dict.fromkeys(first['storages']))}")
+    print(f"{name:26s}{lab.claims.spread(last(name)):>14s}{numbers}  {'/'.join(dict.fromkeys(first['storages']))}")
 print("Seconds are what this storage takes on this machine; a mask over a dense matrix (storage dense) saves none.")
 
 # %%
@@ -353,7 +351,7 @@ def draw(path):
     costs.set_yticks(range(len(NETWORKS)), labels)
     costs.invert_yaxis()
     costs.set(title="Last epoch: seeds, mean (and operations)", xlabel="test accuracy (%)")
-    finding = "; ".join(f"{name} {verdicts.spread(last(name))} %" for name in NETWORKS)
+    finding = "; ".join(f"{name} {lab.claims.spread(last(name))} %" for name in NETWORKS)
     ms.plot.save(figure, path, alt=f"Accuracy over epochs and after the last epoch ({decided}): {finding}.")
 
 
@@ -386,8 +384,8 @@ claims = []
 
 def verdict(figure, statement, found, holds=None, expected="", digits=1):
     """Print and keep a verdict; `holds` is None for a number without a bar."""
-    status = verdicts.status(holds)
-    claims.append(verdicts.claim(figure, statement, decided, found, status, expected, digits))
+    status = lab.claims.status(holds)
+    claims.append(lab.claims.claim(figure, statement, decided, found, status, expected, digits))
     print(f"  {statement}: {status}\n    {claims[-1]['ours']}{f' (bar: {expected})' if expected else ''}")
 
 
@@ -423,16 +421,8 @@ if not args.smoke:
     against_bar("multiply-adds of the hidden layers, share of dense", share, lambda b: 0.254, lambda b: 0.258, digits=3)
     verdict("abstract", "sparsity (%), in the abstract up to 75", {"sparsity": [100 - 100 * share["share"][0]]})
     claims.append(
-        results.claim(
-            "abstract",
-            "accuracy up to 4.3 % better than dense",
-            "",
-            "its data set and baseline are unknown",
-            "4.3 %",
-            "NOT RUN",
-        )
+        lab.claims.not_run("abstract", "accuracy up to 4.3 % better than dense (data set not named)", "4.3 %")
     )
-results.append(args.out, claims, args.made_by)
 
 # %%
 # Exercises
@@ -447,10 +437,11 @@ results.append(args.out, claims, args.made_by)
 # ---------
 # ``minisparse/groups.py`` (the wiring), ``minisparse/grouped.py`` (its storage), ``tests/test_groups.py``.
 
-files = ["rows.jsonl", "g2gnet.png", "wiring.png"]
-if args.record:
-    suffix = (f"-{args.dataset}" if args.dataset != "digits" else "") + ("-patches" if args.stem != "none" else "")
-    results.record(args.out, f"g2gnet{suffix}", files)
-    print(f"recorded in {results.RESULTS}")
-for path in files:
-    print(f"wrote {args.out / path}")
+NOT_RUN = lab.claims.planned("g2gnet", """
+trial | networks of groups, Fashion-MNIST, 512 neurons |
+    $ cpu --dataset fashion-mnist --nodes 512 --groups 8 --batch 256 --epochs 6 --seeds 3
+trial | networks of groups, CIFAR-10, 512 neurons |
+    $ cpu --dataset cifar10 --nodes 512 --groups 8 --batch 256 --epochs 8 --seeds 3
+""")  # fmt: skip
+suffix = (f"-{args.dataset}" if args.dataset != "digits" else "") + ("-patches" if args.stem != "none" else "")
+lab.finish(args, "g2gnet", claims + NOT_RUN, ["g2gnet.png", "wiring.png"], suffix)

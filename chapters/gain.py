@@ -37,8 +37,9 @@ import statistics
 import numpy as np
 
 import minisparse as ms
+from minisparse import lab
 from minisparse.errors import InputError, NonFiniteError
-from minisparse.lab import cli, cost, recipes, results, verdicts
+from minisparse.lab import recipes
 
 FIGURES = ("6C", "6D")
 USUAL = 0.115  # inhibitory
@@ -52,7 +53,7 @@ def knobs(flag):
     flag("--images", type=int, default=300, help="test images for correlations and growth, at least 2")
 
 
-args = cli.chapter(
+args = lab.chapter(
     "gain",
     __doc__ or "The gain law",
     {"density": [1.0, 0.1], "epochs": 15, "seeds": 2, "time": "under a minute"},
@@ -127,7 +128,8 @@ def run_cell(config, checkpoint):
     del r, off
     try:
         history = ms.fit(
-            net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, after_step=net.after_step,
+            net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng,
+            after_step=[*args.hooks, *net.after_step],
             checkpoint=checkpoint, resume=args.resume, quiet=True,
         )  # fmt: skip
     except NonFiniteError as error:
@@ -170,7 +172,7 @@ wanted = {}
 chosen = [*(at_start.values() if "6D" in args.figure else ()), *(trained.values() if "6C" in args.figure else ())]
 for network, seed in itertools.product(chosen, range(args.seeds)):
     config = {**network, "seed": seed}
-    wanted.setdefault(results.key(config), config)
+    wanted.setdefault(lab.rows.key(config), config)
 
 
 def line(row):
@@ -181,17 +183,17 @@ def line(row):
 
 
 for config in wanted.values():
-    cost.preflight(config["nodes"] or config["equals"], config["density"], config["storage"])
+    lab.cost.preflight(config["nodes"] or config["equals"], config["density"], config["storage"])
 if not args.smoke:
     sizes = [{**config, "nodes": config["nodes"] or config["equals"]} for config in wanted.values()]
-    cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), sizes))
+    lab.confirm(args, lab.cost.estimate(recipes.dataset(args.dataset, args.data_dir), sizes))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
-by_key = {results.key(row["config"]): row for row in results.run_cells(args, "gain", cells, run_cell, line)}
+by_key = {lab.rows.key(row["config"]): row for row in lab.cells(args, "gain", cells, run_cell, line)}
 
 
 def members(network):
     """The rows of a network, one per seed."""
-    return [by_key[results.key({**network, "seed": seed})] for seed in range(args.seeds)]
+    return [by_key[lab.rows.key({**network, "seed": seed})] for seed in range(args.seeds)]
 
 
 # %%
@@ -205,8 +207,8 @@ claims, written = [], []
 def verdict(panel, statement, ours, holds, paper="", **numbers):
     """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
     true_size = args.dataset == "mnist" and args.replica == 0 and max(args.equals) >= 10_000
-    status = verdicts.status(holds, full=true_size)
-    claims.append(results.claim(panel, statement, decided, ours, paper, status, **numbers))
+    status = lab.claims.status(holds, full=true_size)
+    claims.append(lab.claims.claim(panel, statement, decided, numbers, status, paper, note=ours))
     print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{ours}")
 
 
@@ -297,7 +299,6 @@ if "6C" in args.figure:
             )
             apart = max(abs(statistics.mean(a) - statistics.mean(b)) for a, b in pairs.values())
             verdict("6C", "control: equal gain by size and by fraction, equal delay?", ours, None, apart=apart)
-results.append(args.out, claims, args.made_by)
 
 # %%
 # Exercises
@@ -311,9 +312,11 @@ results.append(args.out, claims, args.made_by)
 # ---------
 # ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure.py``.
 
-if args.record:
-    name = f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
-    results.record(args.out, f"gain{name}", ["rows.jsonl", *written])
-    print(f"recorded in {results.RESULTS}")
-for path in [*written, "rows.jsonl"]:
-    print(f"wrote {args.out / path}")
+NOT_RUN = lab.claims.planned("gain", """
+6C | N = 3,000, 5,000, 10,000: the delay grows if dense, and is 0 at p = 0.1 | 0 at every N for p = 0.1
+    $ gpu --figure 6C --equals 3000 5000 10000 --density 1 0.1 --seeds 3
+6D | N = 10,000, at the start: dense is strongly correlated, p = 0.1 is not | no number
+    $ gpu --figure 6D --equals 10000 --density 1 0.1 --seeds 3
+""")  # fmt: skip
+suffix = f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
+lab.finish(args, "gain", claims + NOT_RUN, written, suffix)

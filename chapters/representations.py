@@ -27,7 +27,8 @@ import numpy as np
 from scipy.stats import ks_2samp
 
 import minisparse as ms
-from minisparse.lab import cli, cost, recipes, results, verdicts
+from minisparse import lab
+from minisparse.lab import recipes
 
 SHARES = [round(0.1 * k, 1) for k in range(10)]
 
@@ -37,7 +38,7 @@ def measures(flag):
     flag("--activation", choices=("relu", "tanh"), default="relu", help="nonlinearity")
 
 
-args = cli.chapter(
+args = lab.chapter(
     "representations",
     __doc__ or "What the neurons hold",
     {"nodes": 200, "density": [1.0, 0.1], "epochs": 15, "seeds": 3, "time": "under a minute"},
@@ -131,11 +132,11 @@ cells = [
     for density in args.density
     for seed in range(args.seeds)
 ]
-cost.preflight(args.nodes, max(args.density), args.storage)
+lab.cost.preflight(args.nodes, max(args.density), args.storage)
 if not args.smoke:
     configs = [cell["config"] for cell in cells]
-    cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), configs))
-rows = results.run_cells(args, "representations", cells, run_cell, line)
+    lab.confirm(args, lab.cost.estimate(recipes.dataset(args.dataset, args.data_dir), configs))
+rows = lab.cells(args, "representations", cells, run_cell, line)
 by_density = {p: [row for row in rows if row["config"]["density"] == p] for p in args.density}
 
 # %%
@@ -191,8 +192,8 @@ AS_PAPER = PAPER_SIZE and (args.activation, args.epochs) == ("relu", 1)
 
 def verdict(panel, statement, found, holds, paper="", digits=1):
     """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
-    status = verdicts.status(holds if AS_PAPER or not PAPER_SIZE or panel in ("5E", "3B") else None, full=PAPER_SIZE)
-    claims.append(verdicts.claim(panel, f"{statement} ({args.activation})", decided, found, status, paper, digits))
+    status = lab.claims.status(holds if AS_PAPER or not PAPER_SIZE or panel in ("5E", "3B") else None, full=PAPER_SIZE)
+    claims.append(lab.claims.claim(panel, f"{statement} ({args.activation})", decided, found, status, paper, digits))
     print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
 
 
@@ -247,7 +248,7 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
         verdict("5E", statement, lost, holds, paper)
         verdict("5E", f"accuracy (%) with {100 * share:.0f} % silenced", left, None)
     whole = each("silenced", 0)
-    as_there = verdicts.near(whole["p = 0.1"], 91.1, 0.4) and verdicts.near(whole["p = 1"], 81.4, 4.6)
+    as_there = lab.claims.near(whole["p = 0.1"], 91.1, 0.4) and lab.claims.near(whole["p = 1"], 81.4, 4.6)
     paper = "91.1 ± 0.4 and 81.4 ± 4.6"
     verdict("5E", "accuracy (%) with no neuron silenced", whole, as_there if AS_PAPER else None, paper)
     size = {f"p = {p:g}": [math.log10(max(row["gradient"]["mean"], 1e-30)) for row in m] for p, m in by_density.items()}
@@ -256,7 +257,6 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
     verdict(
         "3B", "mean gradient of a synapse (log10)", size, of_order, "-5.2 for ReLU, -4.7 for tanh, p = 0.1", digits=2
     )
-results.append(args.out, claims, args.made_by)
 
 # %%
 # What the published code does differently
@@ -277,10 +277,25 @@ results.append(args.out, claims, args.made_by)
 # ---------
 # ``minisparse/activity.py``, ``minisparse/pairs.py``, ``tests/test_pairs.py`` (the estimator against scikit-learn's).
 
-if args.record:
-    name = f"-{args.dataset}-{args.nodes}-{args.epochs}" if args.dataset != "digits" else ""
-    name += f"-{args.activation}" if args.activation != "relu" else ""
-    results.record(args.out, f"representations{name}", ["rows.jsonl", "5.png"])
-    print(f"recorded in {results.RESULTS}")
-for path in ("5.png", "rows.jsonl"):
-    print(f"wrote {args.out / path}")
+NOT_RUN = lab.claims.planned("representations", """
+3B | N = 10,000, p = 0.1, ReLU: mean gradient of order 1e-6 to 1e-5 | 6.0e-6
+    $ gpu --seeds 3
+3B | N = 10,000, p = 0.1, tanh: mean gradient of order 1e-5 | 2.0e-5
+    $ gpu --activation tanh --seeds 3
+5A | the measure of activity
+5B | N = 10,000, one epoch: the active share is more than twice as large if sparse | 11.2 ± 1.5 % and 3.0 ± 1.0
+    %
+    $ gpu --seeds 3
+5C | N = 10,000, one epoch: mutual information is larger if sparse, KS distance 0.05 to 0.2 | 0.019 ± 0.065 and
+    0.005 ± 0.029
+    $ gpu --seeds 3
+5D | silencing neurons
+5E | N = 10,000, one epoch: with 90 % silenced dense loses at least 5 times as much | 91.1 ± 0.4 and 81.4 ± 4.6;
+    with 50 % silenced 90.9 ± 0.6 and 76.3 ± 5.8
+    $ gpu --seeds 3
+5E | N = 10,000, 10 epochs: dense is still worse with many silenced | no number
+    $ gpu --epochs 10 --seeds 3
+""")  # fmt: skip
+suffix = f"-{args.dataset}-{args.nodes}-{args.epochs}" if args.dataset != "digits" else ""
+suffix += f"-{args.activation}" if args.activation != "relu" else ""
+lab.finish(args, "representations", claims + NOT_RUN, ["5.png"], suffix)

@@ -36,7 +36,8 @@ import statistics
 import numpy as np
 
 import minisparse as ms
-from minisparse.lab import cli, recipes, results, verdicts
+from minisparse import lab
+from minisparse.lab import recipes
 
 GROUPS = 8
 
@@ -56,7 +57,7 @@ def knobs(flag):
     flag("--batch", type=int, default=32, help="examples per step")
 
 
-args = cli.chapter(
+args = lab.chapter(
     "rewiring",
     __doc__ or "What to prune and what to grow",
     {"nodes": 100, "density": [0.1], "epochs": 12, "seeds": 3, "time": "under a minute"},
@@ -161,9 +162,7 @@ def build(config):
     model = ms.MLP([*layers, ms.make_weights(ms.full(dataset.n_classes, units[-1]), "dense")], "relu")
     params = model.init(values)
     for k, weights in enumerate(model.weights.values()):
-        fan_in = np.maximum(weights.pattern.afferents(), 1)[weights.pattern.rows]
-        drawn = values.standard_normal(weights.nnz) * np.sqrt(2 / fan_in)
-        params[f"W{k}"] = weights.from_values(ms.asarray(drawn.astype(np.float32)))
+        params[f"W{k}"] = ms.initialise.he(values, weights)
         params[f"b{k}"] *= 0
     return model, params, order
 
@@ -184,7 +183,7 @@ def run_cell(config, checkpoint):
         config["epochs"],
         order,
         batch_size=config["batch"],
-        after_step=[] if at_epochs else hook,
+        after_step=[*([] if at_epochs else hook), *args.hooks],
         after_epoch=[*(hook if at_epochs else []), watch],
         checkpoint=checkpoint,
         resume=args.resume,
@@ -225,7 +224,7 @@ cells = [
     for rule in args.rules
     for seed in range(args.seeds)
 ]
-rows = results.run_cells(
+rows = lab.cells(
     args,
     "rewiring",
     cells,
@@ -242,7 +241,7 @@ print(f"\n{'rule':24s}{'accuracy %':>14s}{'within groups':>15s}{'SD afferents':>
 for rule, members in by_rule.items():
     last = {key: statistics.mean(row[key][-1] for row in members) for key in ("within", "sd_afferents")}
     read = statistics.mean(row["inputs_read"] for row in members)
-    accuracy = verdicts.spread([row["accuracy"][-1] for row in members])
+    accuracy = lab.claims.spread([row["accuracy"][-1] for row in members])
     print(f"{rule:24s}{accuracy:>14s}{last['within']:15.3f}{last['sd_afferents']:14.2f}{read:13.2f}")
 
 # %%
@@ -291,8 +290,8 @@ def gain(rule, over):
 
 def verdict(statement, found, holds, expected="", figure="rewiring"):
     """Print and keep a verdict; `holds` is None for a number without a gate."""
-    status = verdicts.status(holds if PROTOCOL or TUTORIAL else None)
-    claims.append(verdicts.claim(figure, statement, decided, found, status, expected))
+    status = lab.claims.status(holds if PROTOCOL or TUTORIAL else None)
+    claims.append(lab.claims.claim(figure, statement, decided, found, status, expected))
     print(f"  {statement}: {status}\n    {claims[-1]['ours']}")
 
 
@@ -310,7 +309,6 @@ if not args.smoke:
         lost = gain("prune low correlation", "Hebbian")
         verdict("pruning by lowest signed correlation hurts", {"points against pruning by magnitude": lost},
                 max(lost) < 0, "1.4 to 2.4 points in a trial of ours", figure="trial")  # fmt: skip
-results.append(args.out, claims, args.made_by)
 
 # %%
 # Exercises
@@ -323,10 +321,11 @@ results.append(args.out, claims, args.made_by)
 # ---------
 # ``minisparse/evolve/routine.py`` (the routine all share), ``tests/test_evolve_scores.py`` (scores, by brute force).
 
-files = ["rows.jsonl", "rewiring.png"]
-if args.record:
-    named = ["rewiring", *([args.dataset] if args.dataset != "digits" else []), *(["tutorial"] if args.epsilon else [])]
-    results.record(args.out, "-".join(named), files)
-    print(f"recorded in {results.RESULTS}")
-for path in files:
-    print(f"wrote {args.out / path}")
+NOT_RUN = lab.claims.planned("rewiring", """
+rewiring | rules of rewiring, Fashion-MNIST, 512 neurons (reported) |
+    $ cpu --dataset fashion-mnist --nodes 512 --layers 3 --density 0.256 --batch 256 --epochs 6 --seeds 3
+rewiring | rules of rewiring, CIFAR-10, 512 neurons (reported) |
+    $ cpu --dataset cifar10 --nodes 512 --layers 3 --density 0.256 --batch 256 --epochs 8 --seeds 3
+""")  # fmt: skip
+suffix = (f"-{args.dataset}" if args.dataset != "digits" else "") + ("-tutorial" if args.epsilon else "")
+lab.finish(args, "rewiring", claims + NOT_RUN, ["rewiring.png"], suffix)

@@ -37,8 +37,9 @@ import numpy as np
 from scipy.stats import ttest_ind
 
 import minisparse as ms
+from minisparse import lab
 from minisparse.errors import NonFiniteError
-from minisparse.lab import cli, cost, recipes, results, verdicts
+from minisparse.lab import recipes
 
 FIGURES = ("2B", "2C", "3A", "3B", "4A", "S2", "S3", "S4", "lr")
 
@@ -51,7 +52,7 @@ def grid(flag):
     flag("--lr", type=float, default=1e-3, help="learning rate of everything else")
 
 
-args = cli.chapter(
+args = lab.chapter(
     "sparse_rnn",
     __doc__ or "Sparse and dense recurrent networks",
     {"density": [1.0, 0.3, 0.1], "epochs": 8, "seeds": 2, "time": "under a minute"},
@@ -176,7 +177,7 @@ shown = {figure: nets for figure, nets in PANELS.items() if figure in args.figur
 wanted = {}
 for network, seed in itertools.product([n for nets in shown.values() for n in nets.values()], range(args.seeds)):
     config = {**network, "seed": seed}
-    wanted.setdefault(results.key(config), config)
+    wanted.setdefault(lab.rows.key(config), config)
 
 
 def line(row):
@@ -190,16 +191,16 @@ def line(row):
 
 for config in wanted.values():
     if config["model"] == "recurrent":
-        cost.preflight(config["nodes"], config["density"], config["storage"])
+        lab.cost.preflight(config["nodes"], config["density"], config["storage"])
 if not args.smoke:
-    cli.confirm(args, cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
+    lab.confirm(args, lab.cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
-by_key = {results.key(row["config"]): row for row in results.run_cells(args, "sparse_rnn", cells, run_cell, line)}
+by_key = {lab.rows.key(row["config"]): row for row in lab.cells(args, "sparse_rnn", cells, run_cell, line)}
 
 
 def members(network):
     """The rows of a network that stayed finite, one per seed."""
-    rows = [by_key[results.key({**network, "seed": seed})] for seed in range(args.seeds)]
+    rows = [by_key[lab.rows.key({**network, "seed": seed})] for seed in range(args.seeds)]
     return [row for row in rows if "accuracy" in row]
 
 
@@ -287,7 +288,7 @@ written = []
 for figure_name, nets in shown.items():
     print(f"\nFigure {figure_name}: {described(nets.values())}")
     for name, network in nets.items():
-        print(f"  {', '.join(map(str, name)):32s}{verdicts.spread(accuracy(network)):>16s} %")
+        print(f"  {', '.join(map(str, name)):32s}{lab.claims.spread(accuracy(network)):>16s} %")
     path = args.out / f"{figure_name}.png"
     if figure_name in HEAT:
         draw_heat(figure_name, nets, path)
@@ -342,9 +343,9 @@ def verdict(panel, statement, found, holds, paper="", full=False, source=None):
     nets = list(shown[source or panel].values())
     panel = published(panel)
     lost = sum(args.seeds - len(members(network)) for network in nets)
-    status = verdicts.status(None if lost else holds, full)
+    status = lab.claims.status(None if lost else holds, full)
     note = f"{lost} runs did not stay finite" if lost else ""
-    claims.append(verdicts.claim(panel, statement, described(nets), found, status, paper, note=note))
+    claims.append(lab.claims.claim(panel, statement, described(nets), found, status, paper, note=note))
     print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
 
 
@@ -355,7 +356,7 @@ def large(panel, dense, sparse, few=""):
         return
     found = {f"p = {p:g}": accuracy(network) for p, network in ((DENSE, dense), (SPARSE, sparse))}
     ahead = clearly(*reversed(found.values()))
-    holds = ahead and all(map(verdicts.near, found.values(), *zip(*paper, strict=True)))
+    holds = ahead and all(map(lab.claims.near, found.values(), *zip(*paper, strict=True)))
     quoted = "{:.1f} ± {:.1f} and {:.1f} ± {:.1f}".format(*paper[1], *paper[0])
     verdict(panel, f"large, N = {LARGE}{few}: sparse is ahead, by as much", found, holds, quoted, LARGE >= 20_000)
 
@@ -423,7 +424,6 @@ for panel in () if args.smoke else shown:
         }
         found = {f"p = {p:g} at its best rate, {lr:g}": accuracy(nets[LARGE, p, lr]) for p, (_, lr) in best.items()}
         verdict("2C", f"control: each at its best learning rate, N = {LARGE}", found, None, source="lr")
-results.append(args.out, claims, args.made_by)
 
 # %%
 # What the published code does differently
@@ -443,10 +443,49 @@ results.append(args.out, claims, args.made_by)
 # ---------
 # ``minisparse/recipes.py`` (the published networks), ``minisparse/rnn.py`` (the passes), ``chapters/dale.py``.
 
-if args.record:
-    name = "" if len(shown) == len(FIGURES) else "-" + "-".join(shown)
-    sizes = f"-{args.dataset}-{'-'.join(map(str, args.sizes))}" if args.dataset != "digits" else ""
-    results.record(args.out, f"sparse_rnn{name}{sizes}", ["rows.jsonl", *written])
-    print(f"recorded in {results.RESULTS}")
-for path in [*written, "rows.jsonl"]:
-    print(f"wrote {args.out / path}")
+NOT_RUN = lab.claims.planned("sparse_rnn", """
+1 | the idea
+2A | samples of the data sets
+2B | N = 20,000, MNIST, 80 epochs: dense and sparse end equal (reported) | equal after about 80 epochs
+    $ gpu --figure 2B --sizes 20000 --epochs 80 --seeds 3
+2C | N = 20,000, MNIST, one epoch: sparse is ahead, by as much | 90.3 ± 2.0 and 77.5 ± 7.3
+    $ gpu --figure 2C --sizes 20000 --density 1 0.1 --seeds 3 --epochs 1
+2D | N = 20,000, CIFAR-10, one epoch: sparse is ahead | 29.7 ± 1.5 and 17.4 ± 3.9
+    $ gpu --dataset cifar10 --figure 2C --sizes 20000 --density 1 0.1 --seeds 3 --epochs 1
+2E | N = 10,000, Sleep, one epoch: sparse is ahead, by as much; is the loss of dense finite? | 50.7 ± 1.8 and
+    10.3 ± 0.0
+    $ gpu --dataset sleep --figure 2C --sizes 10000 --density 1 0.1 --seeds 3 --epochs 1
+Table S1 | all values of Figure 2C | not available
+    $ gpu --figure 2C --seeds 3
+Table S2 | all values of Figure 2D | not available
+    $ gpu --dataset cifar10 --figure 2C --seeds 3
+Table S3 | all values of Figure 2E | not available
+    $ gpu --dataset sleep --figure 2C --sizes 500 1000 2000 5000 --density 1 0.1 --seeds 3
+3A | N = 1,000 and 10,000, recurrent and feedforward: sparse is ahead only if recurrent, at 10,000 (reported) |
+    no number
+    $ gpu --figure 3A --sizes 1000 10000 --epochs 10 --seeds 3
+3B | tanh, up to N = 10,000: sparse is nowhere ahead | no number
+    $ gpu --figure 3B --sizes 500 1000 2000 5000 10000 --density 1 0.1 --seeds 3
+4A | N = 20,000, MNIST, 50 per class: sparse is ahead | 70.1 ± 10.2 and 40.3 ± 7.2
+    $ gpu --figure 4A --sizes 20000 --few 50 --seeds 3
+4B | N = 20,000, CIFAR-10, 50 per class: sparse is ahead | 24.0 ± 0.1 and 17.6 ± 1.5
+    $ gpu --dataset cifar10 --figure 4A --sizes 20000 --few 50 --seeds 3
+S1 | the architecture
+S2 | N = 2,000 and 5,000 if dense, as many recurrent weights at p = 0.1: sparse is better (reported) | no number
+    $ gpu --figure S2 --sizes 2000 5000 --seeds 3
+S3 | feedforward, up to N = 20,000: neutral when large, no gain when small | no number
+    $ gpu --figure S3 --sizes 500 1000 10000 20000 --density 1 0.1 --seeds 3
+S4 | N = 500 and 20,000, 100, 500 and 1,000 per class | no number
+    $ gpu --figure S4 --sizes 500 20000 --few 100 500 1000 --seeds 3
+2C | N = 500, MNIST, one epoch, 10 seeds: dense is ahead | no number
+    $ cpu --figure 2C --sizes 500 --density 1 0.1 --epochs 1 --seeds 10 --dataset mnist
+2C | N = 500 to 2,000, MNIST, one epoch: the larger, the better for sparse | no number
+    $ cpu --figure 2C --sizes 500 1000 2000 --density 1 0.1 --epochs 1 --seeds 3 --dataset mnist
+3B | tanh, N = 500 to 2,000, MNIST, one epoch: sparse is nowhere ahead (reported) | no number
+    $ cpu --figure 3B --sizes 500 1000 2000 --density 1 0.1 --epochs 1 --seeds 3 --dataset mnist
+S3 | feedforward, N = 1,000 and 10,000, MNIST, one epoch: neutral when large, no gain when small | no number
+    $ cpu --figure S3 --sizes 1000 10000 --density 1 0.1 --epochs 1 --seeds 3 --dataset mnist
+""")  # fmt: skip
+suffix = "" if len(shown) == len(FIGURES) else "-" + "-".join(shown)
+suffix += f"-{args.dataset}-{'-'.join(map(str, args.sizes))}" if args.dataset != "digits" else ""
+lab.finish(args, "sparse_rnn", claims + NOT_RUN, written, suffix)

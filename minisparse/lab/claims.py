@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import statistics
 from collections.abc import Collection, Iterable, Sequence
@@ -154,6 +155,41 @@ def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> 
     dict
     """
     return {**claim(figure, statement, "", {}, "NOT RUN", paper), "command": command}
+
+
+def planned(name: str, table: str) -> list[dict]:
+    """Return the claims of a table that nobody has run yet.
+
+    Parameters
+    ----------
+    name : str
+        The chapter's.
+    table : str
+        An entry is "figure | statement | paper", over several lines if all but the first are indented. Its last line
+        may be "$ cpu FLAGS" or "$ gpu FLAGS": the flags of the chapter that would run it, on a GPU at the paper's size.
+
+    Returns
+    -------
+    list of dict
+        From `not_run`.
+
+    Examples
+    --------
+    >>> (row,) = minisparse.lab.claims.planned("dale", "6B | dense waits | no number\\n    $ cpu --seeds 3")
+    >>> row["command"]
+    'python chapters/dale.py --seeds 3 --record'
+    """
+    found = []
+    for entry in re.split(r"\n(?!\s)", table.strip()):
+        text, _, run = entry.partition("$ ")
+        figure, statement, paper = (" ".join(part.split()) for part in f"{text} ||".split("|")[:3])
+        kind, _, flags = run.strip().partition(" ")
+        command = f"python chapters/{name}.py {flags} --record" if kind else ""
+        if kind == "gpu":
+            out = f"--out out/gpu/{figure.replace(' ', '-')}"
+            command = f"BACKEND=cupy python chapters/{name}.py --paper {flags} {out} --yes --resume --record"
+        found.append(not_run(figure, statement, paper, " ".join(command.split())))
+    return found
 
 
 def setting(command: str) -> dict[str, list[str]]:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from .. import data
-from ..backend import asarray
 from ..connectivity import Pattern, Rng, bernoulli, dale_signs, full
 from ..dale import Dale
 from ..errors import InputError
+from ..initialise import uniform
 from ..mlp import MLP
 from ..rnn import RNN, W_MAX
 from ..weights.make import make_weights
@@ -125,9 +125,8 @@ def feedforward(
     for k, weights in enumerate(layers):
         fan_in = weights.shape[1] ** -0.5
         bound = w_max if weights is between else fan_in
-        drawn = asarray(values.uniform(-bound, bound, weights.nnz), dtype=np.float32)
-        params[f"W{k}"] = weights.from_values(drawn)
-        params[f"b{k}"] = asarray(values.uniform(-fan_in, fan_in, (weights.shape[0], 1)), dtype=np.float32)
+        params[f"W{k}"] = weights.from_values(uniform(values, (weights.nnz,), bound))
+        params[f"b{k}"] = uniform(values, (weights.shape[0], 1), fan_in)
     return SimpleNamespace(model=model, params=params, rng=order, after_step=[], dale=None, strengths=None)
 
 
