@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
     """
     try:
         target = Path(path).resolve()  # of a symbolic link: the file it leads to
-        aside = target.with_name(f".{target.name}.part")
+        aside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.part")
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and not stat.S_ISREG(mode):

@@ -3,9 +3,12 @@
 import gzip
 import json
 import os
+import re
+import runpy
 import struct
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +17,43 @@ import pytest
 import minisparse as ms
 from minisparse.data import sources
 from minisparse.gradcheck import catalogue
+from minisparse.lab import provenance
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--nodes", "20", "--epochs", "1", "--seeds", "1", "--density", "0.5", "--clamp", "enforced"]
 
 
 def run(chapter, *flags, cwd=ROOT, **environment):
+    """Run a chapter as a user does, in a process of its own."""
     command = [sys.executable, str(ROOT / "chapters" / f"{chapter}.py"), *map(str, flags)]
     environment = {**os.environ, "PYTHONWARNINGS": "default", **environment}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240)
 
 
-def rows(folder):
-    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Run a chapter in this process and return what it prints; an error of the user's is raised."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+
+    def run_here(chapter, *flags):
+        file = str(ROOT / "chapters" / f"{chapter}.py")
+        monkeypatch.setattr(sys, "argv", [file, *map(str, flags)])
+        runpy.run_path(file, run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_here
 
 
-def curves(folder):
-    return [(row["config"], row["accuracy"], row["train_loss"]) for row in rows(folder)]
+def rows(folder, part=None):
+    """Read a chapter's rows, by default those of cells."""
+    found = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    return [row for row in found if (row["part"] == part if part else row["part"] != "claim")]
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def write_idx(folder, n_train=40, n_test=20, change=None):
@@ -54,18 +77,23 @@ def test_smoke_run_writes_its_figures_and_rows(tmp_path):
     assert "gradients agree" in done.stdout
     for row in rows(tmp_path):
         assert {"key", "config", "accuracy", "delay", "predicted_gain", "forward_gain", "origin", "made_by"} <= set(row)
-        assert {"command", "commit", "backend", "versions", "sources_sha256"} <= set(row["made_by"])
+        assert {"command", "commit", "backend", "versions", "golden", "run"} <= set(row["made_by"])
     for name in ("dale.png", "unrolled.png"):
         content = (tmp_path / name).read_bytes()
         assert content.startswith(b"\x89PNG")
         assert b"Description" in content
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["dale.png", "gradients.png", "rows.jsonl", "unrolled.png"]
+    assert visible(tmp_path) == ["dale.png", "gradients.png", "rows.jsonl", "unrolled.png"]
+    lines = done.stdout.splitlines()
+    (first,) = (k for k, line in enumerate(lines) if line.startswith("mistake "))
+    listed = {line.split()[0] for line in lines[first + 1 :] if "(" in line and ("caught" in line or "missed" in line)}
+    assert listed == {row.code for row in catalogue.catalogue()}
+    (total,) = (line.split() for line in lines if line.startswith("caught "))
+    assert total[-1] == f"{len(listed)}/{len(listed)}"
 
 
-def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path):
-    done = run("checks", "--smoke", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["checks.png", "rows.jsonl"]
+def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here):
+    here("checks", "--smoke", "--out", tmp_path)
+    assert visible(tmp_path) == ["checks.png", "rows.jsonl"]
     written = rows(tmp_path)
     assert {row["part"] for row in written} == {"steps", "sizes", "lies", "catalogue"}
     lies = {(row["what"], row["check"]): (row["ok"], row["codes"]) for row in written if row["part"] == "lies"}
@@ -81,47 +109,34 @@ def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path):
     assert shown[3, 5] > shown[1, 5] > shown[3, 1] > shown[1, 1]
 
 
-def test_the_equations_chapter_writes_its_table_and_figure(tmp_path):
-    done = run("equations", "--smoke", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["equations.png", "rows.jsonl"]
-    assert "exact    dg = 1.1, dv = [-0.32  0.24]" in done.stdout
-    assert "printed  dg = 11, dv = [-5.6 -6.8]" in done.stdout
+def test_the_equations_chapter_writes_its_table_and_figure(tmp_path, here):
+    printed = here("equations", "--smoke", "--out", tmp_path)
+    assert visible(tmp_path) == ["equations.png", "rows.jsonl"]
+    assert "exact    dg = 1.1, dv = [-0.32  0.24]" in printed
+    assert "printed  dg = 11, dv = [-5.6 -6.8]" in printed
 
 
-def test_the_dendritic_chapter_writes_every_figure_and_trains_each_network_once(tmp_path):
-    done = run("dendritic", "--smoke", "--gradient", "both", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_the_dendritic_chapter_writes_every_figure_and_trains_each_network_once(tmp_path, here):
+    printed = here("dendritic", "--smoke", "--gradient", "both", "--out", tmp_path)
     figures = {f"{name}.png" for name in ("1D", "2A", "2B", "3C", "3E", "3F", "3G")}
-    assert {p.name for p in tmp_path.iterdir()} == {*figures, "rows.jsonl"}
+    assert visible(tmp_path) == sorted({*figures, "rows.jsonl"})
     written = [row for row in rows(tmp_path) if "config" in row]
     assert len({row["key"] for row in written}) == len(written)
-    assert "lr 0.05, gradient both, metric after_rewiring, control both" in done.stdout
+    assert "lr 0.05, gradient both, metric after_rewiring, control both" in printed
     for row in written:
         assert sum(row["afferents"]) == sum(row["efferents"]) > 0
         assert len(row["after_rewiring"]) == len(row["before_rewiring"]) == len(row["cost"]) == 2
 
 
-def test_the_first_chapter_ends_with_what_each_check_sees(tmp_path):
-    done = run("dale", *TINY, "--out", tmp_path)
-    lines = done.stdout.splitlines()
-    (first,) = (k for k, line in enumerate(lines) if line.startswith("mistake "))
-    listed = {line.split()[0] for line in lines[first + 1 :] if "(" in line and ("caught" in line or "missed" in line)}
-    assert listed == {row.code for row in catalogue.catalogue()}
-    (total,) = (line.split() for line in lines if line.startswith("caught "))
-    assert total[-1] == f"{len(listed)}/{len(listed)}"
-
-
-def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path):
-    first = run("dale", *TINY, "--seeds", "2", "--out", tmp_path)
-    assert first.returncode == 0, first.stderr
-    whole = curves(tmp_path)
+def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path, here):
+    here("gain", "--smoke", "--seeds", "2", "--out", tmp_path)
+    whole = [(row["config"], row.get("accuracy")) for row in rows(tmp_path)]
     lines = (tmp_path / "rows.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "rows.jsonl").write_text(lines[0])
-    again = run("dale", *TINY, "--seeds", "2", "--out", tmp_path, "--resume")
-    assert again.returncode == 0, again.stderr
-    assert curves(tmp_path) == whole
-    assert (tmp_path / "rows.jsonl").read_text().splitlines(keepends=True)[0] == lines[0]
+    (tmp_path / "rows.jsonl").write_text("".join(lines[:3]))
+    printed = here("gain", "--smoke", "--seeds", "2", "--out", tmp_path, "--resume")
+    assert [(row["config"], row.get("accuracy")) for row in rows(tmp_path)] == whole
+    assert (tmp_path / "rows.jsonl").read_text().splitlines(keepends=True)[:3] == lines[:3]
+    assert printed
 
 
 @pytest.mark.parametrize(
@@ -138,15 +153,15 @@ def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path):
         (["--dataset", "mnist", "--data-dir", "nowhere"], "train-images-idx3-ubyte[.gz] was not found in nowhere"),
     ],
 )
-def test_a_bad_flag_ends_in_one_sentence_and_writes_nothing(tmp_path, flags, sentence):
-    done = run("dale", *TINY, *flags, "--out", tmp_path / "new", cwd=tmp_path)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_bad_flag_ends_in_one_sentence_and_writes_nothing(tmp_path, here, monkeypatch, flags, sentence):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ms.UserError) as caught:
+        here("dale", *TINY, *flags, "--out", tmp_path / "new")
+    assert sentence in str(caught.value)
     assert not list(tmp_path.glob("new/*.jsonl"))
 
 
-def test_an_unwritable_folder_is_named_before_anything_runs(tmp_path):
+def test_an_unwritable_folder_is_named_before_anything_runs_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     done = run("dale", *TINY, "--out", tmp_path / "file" / "out")
     assert done.returncode == 2
@@ -175,12 +190,12 @@ def label_12(content):
         ("t10k-labels-idx1-ubyte", label_12, "labels must lie in 0..9 (10 classes), found 12"),
     ],
 )
-def test_a_bad_data_file_ends_in_one_sentence(tmp_path, name, change, sentence):
+@pytest.mark.filterwarnings("ignore:the mnist files")
+def test_a_bad_data_file_ends_in_one_sentence(tmp_path, here, name, change, sentence):
     write_idx(tmp_path, change={name: change})
-    done = run("dale", *TINY, "--dataset", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "out")
-    assert done.returncode == 2, done.stderr
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(ms.UserError) as caught:
+        here("dale", *TINY, "--dataset", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "out")
+    assert sentence in str(caught.value)
 
 
 def test_other_content_runs_and_is_labelled_in_every_row(tmp_path):
@@ -208,36 +223,47 @@ def test_help_shows_every_default_and_the_expected_time():
     assert "expected time" in text
 
 
-def unfinished(folder, *flags):
-    """Run a cell whose row cannot be written, and return its checkpoint: all that is left of it."""
-    done = run("dale", *TINY, *flags, "--out", folder)
-    assert done.returncode == 0, done.stderr
-    (row,) = rows(folder)
-    (folder / "rows.jsonl").unlink()
-    in_the_way = folder / "cells" / f"{row['key']}.json"
-    in_the_way.mkdir(parents=True)
-    assert run("dale", *TINY, *flags, "--out", folder, "--resume").returncode != 0
-    in_the_way.rmdir()
-    (checkpoint,) = folder.glob(f"{row['key']}-*.npz")
+@pytest.fixture
+def unfinished(here, tmp_path, monkeypatch):
+    """Stop a cell after its first epoch, and return its checkpoint: all that is left of it."""
+    save, calls = ms.train.save, []
+
+    def stopped(*arguments, **named):
+        save(*arguments, **named)
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ms.train, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        here("dale", *TINY, "--out", tmp_path)
+    monkeypatch.setattr(ms.train, "save", save)
+    (checkpoint,) = tmp_path.glob("*-*.npz")
     return checkpoint
 
 
-def test_a_damaged_checkpoint_is_one_sentence_and_is_left_as_it_is(tmp_path):
-    checkpoint = unfinished(tmp_path)
-    checkpoint.write_bytes(b"PK\x03\x04 no archive")
-    done = run("dale", *TINY, "--out", tmp_path, "--resume")
-    assert done.returncode == 2
-    assert f"checkpoint {checkpoint} is damaged" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert checkpoint.read_bytes() == b"PK\x03\x04 no archive"
-    assert not (tmp_path / "rows.jsonl").exists()
+def test_a_damaged_checkpoint_is_one_sentence_and_is_left_as_it_is(tmp_path, unfinished, here):
+    unfinished.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(ms.UserError, match="is damaged"):
+        here("dale", *TINY, "--out", tmp_path, "--resume")
+    assert unfinished.read_bytes() == b"PK\x03\x04 no archive"
+    assert not rows(tmp_path) if (tmp_path / "rows.jsonl").exists() else True
 
 
-def test_a_checkpoint_of_another_model_is_one_sentence(tmp_path):
-    checkpoint = unfinished(tmp_path)
+def test_a_checkpoint_of_another_model_is_one_sentence(tmp_path, unfinished, here):
     other = ms.RNN(8, ms.make_weights(ms.full(5, 5)), 10)
-    ms.save(checkpoint, other, other.init(np.random.default_rng(0)), ms.Adam())
-    done = run("dale", *TINY, "--out", tmp_path, "--resume")
-    assert done.returncode == 2
-    assert "is of another model: its n is 5, here it is 20" in done.stderr
-    assert "Traceback" not in done.stderr
+    ms.save(unfinished, other, other.init(np.random.default_rng(0)), ms.Adam())
+    with pytest.raises(ms.UserError, match="is of another model: its n is 5, here it is 20"):
+        here("dale", *TINY, "--out", tmp_path, "--resume")
+
+
+@pytest.mark.parametrize("chapter", sorted(path.stem for path in (ROOT / "chapters").glob("*.py")))
+def test_a_chapter_has_a_run_part_that_its_rows_depend_on(chapter, tmp_path):
+    file = ROOT / "chapters" / f"{chapter}.py"
+    text, changed = file.read_text(encoding="utf-8"), tmp_path / f"{chapter}.py"
+    found = provenance.run_part(file)
+    changed.write_text(text.replace("# %%\n", "# %%\n# another word\n"), encoding="utf-8")
+    assert provenance.run_part(changed) == found
+    start = re.search(r"^def (run_cell|run)\(", text, re.MULTILINE).start()
+    body = text.index("\n    ", text.index('"""', text.index('"""', start) + 3))
+    changed.write_text(text[:body] + "\n    seed = 1" + text[body:], encoding="utf-8")
+    assert provenance.run_part(changed) != found
