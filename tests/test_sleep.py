@@ -152,7 +152,11 @@ def test_sleep_is_cached_until_its_files_change(tmp_path, sleep, monkeypatch):
     os.utime(path, (1e9, 1e9))
     assert [load(), load()] == [2, 0]
     (folder / "sleep.npz").unlink()
-    (folder / ".sleep.npz.part").mkdir()
+
+    def refuse(path, write):
+        raise FileError(f"{path} cannot be written")
+
+    monkeypatch.setattr(sources, "write_aside", refuse)
     assert [load(), load()] == [2, 2], "where nothing can be written there is no cache"
 
 
