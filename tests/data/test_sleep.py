@@ -1,4 +1,4 @@
-"""Sleep and the ``.ts`` files it comes in: read line by line, pooled, split as published, cached."""
+"""The sleep series: read from its text files, pooled and split as published."""
 
 import os
 
@@ -68,8 +68,8 @@ def test_aeon_reads_the_same(tmp_path, channels):
         ("@data\n1,2\n", "line 2 has no label after a last ':'; add it, or drop the series"),
         ("@data\n1,2:\n", "line 2 has no label"),
         ("@data\n1,2:3,4\n", "line 2 has no label"),
-        ("@problemName a\n1,2:a\n", "line 2 is no header but stands before @data; add the line @data"),
-        ("<html>not found</html>", "line 1 is no header but stands before @data"),
+        ("@problemName a\n1,2:a\n", "line 2 is no header but comes before @data; add the line @data"),
+        ("<html>not found</html>", "line 1 is no header but comes before @data"),
         ("@problemName a\n", "line 1 is the last, and there was no line @data; the file is truncated"),
         ("# a\n@DATA\n", "line 2 is the last, and there was no series after @data"),
         ("", "line 0 is the last, and there was no line @data"),
