@@ -137,7 +137,9 @@ PROOFS = {
 }
 
 
-@pytest.mark.parametrize("name", PROOFS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "three steps" else name for name in PROOFS]
+)
 def test_back_propagation_is_the_derivative(name):
     assert prove_model(*network(**PROOFS[name])) == set()
 

@@ -5,30 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.layers import modular
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minisparse as ms
 from minisparse import groups, testing
-
-PROBABILITIES = st.one_of(testing.choices(0.0, 1.0), testing.fractions())
-GROUPINGS = testing.choices("index", "stride", "random", "mixer")
-
-
-@st.composite
-def modular(draw, high=14, **settings):
-    """Draw a modular pattern and how it was asked for; sizes need not divide."""
-    n_post, n_pre = draw(testing.sizes(2, distinct=False, high=high))
-    asked = {
-        "groups": draw(st.integers(1, min(n_post, n_pre))),
-        "p_within": draw(PROBABILITIES),
-        "p_between": draw(PROBABILITIES),
-        "grouping": draw(GROUPINGS),
-        "layer": draw(st.integers(0, 3)),
-        **settings,
-    }
-    seed = draw(testing.seeds())
-    return (n_post, n_pre, asked, seed), ms.group_to_group(n_post, n_pre, **asked, rng=np.random.default_rng(seed))
 
 
 def intra(pattern):

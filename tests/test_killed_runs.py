@@ -1,4 +1,4 @@
-"""Training runs that are killed at random moments and restarted end with the very bits of the undisturbed run."""
+"""Runs that are killed and started again leave no trace."""
 
 import json
 import random
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 EPOCHS = 36
+
+
 RUN = f"""
 import json, sys, time
 import numpy as np, minisparse as ms

@@ -1,4 +1,4 @@
-"""What the loss and the feedforward network refuse, in one sentence."""
+"""What the loss refuses, in one sentence."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,3 @@ import minisparse as ms
 def test_labels_that_are_no_classes_are_refused(labels, sentence):
     with pytest.raises(ms.UserError, match=sentence):
         ms.softmax_cross_entropy(np.zeros((3, 3)), labels)
-
-
-@pytest.mark.parametrize("name", ["W0", "b1", "s0"])
-def test_a_network_names_the_parameter_that_is_missing(name):
-    layers = [ms.make_weights(ms.full(4, 3)), ms.make_weights(ms.full(2, 4))]
-    model = ms.MLP(layers, normalise=ms.Dendritic())
-    params = model.init(np.random.default_rng(0))
-    del params[name]
-    with pytest.raises(ms.UserError, match=f"params has no '{name}'; model.init makes every parameter"):
-        model.forward(params, np.ones((3, 2), np.float32))

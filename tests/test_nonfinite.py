@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from test_train import Run, X, Y
+from helpers.runs import Run, X, Y
 
 import minisparse as ms
 from minisparse.errors import NonFiniteError

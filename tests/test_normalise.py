@@ -86,9 +86,12 @@ def test_each_rule_and_its_way_back_agree_with_automatic_differentiation(name):
     holds()
 
 
-@settings(max_examples=200)
-@given(testing.networks(), testing.choices(*RULES))
-def test_back_propagation_through_time_through_any_rule(network, name):
+@pytest.mark.parametrize("examples", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_back_propagation_through_time_through_any_rule(examples):
+    settings(max_examples=examples)(given(testing.networks(), testing.choices(*RULES))(passes_the_check))()
+
+
+def passes_the_check(network, name):
     plain = network.model
     model = ms.RNN(plain.n_in, plain.weights["W_rec"], plain.n_out, plain.activation, RULES[name], len(plain.biases))
     params = {**network.params, "W_rec": away_from_0(network.params["W_rec"])}
@@ -104,7 +107,7 @@ def in_two(*shape):
     return [np.arange(n) % 2 for n in shape]
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(
     testing.sizes(5), testing.choices(*RULES), testing.choices(False, True), testing.storages(), testing.generators()
 )

@@ -42,11 +42,14 @@ def error(analytic, other, size):
     return apart / (np.abs(other).max(initial=0) + 1e-8 * abs(size)) if apart else 0.0
 
 
-@pytest.mark.parametrize("storage", ["dense", "csr"])
-def test_gradients_agree_with_both_oracles_at_two_training_steps(storage):
+@pytest.mark.parametrize(
+    ("storage", "examples"),
+    [("dense", 50), ("csr", 20), *(pytest.param(storage, 200, marks=pytest.mark.slow) for storage in ("dense", "csr"))],
+)
+def test_gradients_agree_with_both_oracles_at_two_training_steps(storage, examples):
     judged = Counter()
 
-    @settings(max_examples=200)
+    @settings(max_examples=examples)
     @given(testing.networks(storage))
     def holds(network):
         model, params = network.model, network.params

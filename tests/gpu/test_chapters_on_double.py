@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -11,25 +10,40 @@ import pytest
 import strict_double
 
 import minisparse
+from minisparse.gradcheck import catalogue, recognise, sight, steps
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "chapters").glob("*.py"))
+SHORT = {
+    "dale": "--nodes 20 --epochs 1 --seeds 1 --density 0.5 --clamp enforced",
+    "g2gnet": "--epochs 1 --seeds 1",
+    "dendritic": "--figure 1D --epochs 1 --seeds 1",
+    "checks": "--seeds 1",
+}
 
 
-def cli_help(chapter):
-    command = [sys.executable, str(chapter), "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+@pytest.fixture(params=[pytest.param("whole", marks=pytest.mark.slow), "short"])
+def flags(request, monkeypatch):
+    """Flags of a chapter; the short form plants every eighth mistake of the catalogue and trains one small network."""
+    if request.param == "whole":
+        return lambda chapter: []
+    few = catalogue.catalogue()[::8]
+    for module in (catalogue, recognise, sight, steps):
+        monkeypatch.setattr(
+            module, "catalogue", lambda family=None: tuple(m for m in few if family in (None, m.family))
+        )
+    return lambda chapter: SHORT.get(chapter.stem, "").split()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_gives_the_same_numbers_as_on_numpy(chapter, tmp_path, monkeypatch):
+def test_a_chapter_gives_the_same_numbers_as_on_numpy(chapter, flags, tmp_path, monkeypatch):
     curves, verdicts = {}, {}
-    trains = "--epochs" in cli_help(chapter)
-    flags = ["--storage", "dense"] if trains else []
+    trains = "args.storage" in chapter.read_text(encoding="utf-8") or "def run_cell" in chapter.read_text("utf-8")
+    given = [*flags(chapter), *(["--storage", "dense"] if trains else [])]
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
     for name, backend in (("numpy", "numpy"), ("double", strict_double.cupy)):
         out = tmp_path / name
-        monkeypatch.setattr(sys, "argv", [str(chapter), "--smoke", *flags, "--out", str(out)])
+        monkeypatch.setattr(sys, "argv", [str(chapter), "--smoke", *given, "--out", str(out)])
         with minisparse.use(backend):
             runpy.run_path(str(chapter), run_name="__main__")
         rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]

@@ -4,9 +4,9 @@ import importlib.util
 
 import numpy as np
 import pytest
+from helpers.layers import modular
 from hypothesis import given
 from hypothesis import strategies as st
-from test_groups import modular
 
 import minisparse as ms
 from minisparse import kernels, testing

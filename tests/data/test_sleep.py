@@ -1,4 +1,4 @@
-"""Sleep and the ``.ts`` files it comes in: read line by line, pooled, split as published, cached."""
+"""The sleep series: read from its text files, pooled and split as published."""
 
 import os
 

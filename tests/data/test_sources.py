@@ -1,4 +1,4 @@
-"""Loading, checking and fetching data: what is wrong is refused in a sentence, what is right is official."""
+"""Where data come from: what is wrong is refused in a sentence, what is right is official."""
 
 import gzip
 import hashlib
@@ -98,6 +98,8 @@ def test_other_content_is_labelled_an_unofficial_copy(tmp_path, official, change
 
 
 IMAGES, LABELS = sources.IDX_FILES[:2]
+
+
 GOOD = tiny_files()
 
 

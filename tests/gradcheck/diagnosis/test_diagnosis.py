@@ -242,9 +242,12 @@ def test_an_unusual_but_right_solution_is_never_accused(name):
         ms.check_pair(forward, backward, inputs, seed=seed).assert_ok()
 
 
-@settings(max_examples=200)
-@given(testing.networks(), testing.seeds())
-def test_no_right_model_is_accused(network, seed):
+@pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.slow)])
+def test_no_right_model_is_accused(examples):
+    settings(max_examples=examples)(given(testing.networks(), testing.seeds())(is_not_accused))()
+
+
+def is_not_accused(network, seed):
     report = ms.check(network.model, network.params, network.x, network.labels, seed=seed)
     assert report.ok or report.codes == ("unjudged",), str(report)
     opt, dale = ms.Adam(lr=0.01), ms.Dale(np.ones((network.model.n, 1)))

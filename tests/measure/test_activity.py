@@ -1,28 +1,16 @@
-"""Last states, dropout, gradients and sign changes against direct formulas."""
+"""Last states, active nodes and dropout of nodes."""
 
 import numpy as np
 import pytest
+from helpers.states import recurrent, rng, task
 
 import minisparse as ms
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def recurrent(storage="dense", activation="relu", n=30):
-    model = ms.RNN(4, ms.make_weights(ms.bernoulli(n, n, 0.5, rng(1)), storage), 3, activation)
-    return model, model.init(rng(2), dtype=np.float64, w_max=0.3)
 
 
 def feedforward():
     layers = [ms.make_weights(ms.bernoulli(9, 20, 0.6, rng(1))), ms.make_weights(ms.full(7, 9))]
     model = ms.MLP([*layers, ms.make_weights(ms.bernoulli(3, 7, 0.7, rng(3)), "csr")], "relu")
     return model, model.init(rng(2), dtype=np.float64)
-
-
-def task(samples=23):
-    return rng(4).standard_normal((samples, 5, 4)), rng(5).integers(0, 3, samples)
 
 
 # States
@@ -131,98 +119,3 @@ def test_shares_outside_zero_to_one_and_missing_labels_are_refused():
             accuracies(model, params, x, labels, wrong)
     with pytest.raises(ms.UserError, match="22 labels for 23 samples"):
         accuracies(model, params, x, labels[1:], [0])
-
-
-# Gradients
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_gradient_statistics_are_direct_formulas(dtype):
-    g = (rng().standard_normal((40, 50)) * 10.0 ** rng(1).integers(-9, 3, (40, 50))).astype(dtype)
-    g[:10] = 0
-    found = ms.gradient_statistics(g, [0, 0.1, 0.5, 1])
-    size = np.sort(np.abs(g).ravel().astype(float))
-    assert found["mean"] == pytest.approx(size.mean(), rel=1e-12)
-    assert found["median"] == found["quantiles"][0.5] == pytest.approx((size[999] + size[1000]) / 2, rel=1e-6)
-    assert found["quantiles"][0] == 0
-    assert found["quantiles"][1] == size[-1]
-    assert found["zeros"] == 0.25
-    nonzero = size[500:]
-    assert sum(found["decades"].values()) == len(nonzero)
-    for power, count in found["decades"].items():
-        assert count == np.count_nonzero((nonzero >= 10.0**power) & (nonzero < 10.0 ** (power + 1)))
-    assert found["decades"][min(found["decades"])]
-    assert found["decades"][max(found["decades"])]
-
-
-def test_gradients_at_the_edges_of_decades_and_all_zero():
-    found = ms.gradient_statistics(np.array([-1.0, 10.0, 1e-3, 5e-324]))
-    decades = {power: count for power, count in found["decades"].items() if count}
-    assert decades == {-324: 1, -3: 1, 0: 1, 1: 1}
-    assert set(found["decades"]) == set(range(-324, 2))
-    just_below = np.nextafter(np.float32(1000), np.float32(0), dtype=np.float32)
-    assert ms.gradient_statistics(np.array([just_below]))["decades"] == {2: 1}
-    nothing = ms.gradient_statistics(np.zeros(5))
-    assert nothing["zeros"] == 1
-    assert nothing["mean"] == nothing["median"] == 0
-    assert nothing["decades"] == {}
-
-
-def test_gradients_of_a_network_are_the_same_for_both_storages():
-    found = []
-    for storage in ("dense", "csr"):
-        model, params = recurrent(storage)
-        x, labels = task()
-        logits, cache = model.forward(params, np.moveaxis(x, 0, -1))
-        grads = model.backward(ms.softmax_cross_entropy(logits, labels)[1], cache)
-        found.append(ms.gradient_statistics(model.weights["W_rec"].values(grads["W_rec"])))
-    assert found[0]["decades"] == found[1]["decades"]
-    assert found[0]["mean"] == pytest.approx(found[1]["mean"], rel=1e-9)
-
-
-def test_gradients_that_are_missing_or_not_finite_and_wrong_quantiles_are_refused():
-    with pytest.raises(ms.UserError, match="grads holds no entry"):
-        ms.gradient_statistics(np.zeros(0))
-    with pytest.raises(ms.UserError, match="nan or inf in 2 of 3 entries"):
-        ms.gradient_statistics(np.array([1, np.nan, np.inf]))
-    with pytest.raises(ms.UserError, match="quantiles must lie in"):
-        ms.gradient_statistics(np.ones(3), [50])
-
-
-# Signs
-
-
-def test_sign_changes_count_by_the_first_sign():
-    before = np.array([1.0, 2.0, 3.0, -1.0, -2.0, -3.0, -4.0, 0.0, -0.0])
-    after = np.array([2.0, -5.0, 0.0, 4.0, 0.5, 0.0, -6.0, 7.0, -7.0])
-    assert ms.sign_changes(before, after) == {
-        "positive": 3,
-        "positive_to_negative": 1,
-        "positive_growth": pytest.approx((1 + 3 - 3) / 3),
-        "negative": 4,
-        "negative_to_positive": 2,
-        "negative_growth": pytest.approx((3 - 1.5 - 3 + 2) / 4),
-    }
-
-
-def test_sign_changes_of_packed_weights_are_the_same_for_both_storages():
-    found = []
-    for storage in ("dense", "csr"):
-        model, params = recurrent(storage)
-        weights, w = model.weights["W_rec"], params["W_rec"]
-        shift = weights.from_values(rng(9).standard_normal(weights.nnz) * 0.2)
-        found.append(ms.sign_changes(w, w + shift))
-    assert found[0] == pytest.approx(found[1], rel=1e-9)
-    assert found[0]["positive"] + found[0]["negative"] == weights.nnz
-    assert found[0]["positive_to_negative"] > 0
-
-
-def test_a_sign_no_weight_has_has_no_growth_and_shapes_must_agree():
-    found = ms.sign_changes(np.ones((2, 2)), np.full((2, 2), 3.0))
-    assert found["positive_growth"] == 2
-    assert found["negative"] == found["negative_to_positive"] == 0
-    assert found["negative_growth"] is None
-    with pytest.raises(ms.UserError, match=r"must have one shape, got \(2,\) and \(3,\)"):
-        ms.sign_changes(np.ones(2), np.ones(3))
-    with pytest.raises(ms.UserError, match="before or after holds nan or inf"):
-        ms.sign_changes(np.ones(2), np.array([1, np.nan]))

@@ -1,27 +1,11 @@
 """The three linear maps are the plain matrix products, over every storage."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from hypothesis import given
+from helpers.layers import bernoulli, bits, layers, storages
 
 import minisparse as ms
-from minisparse import testing
 from minisparse.groups import labelled
-
-storages = pytest.mark.parametrize("storage", ["dense", "csr", "grouped"])
-layers = given(weights=testing.weights(), dtype=testing.dtypes(), rng=testing.generators())
-
-
-def bernoulli(n_post, n_pre, p, rng):
-    """A pattern that every storage takes: in two groups, drawn without regard to them."""
-    return labelled(ms.bernoulli(n_post, n_pre, p, rng), [np.arange(n) % 2 for n in (n_post, n_pre)])
-
-
-def modular(n, count, **settings):
-    return ms.group_to_group(n, n, count, **settings, rng=np.random.default_rng(0))
 
 
 def close(found, expected, dtype):
@@ -29,10 +13,6 @@ def close(found, expected, dtype):
     assert found.shape == expected.shape
     tolerance = 100 * np.finfo(dtype).eps
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
-
-
-def bits(a):
-    return np.ascontiguousarray(a).view(f"i{a.itemsize}").tolist()
 
 
 @layers
@@ -48,17 +28,6 @@ def test_values_travel_in_pattern_order_and_come_back_bit_for_bit(weights, dtype
     assert bits(weights.pack(matrix)) == bits(w)
     for made in (w, weights.values(w), weights.unpack(w), weights.pack(matrix)):
         assert not any(np.shares_memory(made, other) for other in (values, matrix) + ((w,) if made is not w else ()))
-
-
-@layers
-def test_pack_drops_what_lies_off_the_pattern(weights, dtype, rng):
-    mask = weights.pattern.mask()
-    matrix = rng.choice([-1.5, -0.0, np.nan, np.inf, 2.5], weights.shape).astype(dtype)
-    kept = matrix.copy()
-    back = weights.unpack(weights.pack(matrix))
-    assert bits(back[mask]) == bits(matrix[mask])
-    assert bits(back[~mask]) == [0] * int((~mask).sum())
-    assert bits(matrix) == bits(kept)
 
 
 @layers
@@ -79,22 +48,6 @@ def test_the_maps_are_the_plain_matrix_products(weights, dtype, rng):
     g, s = rng.standard_normal((n_post, 1)).astype(dtype), rng.standard_normal((n_pre, 1)).astype(dtype)
     close(weights.unpack(w * weights.by_row(g)), matrix * g, dtype)
     close(weights.unpack(w * weights.by_col(s)), matrix * s.T, dtype)
-
-
-@layers
-def test_off_the_pattern_a_gradient_is_plus_zero_even_beside_nan(weights, dtype, rng):
-    mask = weights.pattern.mask()
-    stacked, batch = rng.integers(2), rng.integers(1, 4)
-    x, dy = (
-        rng.choice([-1.0, -0.0, 1.0, np.nan, np.inf, -np.inf], (2,) * stacked + (n, batch)).astype(dtype)
-        for n in weights.shape[::-1]
-    )
-    with np.errstate(invalid="ignore"):
-        dw = weights.outer(dy, x)
-        expected = np.einsum("tib,tjb->ij", *(a if stacked else a[None] for a in (dy, x)))
-    dw = weights.unpack(dw)
-    assert bits(dw[~mask]) == [0] * int((~mask).sum())
-    np.testing.assert_array_equal(dw[mask], expected[mask])
 
 
 @storages
@@ -186,40 +139,6 @@ def test_wrong_shapes_are_refused_by_a_sentence_that_names_thing_and_fix(storage
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "backend", "storage"),
-    [
-        (ms.full(20, 20), "numpy", "dense"),
-        (ms.full(1000, 1000), "numpy", "dense"),
-        (ms.fixed_count(1000, 1000, 500_000, np.random.default_rng(0)), "numpy", "dense"),
-        (ms.fixed_count(1000, 1000, 100_000, np.random.default_rng(0)), "numpy", "csr"),
-        (ms.fixed_count(255, 256, 100, np.random.default_rng(0)), "numpy", "dense"),
-        (ms.fixed_count(256, 256, 100, np.random.default_rng(0)), "numpy", "csr"),
-        (ms.fixed_count(1000, 1000, 100_000, np.random.default_rng(0)), "cupy", "dense"),
-        (ms.fixed_count(1000, 1000, 10_000, np.random.default_rng(0)), "cupy", "csr"),
-        (ms.fixed_count(1000, 1000, 1000, np.random.default_rng(0)), "another", "dense"),
-        (modular(1024, 8, p_between=0.15), "numpy", "grouped"),
-        (modular(1024, 8, p_between=0.3), "numpy", "grouped"),
-        (modular(1024, 8, p_between=0.5), "numpy", "dense"),
-        (modular(1024, 8, p_between=0.15), "cupy", "dense"),
-        (modular(1024, 8, p_between=0.1, p_within=0.5), "numpy", "csr"),
-        (modular(1024, 32, p_between=0.15), "numpy", "csr"),
-        (modular(256, 4, p_between=0), "numpy", "csr"),
-    ],
-)
-def test_auto_is_a_table_over_size_density_groups_and_backend(pattern, backend, storage):
-    assert [ms.make_weights(pattern, "auto", backend).storage for _ in range(3)] == [storage] * 3
-    for named in ("dense", "csr"):
-        assert ms.make_weights(pattern, named, backend).storage == named
-    if backend == "numpy":
-        assert ms.make_weights(pattern).storage == storage
-
-
-def test_an_unknown_storage_is_answered_with_the_known_ones():
-    with pytest.raises(ms.UserError, match="storage 'coo' is unknown; choose one of auto, dense, csr, grouped"):
-        ms.make_weights(ms.full(2, 2), "coo")
-
-
 @storages
 def test_a_weights_object_holds_structure_only(storage):
     pattern = bernoulli(4, 3, 0.5, np.random.default_rng(0))
@@ -254,54 +173,3 @@ def test_two_models_on_one_weights_object_are_rewired_apart(storage):
     logits, cache = first.forward(params, x)
     first.weights["W_rec"] = second.weights["W_rec"]
     assert first.backward(logits, cache)["W_rec"].shape == params["W_rec"].shape, "backward uses the cache's weights"
-
-
-@storages
-def test_index_arrays_are_made_once(storage, monkeypatch):
-    rng = np.random.default_rng(0)
-    weights = ms.make_weights(bernoulli(5, 5, 0.5, rng), storage)
-    w, x = weights.from_values(rng.standard_normal(weights.nnz)), np.ones((5, 2))
-    for _ in range(2):
-        weights.bind(w).matmul_t(x)
-        weights.outer(x, x)
-    monkeypatch.setattr(ms.Pattern, "transposed", property(lambda self: pytest.fail("sorted again")))
-    monkeypatch.setattr(ms.Pattern, "mask", lambda self: pytest.fail("spread again"))
-    weights.bind(w).matmul_t(x)
-    weights.outer(x, x)
-
-
-LARGE = """
-import resource, sys, tempfile
-from pathlib import Path
-import numpy as np, minisparse as ms
-n = 20_000
-pattern = ms.bernoulli(n, n, 0.01, np.random.default_rng(0))
-assert abs(pattern.nnz - 4_000_000) < 20_000
-model = ms.RNN(28, ms.make_weights(pattern), 10)
-assert model.weights["W_rec"].storage == "csr"
-params, opt = model.init(np.random.default_rng(1)), ms.Adam()
-x = np.ones((2, 28, 3), np.float32)
-logits, cache = model.forward(params, x)
-opt.step(params, model.backward(logits, cache))
-with tempfile.TemporaryDirectory() as folder:
-    path = Path(folder) / "large.npz"
-    ms.save(path, model, params, opt)
-    assert path.stat().st_size < 100e6
-    again = model.init(np.random.default_rng(2))
-    fresh = ms.Adam()
-    ms.load_checkpoint(path, model, again, fresh)
-for name in params:
-    assert np.array_equal(params[name], again[name])
-    assert np.array_equal(opt.state["v." + name], fresh.state["v." + name])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="resource is a POSIX module")
-def test_twenty_thousand_neurons_are_built_trained_and_saved_without_a_full_matrix():
-    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    peak = int(done.stdout)
-    print(f"peak {peak / 1e9:.2f} GB; a full float32 matrix alone has 1.6 GB")
-    assert peak < 1.6e9

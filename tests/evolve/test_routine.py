@@ -1,9 +1,10 @@
-"""Every rule of rewiring: what goes, what comes, what stays, over layers and recurrent networks and resumed runs."""
+"""The routine all rules share: counts, survivors and newcomers, over layers, recurrent networks and resumed runs."""
 
 import math
 
 import numpy as np
 import pytest
+from helpers.growth import toy
 from hypothesis import given, settings
 
 import minisparse as ms
@@ -19,6 +20,8 @@ RULES = {
     "CH3-L3": lambda **settings: ms.CannistraciHebb(**settings),
     "CH3-L3n": lambda **settings: ms.CannistraciHebb("nodes", **settings),
 }
+
+
 OPTIMISERS = {"adam": lambda: ms.Adam(1e-2), "momentum": lambda: ms.SGD(0.1, momentum=0.9)}
 
 
@@ -54,7 +57,7 @@ def rewire(rule, trained, rng):
     return rule.rewire(model, params, opt, rng, links)["W0"]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     testing.patterns(),
     testing.storages(),
@@ -161,12 +164,6 @@ def test_a_scope_confines_growth(pattern, name, scope, rng):
     assert allowed[event.grown[:, 0], event.grown[:, 1]].all()
 
 
-def toy(steps=4, samples=60):
-    rng = np.random.default_rng(3)
-    x, labels = rng.standard_normal((samples, steps, 6)).astype(np.float32), rng.integers(0, 3, samples)
-    return ms.Dataset("toy", x[:40], labels[:40], x[40:], labels[40:], 3)
-
-
 class Killed(Exception):
     pass
 
@@ -239,60 +236,6 @@ def test_runs_are_rewired_killed_and_resumed_bit_for_bit(name, kind, storage, op
     assert all(w.pattern == again[0].weights[key].pattern for key, w in model.weights.items())
 
 
-def test_the_schedule():
-    cosine = evolve.Schedule(0.3, every=100, decay="cosine", stop=0.75)
-    assert cosine(0, 1000) == pytest.approx(0.3)
-    assert cosine(375, 1000) == pytest.approx(0.15)
-    assert cosine(750, 1000) == pytest.approx(0, abs=1e-15)
-    assert cosine(751, 1000) == 0
-    constant = evolve.Schedule(0.1, decay=None, stop=500)
-    assert (constant(500, 1000), constant(501, 1000)) == (0.1, 0)
-    assert ms.RigL().schedule == evolve.Schedule(0.3, 100, "steps", "cosine", 0.75)
-    for make, sentence in [
-        (lambda: ms.RigL(1.0), "fraction, the share of synapses that is rewired, must lie between 0 and 1"),
-        (lambda: ms.RigL(every=0), "every must be at least 1 and stop above 0"),
-        (lambda: ms.RigL(unit="hours"), "unit must be steps or epochs and decay cosine or None"),
-        (lambda: ms.RigL(scope="here"), "scope 'here' is unknown; choose one of anywhere, within, between"),
-        (lambda: ms.Hebbian("spearman"), "score must be pearson or cosine and prune magnitude or correlation"),
-        (lambda: ms.Hebbian(ema=1), "batches must be at least 1 and ema between 0 and 1"),
-        (lambda: ms.CannistraciHebb("links"), "form 'links' is unknown; choose one of paths, nodes"),
-        (lambda: ms.DeepRewiring(l1=-1), "l1, noise and seed must be at least 0"),
-    ]:
-        with pytest.raises(ms.UserError, match=sentence):
-            make()
-
-
-@pytest.mark.parametrize(
-    ("settings", "when", "expected"),
-    [
-        ({"every": 3}, "after_step", [3, 6, 9, 12]),
-        ({"every": 3}, "after_epoch", [4, 8, 12]),
-        ({"every": 5}, "after_epoch", [8]),
-        ({"every": 1, "unit": "epochs"}, "after_step", [4, 8, 12]),
-        ({"every": 1, "unit": "epochs", "stop": 0.5}, "after_epoch", [4, 8]),
-    ],
-)
-def test_one_rule_is_a_hook_after_steps_and_after_epochs_and_starts_afresh(settings, when, expected):
-    seen = []
-
-    class Noted(ms.SET):
-        def __call__(self, run):
-            self.now = (run.epoch - 1) * run.steps + run.step + 1
-            super().__call__(run)
-
-        def rewire(self, *arguments):
-            seen.append(self.now)
-            return super().rewire(*arguments)
-
-    rule = Noted(0.2, **({"stop": 0.75} | settings))
-    for _ in range(2):
-        model = ms.RNN(6, ms.make_weights(ms.fixed_count(9, 9, 30, np.random.default_rng(0))), 3)
-        params = model.init(np.random.default_rng(1))
-        seen.clear()
-        ms.fit(model, params, ms.SGD(), toy(), 4, np.random.default_rng(2), 10, quiet=True, **{when: [rule]})
-        assert seen == expected
-
-
 @pytest.mark.parametrize("name", RUN_RULES)
 def test_dales_signs_are_kept(name):
     rng = np.random.default_rng(0)
@@ -347,3 +290,28 @@ def test_a_sparse_readout_is_wired_by_its_activity_and_not_by_the_gradient_of_th
     rule.observe(model, cache.links)
     expected = np.corrcoef(np.concatenate([logits, cache.h[1]]))[:4, 4:]
     np.testing.assert_allclose(rule.correlation("W1")(slice(0, 4)), expected, rtol=0, atol=1e-10)
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(places, "BLOCK", 11)
+
+
+SCORES = np.array([[9.0, 5, 1, 7], [5, 5, 2, 9], [7, 5, np.nan, 3]])
+
+
+def test_scores_choose_the_best_and_ties_go_by_a_seeded_random_order():
+    counts = np.zeros((3, 4))
+    for seed in range(2000):
+        found = places.highest(
+            (3, 4), 4, lambda rows: SCORES[rows], lambda rows: SCORES[rows] != 9, np.random.default_rng(seed)
+        )
+        assert found.tolist() == sorted(found.tolist())
+        counts.ravel()[found] += 1
+    assert counts[SCORES == 7].tolist() == [2000, 2000]
+    assert counts[(SCORES == 9) | (SCORES < 5)].sum() == 0
+    assert np.abs(counts[SCORES == 5] - 1000).max() < 5 * (2000 / 4) ** 0.5
+    nan = np.full((3, 4), np.nan)
+    everywhere = lambda rows: np.ones((rows.stop - rows.start, 4), bool)  # noqa: E731
+    assert places.highest((3, 4), 5, lambda rows: nan[rows], everywhere, np.random.default_rng(0)).size == 5
+    assert places.highest((3, 4), 5, lambda rows: nan[rows], everywhere, np.random.RandomState(0)).size == 5
