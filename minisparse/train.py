@@ -133,19 +133,9 @@ def fit(
     kept = {
         "hooks": hooks,
         "generators": {"batches": order, "rewiring": rewiring},
-        "settings": {
-            "batch_size": batch_size,
-            "dataset": dataset.name,
-            "samples": len(dataset.x_train),
-            "patience": patience,
-            "hooks": [type(hook).__name__ for hook in hooks],
-        },
+        "settings": _settings(dataset, batch_size, patience, hooks),
     }
-    history: list[dict] = []
-    if resume and Path(checkpoint).exists():
-        history = load_checkpoint(checkpoint, model, params, opt, **kept)
-    else:
-        _begin(hooks)
+    history = _started(checkpoint if resume else None, model, params, opt, kept)
     dataset = dataset.to_backend()
     test = (dataset.x_test, dataset.y_test, batch_size)
 
@@ -184,10 +174,26 @@ def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patienc
         )
 
 
-def _begin(hooks: Sequence[Hook]) -> None:
-    """Tell hooks that count that a new run begins."""
-    for hook in hooks:
+def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook]) -> dict:
+    """Return what must agree when a run is resumed."""
+    return {
+        "batch_size": batch_size,
+        "dataset": dataset.name,
+        "samples": len(dataset.x_train),
+        "patience": patience,
+        "hooks": [type(hook).__name__ for hook in hooks],
+    }
+
+
+def _started(
+    checkpoint: str | os.PathLike | None, model: Model, params: dict[str, Array], opt: Optimiser, kept: dict
+) -> list[dict]:
+    """Return the history so far, from a checkpoint if there is one; else tell hooks that count that a run begins."""
+    if checkpoint is not None and Path(checkpoint).exists():
+        return load_checkpoint(checkpoint, model, params, opt, **kept)
+    for hook in kept["hooks"]:
         getattr(hook, "begin", lambda: None)()
+    return []
 
 
 def _row(epoch: int, train_loss: float | None, test: tuple[float, float], seconds: float) -> dict:
