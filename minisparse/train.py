@@ -130,11 +130,8 @@ def fit(
     order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
     steps = math.ceil(len(dataset.x_train) / batch_size)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=steps)
-    kept = {
-        "hooks": hooks,
-        "generators": {"batches": order, "rewiring": rewiring},
-        "settings": _settings(dataset, batch_size, patience, hooks),
-    }
+    generators = {"batches": order, "rewiring": rewiring}
+    kept = {"hooks": hooks, "generators": generators, "settings": _settings(dataset, batch_size, patience, hooks)}
     history = _started(checkpoint if resume else None, model, params, opt, kept)
     dataset = dataset.to_backend()
     test = (dataset.x_test, dataset.y_test, batch_size)
