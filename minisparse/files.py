@@ -43,6 +43,7 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
             if mode is not None:
                 aside.chmod(stat.S_IMODE(mode))
             aside.replace(target)
+            _clear_after_killed_writers(target)
         except BaseException:
             with contextlib.suppress(OSError):
                 aside.unlink()
@@ -54,3 +55,23 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         reason = getattr(error, "strerror", None) or error
         raise FileError(f"{path} cannot be written ({reason}); choose another place") from error
+
+
+def _clear_after_killed_writers(target: Path) -> None:
+    """Remove what writers of this file have left that were killed: their processes are gone."""
+    for path in target.parent.glob(f".{target.name}.*.part"):
+        pid = path.name.removeprefix(f".{target.name}.").partition("-")[0]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -3,6 +3,9 @@
 import sys
 
 from .lab.__main__ import main
+from .lab.rows import RESULTS, key, read, write
+
+__all__ = ["RESULTS", "key", "main", "read", "write"]
 
 if __name__ == "__main__":
     sys.exit(main(["results", *sys.argv[1:]]))
