@@ -62,3 +62,12 @@ def test_a_data_set_is_loaded_once_and_cut_to_few_samples():
     few = recipes.dataset("digits", None, 7, 3)
     assert np.bincount(few.y_train).tolist() == [7] * 10
     assert len(few.x_test) == 360
+
+
+def test_streams_of_one_seed_differ_from_each_other_and_repeat():
+    from minisparse.lab.recipes import streams
+
+    first, again = ([rng.integers(0, 2**62) for rng in streams(3)] for _ in range(2))
+    assert first == again
+    assert len(set(first)) == len(first) == 4
+    assert not set(first) & {rng.integers(0, 2**62) for rng in streams(4)}
