@@ -8,6 +8,7 @@ import hashlib
 import platform
 import re
 import subprocess
+import symtable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -106,17 +107,35 @@ def _run_part(source: bytes) -> str:
         found.add(name)
         for statement in bound.get(name, ()):
             parts.append((statement.lineno, _tree(statement)))
-            wanted += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            wanted += _read_by(statement)
     text = "\n".join(tree for _, tree in sorted(set(parts)))
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
 
 
-def _bound_by(statement: ast.stmt) -> list[str]:
+def _bound_by(statement: ast.stmt) -> set[str]:
     """Return the names that a statement at the top of a file gives a value."""
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-        return [statement.name]
-    nodes = ast.walk(statement)
-    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        return {statement.name}
+    table = symtable.symtable(ast.unparse(statement), "statement", "exec")
+    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()} - _running(statement)
+
+
+def _read_by(statement: ast.stmt) -> set[str]:
+    """Return the names of the file, not those of a function's own, whose values a statement needs."""
+    top = symtable.symtable(ast.unparse(statement), "statement", "exec")
+    found = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()} - _running(statement)
+    tables = top.get_children()
+    while tables:
+        table = tables.pop()
+        found |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced() and symbol.is_global()}
+        tables += table.get_children()
+    return found
+
+
+def _running(statement: ast.stmt) -> set[str]:
+    """Return the variables of comprehensions: since Python 3.12 they are listed with the names around them."""
+    targets = [node.target for node in ast.walk(statement) if isinstance(node, ast.comprehension)]
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
 def _tree(node: Any) -> str:

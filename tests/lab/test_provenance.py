@@ -116,6 +116,23 @@ def test_what_the_run_part_does_not_read_leaves_the_hash_as_it_is(name, hashed):
     assert hashed(SOURCE + run.replace("return step", "return drawn, step")) != before
 
 
+@pytest.mark.parametrize(
+    "judging",
+    [
+        "\nrow = 3\n",
+        "\nfor row in range(3):\n    drawn(row)\n",
+        "\nk = [row for row in range(3)]\n",
+        "\ndef row():\n    return 3\n",
+    ],
+)
+def test_a_name_of_the_cells_own_is_not_that_of_the_file(judging, hashed):
+    run = RUN.replace("return step", "row = [k for k in (lambda rows: rows)([1])]\n    return row, step")
+    before = hashed(SOURCE + run)
+    assert hashed(SOURCE + run + judging) == before
+    read = run.replace("row = [", "value = [")  # now `row` is the file's
+    assert hashed(SOURCE + read + "\nrow = 3\n") != hashed(SOURCE + read + "\nrow = 4\n")
+
+
 @given(st.text(), st.text())
 def test_strings_are_told_apart(one, other):
     trees = [provenance._tree(ast.parse(f"f({text!r})")) for text in (one, other)]
