@@ -36,7 +36,7 @@ rows = []
 # .. math::
 #
 #    W = \begin{pmatrix} 1 & -1 \\ 2 & -1 \end{pmatrix}, \quad U = \begin{pmatrix} 1 \\ -1 \end{pmatrix}, \quad
-#    a_t = W h_{t-1} + U x_t, \quad h_t = \max(a_t, 0), \quad dh_3 = \begin{pmatrix} 1 \\ -1 \end{pmatrix}
+#    a_t = W h_t + U x_t, \quad h_{t+1} = \max(a_t, 0), \quad dh_3 = \begin{pmatrix} 1 \\ -1 \end{pmatrix}
 #
 # Take a pencil. Forward, :math:`h_1 = (1, 0)`, :math:`h_2 = (2, 1)`, :math:`h_3 = (2, 2)`. Backward, the gate of step
 # :math:`t` is 1 where :math:`h_{t+1} > 0`, and :math:`da_t = (W^\top da_{t+1}) \circ gate_t`. The library's own passes
@@ -63,7 +63,7 @@ def by_hand(mistake=None):
 
 states, da, dW, dU = by_hand()
 for t, h in enumerate(states):
-    print(f"  h_{t} = {tuple(h)}" + (f"   da_{t} = {tuple(da[t - 2])}" if t > 1 else ""))
+    print(f"  h_{t} = {tuple(h)}" + (f"   da_{t} = {tuple(da[t - 1])}" if 0 < t < 3 else ""))
 print(f"  dW = {dW}   dU = {tuple(dU)}")
 assert states == [[0, 0], [1, 0], [2, 1], [2, 2]]
 assert dW == [[1, 1], [-2, -1]]
@@ -96,8 +96,8 @@ assert by_hand("bptt-no-slope")[3] != dU
 #    \frac{\varepsilon^2}{6} \frac{\partial^3 F}{\partial w_k^3} + \dots \pm \frac{\epsilon\,|F|}{\varepsilon}
 #
 # Halving :math:`\varepsilon` quarters the first error and doubles the second, rounding, where
-# :math:`\epsilon \approx 10^{-16}` in float64. **5. The code** is ``Probe.slope`` in ``minisparse/probe.py``: three
-# lines. Everything else in a checker is there because of the lies below.
+# :math:`\epsilon \approx 10^{-16}` in float64. **5. The code** is ``Probe.slope`` in
+# ``minisparse/gradcheck/probe.py``: three lines. Everything else in a checker is there because of the lies below.
 
 model, params, x, labels, signs = sight.example("dense", "tanh")
 functions = ms.pair(model, params, x)
@@ -332,15 +332,15 @@ for row in catalogue.catalogue():
 # %%
 # Exercises
 # ---------
-# 1. By hand: the fourth slip, ``bptt-last-step-only``. Which of its numbers could you have read off :math:`da_3` alone?
+# 1. By hand: the fourth slip, ``bptt-last-step-only``. Which of its numbers could you have read off :math:`da_2` alone?
 # 2. Why must the step be a share of the tensor's scale? Check ``lambda x: (x * x, x)`` at :math:`x = 10^6`.
 # 3. Write a backward pass of layer normalisation without the term through the mean. Read what the check says.
 # 4. Which mistakes would a check of one random direction miss that a check of every entry sees?
 #
 # Read next
 # ---------
-# ``minisparse/probe.py`` (the judge), ``minisparse/mistakes.py`` (the catalogue), ``minisparse/diagnosis/`` (what the
-# numbers tell), ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
+# In ``minisparse/gradcheck``: ``probe.py`` (the judge), ``catalogue.py`` (the mistakes), ``diagnosis/`` (what the
+# numbers tell); ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
 
 
 lab.finish(args, "checks", rows, ["checks.png"])

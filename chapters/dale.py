@@ -445,16 +445,19 @@ def draw(path):
             panel.plot(epochs, accuracy.mean(0), label=label, markevery=max(1, len(epochs) // 8), **line)
             panel.fill_between(epochs, accuracy.min(0), accuracy.max(0), color=line["color"], alpha=0.15, linewidth=0)
         panel.axhline(100 / dataset.n_classes, color="0.5", linewidth=0.8, linestyle=":")
-        beside = {"ha": "right", "transform": panel.get_yaxis_transform()}
-        panel.text(0.99, 100 / dataset.n_classes + 1, "chance", color="0.35", size=8, **beside)
+        right = {"ha": "right", "transform": panel.get_yaxis_transform()}
+        panel.text(0.99, 100 / dataset.n_classes + 1, "chance", color="0.35", size=8, **right)
         panel.set(xlabel="epoch", xlim=(0, len(epochs) + 0.5), ylim=(0, 100))
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, frameon=False)
-    panels[0, 0].set(
-        ylabel="test accuracy (%)", title=f"By density ({args.nodes} neurons, {args.dataset}, signs {clamps[0]})"
-    )
+    waiting = {group[0]["config"]["density"]: [row["delay"] for row in group] for group in plain}
+    shows = set(waiting.get(1.0, [0])) == {None} and None not in waiting.get(0.1, [None])
+    finding = "Dense networks stay at chance, sparse ones learn" if shows else "Test accuracy by density"
+    panels[0, 0].set(ylabel="test accuracy (%)", title=f"{finding}\n({args.nodes} neurons, {args.dataset})")
     if others:
-        panels[0, 1].set(title="Two cures, and three controls of Adam's memory")
+        panels[0, 1].set(title="Balanced signs, strong inhibition or a reset of Adam end the wait;\n"
+                         "Adam's memory v, implanted, holds back a sparse network")  # fmt: skip
+    figure.supxlabel("p: share of the possible synapses that exist; gain: growth of activity per time step", size=9)
     finding = "; ".join(
         f"{title(group[0]['config'])}: {np.mean([row['accuracy'][-1] for row in group]):.0f} %" for group in shown
     )

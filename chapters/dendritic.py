@@ -229,7 +229,6 @@ def run_cell(config, checkpoint):
         config["epochs"],
         order,
         batch_size=10,
-        after_step=args.hooks,
         after_epoch=[watch.test_before, evolution, watch.test_after],
         quiet=True,
     )
@@ -516,7 +515,7 @@ if set(shown) >= set(FIGURES):
 #
 # Read next
 # ---------
-# ``minisparse/mlp.py`` (the passes), ``minisparse/evolve/`` (the rewiring), ``tests/test_evolve.py``.
+# ``minisparse/mlp.py`` (the passes), ``minisparse/evolve/`` (the rewiring), ``tests/evolve/``.
 
 suffix = "" if set(shown) >= set(FIGURES) else "-" + "-".join(shown)
 suffix += f"-lr{args.lr:g}" if args.lr != 0.05 else ""

@@ -435,7 +435,7 @@ if not args.smoke:
 #
 # Read next
 # ---------
-# ``minisparse/groups.py`` (the wiring), ``minisparse/grouped.py`` (its storage), ``tests/test_groups.py``.
+# ``minisparse/groups.py`` (the wiring), ``minisparse/weights/grouped.py`` (its storage), ``tests/test_groups.py``.
 
 NOT_RUN = lab.claims.planned("g2gnet", """
 trial | networks of groups, Fashion-MNIST, 512 neurons |

@@ -310,7 +310,7 @@ if "6C" in args.figure:
 #
 # Read next
 # ---------
-# ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure.py``.
+# ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure/gains.py``.
 
 NOT_RUN = lab.claims.planned("gain", """
 6C | N = 3,000, 5,000, 10,000: the delay grows if dense, and is 0 at p = 0.1 | 0 at every N for p = 0.1

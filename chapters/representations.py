@@ -81,8 +81,8 @@ def run_cell(config, checkpoint):
     rng = recipes.streams(config["seed"], 5)[4]
     before = ms.last_states(net.model, net.params, x)
     history = ms.fit(
-        net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, checkpoint=checkpoint,
-        resume=args.resume, quiet=True,
+        net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, after_step=args.hooks,
+        checkpoint=checkpoint, resume=args.resume, quiet=True,
     )  # fmt: skip
     h = ms.last_states(net.model, net.params, x)
     pairs = ms.random_pairs(len(h), config["pairs"], rng)
@@ -276,7 +276,8 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
 #
 # Read next
 # ---------
-# ``minisparse/activity.py``, ``minisparse/pairs.py``, ``tests/test_pairs.py`` (the estimator against scikit-learn's).
+# ``minisparse/measure/activity.py``, ``minisparse/measure/pairs.py``, ``tests/measure/test_pairs.py`` (the estimator
+# against scikit-learn's).
 
 NOT_RUN = lab.claims.planned("representations", """
 3B | N = 10,000, p = 0.1, ReLU: mean gradient of order 1e-6 to 1e-5 | 6.0e-6

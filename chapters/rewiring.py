@@ -319,7 +319,7 @@ if not args.smoke:
 #
 # Read next
 # ---------
-# ``minisparse/evolve/routine.py`` (the routine all share), ``tests/test_evolve_scores.py`` (scores, by brute force).
+# ``minisparse/evolve/routine.py`` (the routine all share), ``tests/evolve/`` (scores, by brute force).
 
 NOT_RUN = lab.claims.planned("rewiring", """
 rewiring | rules of rewiring, Fashion-MNIST, 512 neurons (reported) |

@@ -115,6 +115,7 @@ def run_cell(config, checkpoint):
             data,
             config["epochs"],
             net.rng,
+            after_step=args.hooks,
             patience=20 if limited else None,
             checkpoint=checkpoint,
             resume=args.resume,
@@ -441,7 +442,7 @@ for panel in () if args.smoke else shown:
 #
 # Read next
 # ---------
-# ``minisparse/recipes.py`` (the published networks), ``minisparse/rnn.py`` (the passes), ``chapters/dale.py``.
+# ``minisparse/lab/recipes.py`` (the published networks), ``minisparse/rnn.py`` (the passes), ``chapters/dale.py``.
 
 NOT_RUN = lab.claims.planned("sparse_rnn", """
 1 | the idea
