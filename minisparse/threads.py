@@ -13,6 +13,7 @@ from .protocols import Model
 
 @functools.cache
 def blas_pools() -> Any:
+    """Return what sets the number of threads of every BLAS in the process, found once: a search takes milliseconds."""
     import scipy.linalg.cython_blas  # noqa: F401 - a BLAS of its own, which compiled code calls
     from threadpoolctl import ThreadpoolController
 

@@ -82,6 +82,8 @@ class CsrWeights(Storage):
 
 
 class BoundCsr:
+    """The values row by row, and column by column from the first product with Wᵀ on."""
+
     def __init__(self, weights: CsrWeights, w: Array):
         self._weights, self._w = weights, w
 

@@ -90,6 +90,8 @@ class DenseWeights(Storage):
 
 
 class BoundDense:
+    """The matrix itself: BLAS takes it as it is, or turned."""
+
     def __init__(self, w: Array):
         self._w = w
 

@@ -152,6 +152,8 @@ class GroupedWeights(Storage):
 
 
 class BoundGrouped:
+    """Views of the blocks, and the other synapses bound as CSR."""
+
     def __init__(self, weights: GroupedWeights, blocks: Array, rest: BoundCsr):
         self._weights, self._blocks, self._rest = weights, blocks, rest
 
