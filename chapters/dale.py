@@ -453,10 +453,13 @@ def draw(path):
     waiting = {group[0]["config"]["density"]: [row["delay"] for row in group] for group in plain}
     shows = set(waiting.get(1.0, [0])) == {None} and None not in waiting.get(0.1, [None])
     finding = "Dense networks stay at chance, sparse ones learn" if shows else "Test accuracy by density"
-    panels[0, 0].set(ylabel="test accuracy (%)", title=f"{finding}\n({args.nodes} neurons, {args.dataset})")
+    panels[0, 0].set_ylabel("test accuracy (%)")
+    panels[0, 0].set_title(f"{finding}\n({args.nodes} neurons, {args.dataset})", loc="left", size=10)
     if others:
-        panels[0, 1].set(title="Balanced signs, strong inhibition or a reset of Adam end the wait;\n"
-                         "Adam's memory v, implanted, holds back a sparse network")  # fmt: skip
+        cured = (
+            "Balanced signs, strong inhibition or a reset of Adam\nend the wait; its memory, implanted, brings it back"
+        )
+        panels[0, 1].set_title(cured if shows else "Cures, and controls of Adam's memory", loc="left", size=10)
     figure.supxlabel("p: share of the possible synapses that exist; gain: growth of activity per time step", size=9)
     finding = "; ".join(
         f"{title(group[0]['config'])}: {np.mean([row['accuracy'][-1] for row in group]):.0f} %" for group in shown

@@ -70,11 +70,17 @@ def write_idx(folder, n_train=40, n_test=20, change=None):
         (folder / f"{name}.gz").write_bytes(gzip.compress((change or {}).get(name, lambda c: c)(content)))
 
 
-def test_smoke_run_writes_its_figures_and_rows(tmp_path):
-    done = run("dale", "--smoke", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "backend: numpy" in done.stdout
-    assert "gradients agree" in done.stdout
+def test_smoke_run_writes_its_figures_and_rows(tmp_path, here, monkeypatch):
+    figures, save = {}, ms.plot.save
+
+    def kept(figure, path, alt):
+        save(figure, path, alt)
+        figures[path.name] = figure
+
+    monkeypatch.setattr(ms.plot, "save", kept)
+    printed = here("dale", "--smoke", "--out", tmp_path)
+    assert "backend: numpy" in printed
+    assert "gradients agree" in printed
     for row in rows(tmp_path):
         assert {"key", "config", "accuracy", "delay", "predicted_gain", "forward_gain", "origin", "made_by"} <= set(row)
         assert {"command", "commit", "backend", "versions", "golden", "run"} <= set(row["made_by"])
@@ -83,12 +89,21 @@ def test_smoke_run_writes_its_figures_and_rows(tmp_path):
         assert content.startswith(b"\x89PNG")
         assert b"Description" in content
     assert visible(tmp_path) == ["dale.png", "gradients.png", "rows.jsonl", "unrolled.png"]
-    lines = done.stdout.splitlines()
+    lines = printed.splitlines()
     (first,) = (k for k, line in enumerate(lines) if line.startswith("mistake "))
     listed = {line.split()[0] for line in lines[first + 1 :] if "(" in line and ("caught" in line or "missed" in line)}
     assert listed == {row.code for row in catalogue.catalogue()}
     (total,) = (line.split() for line in lines if line.startswith("caught "))
     assert total[-1] == f"{len(listed)}/{len(listed)}"
+    drawn = {line.get_label(): line.get_ydata() for axes in figures["dale.png"].axes for line in axes.get_lines()}
+    for p in (1.0, 0.5, 0.1):
+        (row,) = (
+            row
+            for row in rows(tmp_path, "densities")
+            if row["config"]["density"] == p and row["config"]["clamp"] == "enforced"
+        )
+        (curve,) = (y for label, y in drawn.items() if label.startswith(f"p = {p:g}, 11.5 % inhibitory  (gain"))
+        np.testing.assert_allclose(curve, row["accuracy"], err_msg="a line shows the row that it is named after")
 
 
 def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here):
