@@ -681,7 +681,6 @@ print(f"{'caught':36s}{caught}")
 # ``minisparse/rnn.py`` (the passes), ``minisparse/dale.py`` (the clamp), ``tests/test_rnn.py`` (how they are checked).
 
 NOT_RUN = lab.claims.planned("dale", """
-6A | Dale's principle
 6B | N = 10,000: dense waits at least 10 epochs, p = 0.1 does not; signs enforced and only initialised | no
     number
     $ gpu --seeds 3

@@ -284,14 +284,12 @@ NOT_RUN = lab.claims.planned("representations", """
     $ gpu --seeds 3
 3B | N = 10,000, p = 0.1, tanh: mean gradient of order 1e-5 | 2.0e-5
     $ gpu --activation tanh --seeds 3
-5A | the measure of activity
 5B | N = 10,000, one epoch: the active share is more than twice as large if sparse | 11.2 ± 1.5 % and 3.0 ± 1.0
     %
     $ gpu --seeds 3
 5C | N = 10,000, one epoch: mutual information is larger if sparse, KS distance 0.05 to 0.2 | 0.019 ± 0.065 and
     0.005 ± 0.029
     $ gpu --seeds 3
-5D | silencing neurons
 5E | N = 10,000, one epoch: with 90 % silenced dense loses at least 5 times as much | 91.1 ± 0.4 and 81.4 ± 4.6;
     with 50 % silenced 90.9 ± 0.6 and 76.3 ± 5.8
     $ gpu --seeds 3

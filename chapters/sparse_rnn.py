@@ -445,8 +445,6 @@ for panel in () if args.smoke else shown:
 # ``minisparse/lab/recipes.py`` (the published networks), ``minisparse/rnn.py`` (the passes), ``chapters/dale.py``.
 
 NOT_RUN = lab.claims.planned("sparse_rnn", """
-1 | the idea
-2A | samples of the data sets
 2B | N = 20,000, MNIST, 80 epochs: dense and sparse end equal (reported) | equal after about 80 epochs
     $ gpu --figure 2B --sizes 20000 --epochs 80 --seeds 3
 2C | N = 20,000, MNIST, one epoch: sparse is ahead, by as much | 90.3 ± 2.0 and 77.5 ± 7.3
@@ -471,7 +469,6 @@ Table S3 | all values of Figure 2E | not available
     $ gpu --figure 4A --sizes 20000 --few 50 --seeds 3
 4B | N = 20,000, CIFAR-10, 50 per class: sparse is ahead | 24.0 ± 0.1 and 17.6 ± 1.5
     $ gpu --dataset cifar10 --figure 4A --sizes 20000 --few 50 --seeds 3
-S1 | the architecture
 S2 | N = 2,000 and 5,000 if dense, as many recurrent weights at p = 0.1: sparse is better (reported) | no number
     $ gpu --figure S2 --sizes 2000 5000 --seeds 3
 S3 | feedforward, up to N = 20,000: neutral when large, no gain when small | no number
