@@ -234,12 +234,12 @@ def _backward() -> str:
     counts = count_code()
     whole, kernels = f"{counts['minisparse']:,}", f"{counts['minisparse/kernels']:,}"
     said = f"The library is {whole} lines of code (no blanks, comments, docstrings), {kernels} of them sparse kernels."
-    lines, inside = [said, "```python"], False
+    lines, inside = ["```python"], False
     for tag in BACKWARD:
         code = code_line(tag)
         lines.append(f"{'    ' * inside + code:<60}  # ({tag})")
         inside = code.endswith(":")
-    return "\n".join([*lines, "```"])
+    return "\n".join([*lines, "```", said])
 
 
 def _code(text: str) -> set[int]:
