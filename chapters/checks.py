@@ -118,23 +118,27 @@ print(f"\nsmallest error of the right gradient: {errors['right'].min():.0e} at s
 rows.append({"part": "steps", "step": STEPS.tolist(), **{name: error.tolist() for name, error in errors.items()}})
 
 
-def draw(path):
+def plot_steps(rows, path):
+    """Draw the error of a right and of a wrong gradient over the step of the difference quotient."""
+    (row,) = (row for row in rows if row["part"] == "steps")
+    steps, errors = row["step"], {name: np.array(row[name]) for name in ("right", "one slope missing")}
     figure, axes = ms.plot.figure(size=(6.4, 3.6))
-    for line, (name, error) in zip(ms.plot.LINES, errors.items(), strict=False):
-        axes.loglog(STEPS, np.maximum(error, 1e-17), label=name, **line)
+    for style, (name, error) in zip(ms.plot.LINES, errors.items(), strict=False):
+        axes.loglog(steps, np.maximum(error, 1e-17), label=name, **style)
     axes.axhline(ms.gradcheck.TOLERANCE, color="0.5", linewidth=0.8, linestyle=":")
-    axes.text(STEPS[8], 1.6 * ms.gradcheck.TOLERANCE, "tolerance of the check", color="0.35", size=8)
+    axes.text(steps[8], 1.6 * ms.gradcheck.TOLERANCE, "tolerance of the check", color="0.35", size=8)
     axes.set(xlabel="step of the difference quotient (dimensionless)", ylabel="relative error (dimensionless)")
     axes.set_title("Rounding on the left, curvature on the right")
     axes.legend()
+    valley = f"down to {errors['right'].min():.0e} at {steps[errors['right'].argmin()]:.0e}"
     alt = (
-        f"Error of a gradient check against its step: a valley down to {errors['right'].min():.0e} at {best:.0e} for "
-        f"the right gradient, a plateau near {np.median(errors['one slope missing']):.0e} for a wrong one."
+        f"Error of a gradient check against its step: a valley {valley} for the right gradient, "
+        f"a plateau near {np.median(errors['one slope missing']):.0e} for a wrong one."
     )
     ms.plot.save(figure, path, alt=alt)
 
 
-draw(args.out / "checks.png")
+plot_steps(rows, args.out / "checks.png")
 
 # %%
 # Lie 1: a cotangent of ones
@@ -267,8 +271,8 @@ for what, how, report in lies:
 #
 # The lines under test
 # --------------------
-# Beside the passes of ``chapters/dale.py``, these lines carry a gradient: three linear maps per storage (dense, then
-# only the synapses) and the slopes, taken from the *value* of the nonlinearity. The loss and the first slope stand in
+# Besides the passes of ``chapters/dale.py``, these lines carry a gradient: three linear maps per storage (dense, then
+# only the synapses) and the slopes, taken from the *value* of the nonlinearity. The loss and the first slope are in
 # that chapter.
 
 MAPS = ("S1", "S2", "S3", "S4", "S5", "S6", "N2", "N3")

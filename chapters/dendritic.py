@@ -40,13 +40,8 @@ CONVOLUTIONAL = "3D"
 
 
 def switches(flag):
-    flag(
-        "--figure",
-        nargs="+",
-        choices=(*FIGURES, CONVOLUTIONAL),
-        default=list(FIGURES),
-        help="which of the paper's figures",
-    )
+    figures = (*FIGURES, CONVOLUTIONAL)
+    flag("--figure", nargs="+", choices=figures, default=list(FIGURES), help="which of the paper's figures")
     flag("--conv", action="store_true", default=False, help="also Figure 3D, behind a convolution")
     flag("--gradient", choices=("exact", "active_count", "both"), default="exact", help="of the dendritic networks")
     flag("--metric", choices=("after_rewiring", "before_rewiring"), default="after_rewiring", help="when to test")
@@ -83,7 +78,7 @@ n_in = int(np.prod(dataset.sample_shape))
 #    \underbrace{dW}_{post \times pre} = M \circ (da\, h^\top), \qquad db = \sum_b da, \qquad
 #    \underbrace{dh}_{pre \times batch} = W^\top da, \qquad da_{k-1} = dh_{k-1} \circ \varphi'(h_{k-1})
 #
-# **5. The code**, forward and backward; between :math:`dW` and the raw parameter stands the rule of
+# **5. The code**, forward and backward; from :math:`dW` to the raw parameter it is the rule of
 # ``chapters/equations.py``:
 
 PASSES = ("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8")
@@ -110,9 +105,8 @@ CONVOLUTION = ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8")
 for tag in CONVOLUTION:
     print(f"  ({tag})  {ms.code_line(tag)}")
 stem = ms.ConvPool((2, 6, 7), 3, size=3)
-tiny = ms.ConvNet(
-    stem, ms.MLP([ms.make_weights(ms.bernoulli(4, stem.n_out, 0.5, rng)), ms.make_weights(ms.full(3, 4))])
-)
+layers = [ms.make_weights(ms.bernoulli(4, stem.n_out, 0.5, rng)), ms.make_weights(ms.full(3, 4))]
+tiny = ms.ConvNet(stem, ms.MLP(layers))
 report = ms.check(tiny, tiny.init(rng, dtype=float), ms.asarray(rng.standard_normal((6, 14, 2))), ms.asarray([0, 2]))
 print(f"  gradient check: worst error {max(row.error for row in report.rows):.0e}")
 report.assert_ok()
@@ -149,7 +143,7 @@ CONV_SCALE = CONV_RATIO * density * ms.ConvPool(IMAGE, 20).n_out
 
 
 class ActiveCount(ms.DenseWeights):
-    """Dense weights whose gradient divides by the active afferents of each example in place of the existing ones."""
+    """Dense weights whose gradient divides by the active afferents of each example, not by the existing ones."""
 
     def outer(self, dy, x):
         xp = ms.array_module(x)
@@ -204,14 +198,10 @@ class Watch:
             for x, _ in ms.batches(data.x_test, data.y_test, 1000)
         ]
         drive = sum(drive) / len(data.x_test) + run.params["b0"]
-        self.measures.append(
-            {
-                "sd_afferents": float(weights.pattern.afferents().std()),
-                "sd_weights": float(weights.values(w).std()),
-                "sd_mean_input": float(drive.std()),
-                "largest_mean_input": float(abs(drive).max()),
-            }
-        )
+        self.measures.append({
+            "sd_afferents": float(weights.pattern.afferents().std()), "sd_weights": float(weights.values(w).std()),
+            "sd_mean_input": float(drive.std()), "largest_mean_input": float(abs(drive).max()),
+        })  # fmt: skip
 
 
 data = dataset.to_backend()
@@ -222,27 +212,16 @@ def run_cell(config, checkpoint):
     model, params, evolution, order = build(config)
     watch = Watch()
     history = ms.fit(
-        model,
-        params,
-        ms.SGD(lr=config["lr"]),
-        dataset,
-        config["epochs"],
-        order,
-        batch_size=10,
-        after_epoch=[watch.test_before, evolution, watch.test_after],
-        quiet=True,
-    )
+        model, params, ms.SGD(lr=config["lr"]), dataset, config["epochs"], order, batch_size=10,
+        after_epoch=[watch.test_before, evolution, watch.test_after], quiet=True,
+    )  # fmt: skip
     efferents = model.weights["W0"].pattern.efferents()
     return {
-        "origin": dataset.origin,
-        "before_rewiring": watch.before,
-        "after_rewiring": watch.after,
-        "cost": watch.cost,
-        "measures": watch.measures,
-        "efferents": efferents.tolist(),
+        "origin": dataset.origin, "before_rewiring": watch.before, "after_rewiring": watch.after, "cost": watch.cost,
+        "measures": watch.measures, "efferents": efferents.tolist(),
         "afferents": model.weights["W0"].pattern.afferents().tolist(),
         "seconds": sum(row["seconds"] for row in history),
-    }
+    }  # fmt: skip
 
 
 # %%
@@ -250,28 +229,16 @@ def run_cell(config, checkpoint):
 # ---------
 # A figure is a list of networks; a network that several figures show is trained once.
 
-COMMON = {
-    "dataset": args.dataset,
-    "density": density,
-    "zeta": 0.15,
-    "lr": args.lr,
-    "epochs": args.epochs,
-    "storage": args.storage,
-}
+COMMON = {"dataset": args.dataset, "density": density, "zeta": 0.15, "lr": args.lr, "epochs": args.epochs}
+COMMON["storage"] = args.storage
 GRADIENTS = ("exact", "active_count") if args.gradient == "both" else (args.gradient,)
 DRAWN = SCALE / max(1.0, density * n_in)
 
 
 def net(rule="plain", hidden=(args.nodes,), activation="sigmoid", gradient="exact", std=1.0, scale=SCALE, **stem):
-    return {
-        **stem,
-        "rule": rule,
-        "hidden": list(hidden),
-        "activation": activation,
-        "gradient": gradient,
-        "std": std,
-        "scale": 1.0 if rule == "plain" else scale,
-    }
+    scale = 1.0 if rule == "plain" else scale
+    shared = {"rule": rule, "hidden": list(hidden), "activation": activation, "gradient": gradient}
+    return {**stem, **shared, "std": std, "scale": scale}
 
 
 def trio(drawn=DRAWN, **settings):
@@ -290,32 +257,20 @@ PANELS = {
     "3C": {f"{k} layers of {M}": trio(hidden=(M,) * k) for k in (2, 3)},
     "3D": {f"20 filters, M = {M}": trio(filters=20, scale=CONV_SCALE, drawn=CONV_RATIO)},
     "3E": {f"ReLU, M = {M}": trio(activation="relu")},
-    "3F": {
-        f"M = {M}": {
-            "control": net(),
-            "dendritic": net("dendritic"),
-            "L2, each its own g": net("l2_variable"),
-            "joint": net("joint"),
-        }
-    },
+    "3F": {f"M = {M}": {"control": net(), "dendritic": net("dendritic"), "L2, each its own g": net("l2_variable"),
+                        "joint": net("joint")}},
     "3G": {
-        "scale as in the code": {
-            **{f"p = {p}": net("dendritic" if p == 0 else f"l{p}") for p in range(6)},
-            **{f"p = {p}, own g": net(f"l{p}_variable") for p in range(6)},
-        },
-        "scale matched": {
-            **{f"p = {p}": net("dendritic" if p == 0 else f"l{p}", scale="matched", std=DRAWN) for p in range(6)},
-            **{f"p = {p}, own g": net(f"l{p}_variable", scale="matched", std=DRAWN) for p in range(6)},
-        },
+        title: {f"p = {p}{own}": net(rule, **drawn)
+                for own, rules in (("", ("dendritic", "l1", "l2", "l3", "l4", "l5")),
+                                   (", own g", [f"l{p}_variable" for p in range(6)]))
+                for p, rule in enumerate(rules)}
+        for title, drawn in (("scale as in the code", {}), ("scale matched", {"scale": "matched", "std": DRAWN}))
     },
-}
+}  # fmt: skip
 shown = {figure: panels for figure, panels in PANELS.items() if figure in args.figure}
-wanted = {}
-for figure, panels in shown.items():
-    seeds = range(1 if figure == "3G" else args.seeds)
-    for network, seed in itertools.product([n for lines in panels.values() for n in lines.values()], seeds):
-        config = {**COMMON, **network, "seed": seed}
-        wanted.setdefault(lab.rows.key(config), config)
+networks = [(n, 1 if figure == "3G" else args.seeds)
+            for figure, panels in shown.items() for lines in panels.values() for n in lines.values()]  # fmt: skip
+configs = [{**COMMON, **network, "seed": seed} for network, seeds in networks for seed in range(seeds)]
 
 
 def line(row):
@@ -324,7 +279,7 @@ def line(row):
     return f"{what}: {row['before_rewiring'][-1]:.1f} % before, {row['after_rewiring'][-1]:.1f} % after rewiring"
 
 
-cells = [{"part": "cells", "config": config} for config in wanted.values()]
+cells = [{"part": "cells", "config": config} for config in {lab.rows.key(c): c for c in configs}.values()]
 by_key = {lab.rows.key(row["config"]): row for row in lab.cells(args, "dendritic", cells, run_cell, line)}
 
 
@@ -334,166 +289,176 @@ def members(network):
     return [row for row in found if row]
 
 
-def last(network, metric=args.metric, epochs=3):
-    """Mean over the last epochs, one number per seed."""
-    return [statistics.mean(row[metric][-epochs:]) for row in members(network)]
-
+found_for = {
+    figure: {title: {name: members(n) for name, n in lines.items()} for title, lines in panels.items()}
+    for figure, panels in shown.items()
+}
 
 # %%
-# The curves
-# ----------
+# The figures
+# -----------
+# Each is drawn from the rows of its networks alone.
+
+
+def last(rows, metric=args.metric, epochs=3):
+    """Mean over the last epochs, one number per seed."""
+    return [statistics.mean(row[metric][-epochs:]) for row in rows]
+
+
+def named(config):
+    """A network's name in the legend."""
+    if config["rule"] == "plain":
+        return "control" if config["std"] == 1 else "scale matched"
+    names = {"l2_variable": "L2, each its own g", "joint": "joint"}
+    return names.get(config["rule"], f"dendritic, {config['gradient'].replace('_', ' ')}")
+
+
+def placed(config):
+    """The title of the panel that a network belongs to."""
+    what = f"M = {config['hidden'][0]}" + (", ReLU" if config["activation"] == "relu" else "")
+    layers = f"{len(config['hidden'])} layers, " if len(config["hidden"]) > 1 else ""
+    return layers + what + (f", {config['filters']} filters" if "filters" in config else "")
+
+
+def described(rows):
+    """What all networks of some rows share."""
+    shared = "{dataset}, density {density:g}, lr {lr:g}, {epochs} epochs".format(**rows[0]["config"])
+    return f"{shared}, {len({row['config']['seed'] for row in rows})} seeds"
+
+
+def plot_curves(rows, path, figure_name="1D", metric="after_rewiring"):
+    """Draw cost and accuracy over epochs, with a column for each size."""
+    panels = {}
+    for group in lab.rows.seeds(rows):
+        panels.setdefault(placed(group[0]["config"]), []).append(group)
+    figure, axes = ms.plot.figure(2, len(panels), size=(max(6.0, 4.4 * len(panels)), 5.6), sharex=True, squeeze=False)
+    finding = []
+    for column, (title, groups) in zip(axes.T, panels.items(), strict=True):
+        for style, group in zip(itertools.cycle(ms.plot.LINES), groups, strict=False):
+            name = named(group[0]["config"])
+            finding.append(f"{name}: {lab.claims.spread(last(group, metric))} %")
+            for panel, key in zip(column, ("cost", metric), strict=True):
+                ms.plot.band(panel, [row[key] for row in group], style, name)
+        column[0].set(title=f"Figure {figure_name}: {title}")
+        column[1].set(xlabel="epoch", ylim=(None, 100))
+        column[1].xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].set(ylabel="cost on training data (nats)")
+    axes[1, 0].set(ylabel=f"test accuracy (%), {metric.replace('_', ' ')}")
+    axes[0, -1].legend(fontsize=8)
+    alt = f"Cost and test accuracy over epochs ({described(rows)}). Mean of the last epochs: {'; '.join(finding)}."
+    ms.plot.save(figure, path, alt=alt)
+
+
+def plot_norms(rows, path, metric="after_rewiring"):
+    """Draw accuracy over the p of the norm that divides the weights, of the first seed."""
+    figure, axes = ms.plot.figure(1, 2, size=(9.0, 3.6), sharey=True)
+    points = {}
+    for row in (row for row in rows if row["config"]["seed"] == 0):
+        rule, matched = row["config"]["rule"], row["config"]["scale"] == "matched"
+        p = 0 if rule == "dendritic" else int(rule[1])
+        points.setdefault((matched, rule.endswith("variable")), []).append((p, *last([row], metric)))
+    for (matched, own), found in sorted(points.items()):
+        style = ms.plot.LINES[own]
+        axes[int(matched)].plot(*zip(*sorted(found), strict=True), label="own g" if own else "one s", **style)
+    for panel, title in zip(axes, ("scale as in the code", "scale matched"), strict=True):
+        panel.set(title=f"Figure 3G: {title}", xlabel="p of the norm (0: number of synapses)")
+    axes[0].set(ylabel="test accuracy (%)")
+    axes[0].legend()
+    alt = f"Test accuracy over the norm's p, with one scale and with a scale for each neuron ({described(rows)})."
+    ms.plot.save(figure, path, alt=alt)
+
+
+def plot_statistics(rows, path):
+    """Draw how far the neurons differ, over epochs."""
+    figure, axes = ms.plot.figure(1, 3, size=(9.6, 3.2))
+    names = {"sd_afferents": "afferents (synapses)", "sd_weights": "weights (1)", "sd_mean_input": "mean input (1)"}
+    for panel, (key, name) in zip(axes, names.items(), strict=True):
+        for style, group in zip(ms.plot.LINES, lab.rows.seeds(rows), strict=False):
+            curve = np.mean([[m[key] for m in row["measures"]] for row in group], axis=0)
+            panel.plot(range(1, len(curve) + 1), curve, label=named(group[0]["config"]), **style)
+        panel.set(xlabel="epoch", title=f"SD of {name}", ylim=(0, None))
+    axes[0].legend(fontsize=8)
+    alt = f"Standard deviation of afferent counts, weights and mean inputs over epochs ({described(rows)})."
+    ms.plot.save(figure, path, alt=alt)
+
+
+def plot_maps(rows, path):
+    """Draw how many synapses read each pixel at the end."""
+    groups = lab.rows.seeds(rows)
+    figure, axes = ms.plot.figure(1, len(groups), size=(3.0 * len(groups), 3.0), squeeze=False)
+    maps = [np.mean([row["efferents"] for row in group], axis=0) for group in groups]
+    for panel, group, counts in zip(axes[0], groups, maps, strict=True):
+        pixels = counts.reshape(round(len(counts) ** 0.5), -1)
+        image = panel.imshow(pixels, cmap="cividis", vmin=0, vmax=max(m.max() for m in maps))
+        panel.set(title=named(group[0]["config"]), xticks=[], yticks=[])
+    figure.colorbar(image, ax=axes[0, -1], label="synapses per pixel")
+    ms.plot.save(figure, path, alt=f"Synapses per pixel after the last epoch ({described(rows)}).")
+
 
 decided = (
     f"{args.dataset}, density {density:g}, lr {args.lr:g}, gradient {args.gradient}, metric {args.metric}, "
     f"control {args.control}, {args.epochs} epochs, {args.seeds} seeds"
 )
-
-
-def draw_curves(figure_name, panels, path):
-    figure, axes = ms.plot.figure(2, len(panels), size=(max(6.0, 4.4 * len(panels)), 5.6), sharex=True, squeeze=False)
-    for column, (title, lines) in enumerate(panels.items()):
-        for style, (name, network) in zip(itertools.cycle(ms.plot.LINES), lines.items(), strict=False):
-            found = members(network)
-            for panel, key in ((axes[0, column], "cost"), (axes[1, column], args.metric)):
-                curves = np.array([row[key] for row in found])
-                epochs = np.arange(1, curves.shape[1] + 1)
-                panel.plot(epochs, curves.mean(0), label=name, markevery=max(1, len(epochs) // 8), **style)
-                panel.fill_between(epochs, curves.min(0), curves.max(0), color=style["color"], alpha=0.15, linewidth=0)
-        axes[0, column].set(title=f"Figure {figure_name}: {title}")
-        axes[1, column].set(xlabel="epoch", ylim=(None, 100))
-        axes[1, column].xaxis.get_major_locator().set_params(integer=True)
-    axes[0, 0].set(ylabel="cost on training data (nats)")
-    axes[1, 0].set(ylabel=f"test accuracy (%), {args.metric.replace('_', ' ')}")
-    axes[0, -1].legend(fontsize=8)
-    finding = "; ".join(
-        f"{name}: {lab.claims.spread(last(n))} %" for lines in panels.values() for name, n in lines.items()
-    )
-    ms.plot.save(
-        figure, path, alt=f"Cost and test accuracy over epochs ({decided}). Mean of the last epochs: {finding}."
-    )
-
-
-def draw_norms(panels, path):
-    figure, axes = ms.plot.figure(1, len(panels), size=(9.0, 3.6), sharey=True, squeeze=False)
-    for panel, (title, lines) in zip(axes[0], panels.items(), strict=True):
-        for style, own in zip(ms.plot.LINES, (False, True), strict=False):
-            chosen = [(name, network) for name, network in lines.items() if name.endswith("own g") == own]
-            panel.plot(range(6), [last(n)[0] for _, n in chosen], label="own g" if own else "one s", **style)
-        panel.set(title=f"Figure 3G: {title}", xlabel="p of the norm (0: number of synapses)")
-    axes[0, 0].set(ylabel="test accuracy (%)")
-    axes[0, 0].legend()
-    alt = f"Test accuracy over the norm's p, with one scale and with a scale for each neuron ({decided})."
-    ms.plot.save(figure, path, alt=alt)
-
-
-def draw_statistics(lines, path):
-    figure, axes = ms.plot.figure(1, 3, size=(9.6, 3.2))
-    names = {"sd_afferents": "afferents (synapses)", "sd_weights": "weights (1)", "sd_mean_input": "mean input (1)"}
-    for panel, (key, name) in zip(axes, names.items(), strict=True):
-        for style, (label, network) in zip(ms.plot.LINES, lines.items(), strict=False):
-            curve = np.mean([[m[key] for m in row["measures"]] for row in members(network)], axis=0)
-            panel.plot(range(1, len(curve) + 1), curve, label=label, **style)
-        panel.set(xlabel="epoch", title=f"SD of {name}", ylim=(0, None))
-    axes[0].legend(fontsize=8)
-    ms.plot.save(
-        figure, path, alt=f"Standard deviation of afferent counts, weights and mean inputs over epochs ({decided})."
-    )
-
-
-def draw_maps(lines, path):
-    side = round(n_in**0.5)
-    figure, axes = ms.plot.figure(1, len(lines), size=(3.0 * len(lines), 3.0), squeeze=False)
-    maps = [np.mean([row["efferents"] for row in members(n)], axis=0).reshape(side, -1) for n in lines.values()]
-    for panel, name, counts in zip(axes[0], lines, maps, strict=True):
-        image = panel.imshow(counts, cmap="cividis", vmin=0, vmax=max(m.max() for m in maps))
-        panel.set(title=name, xticks=[], yticks=[])
-    figure.colorbar(image, ax=axes[0, -1], label="synapses per pixel")
-    ms.plot.save(figure, path, alt=f"Synapses per pixel after the last epoch ({decided}).")
-
-
 written = []
-for figure_name, panels in shown.items():
+for figure_name, panels in found_for.items():
     print(f"\nFigure {figure_name}: {decided}")
     for title, lines in panels.items():
         print(f"  {title:24s}{'after rewiring':>18s}{'before':>16s}{'cost':>8s}   mean of the last three epochs")
-        for name, network in lines.items():
-            cost = statistics.mean(row["cost"][-1] for row in members(network))
-            after, before = (
-                lab.claims.spread(last(network, metric)) for metric in ("after_rewiring", "before_rewiring")
-            )
-            print(f"  {name:24s}{after:>16s} %{before:>14s} %{cost:8.3f}")
+        for name, rows in lines.items():
+            after, before = (lab.claims.spread(last(rows, m)) for m in ("after_rewiring", "before_rewiring"))
+            print(f"  {name:24s}{after:>16s} %{before:>14s} %{statistics.mean(row['cost'][-1] for row in rows):8.3f}")
+    rows = [row for lines in panels.values() for found in lines.values() for row in found]
+    written += ["2A.png", "2B.png"] if figure_name == "2" else [f"{figure_name}.png"]
     if figure_name == "2":
-        (lines,) = panels.values()
-        draw_statistics(lines, args.out / "2B.png")
-        draw_maps(lines, args.out / "2A.png")
-        written += ["2A.png", "2B.png"]
+        plot_statistics(rows, args.out / "2B.png")
+        plot_maps(rows, args.out / "2A.png")
     elif figure_name == "3G":
-        draw_norms(panels, args.out / "3G.png")
-        written.append("3G.png")
+        plot_norms(rows, args.out / "3G.png", args.metric)
     else:
-        draw_curves(figure_name, panels, args.out / f"{figure_name}.png")
-        written.append(f"{figure_name}.png")
+        plot_curves(rows, args.out / f"{figure_name}.png", figure_name, args.metric)
 
 # %%
-# What comes out, beside the paper
-# --------------------------------
+# What comes out, and what the paper says
+# ---------------------------------------
 # The verdicts are computed from the rows. Where the paper gives no number its statement is a direction.
 
-REDUCED = args.dataset == "digits" or args.epochs < 50
-SETTING = f"M = {M}, {decided}"
-claims = []
+claims = lab.Judged(f"M = {M}, {decided}", full=args.dataset != "digits" and args.epochs >= 50)
 
 
-def better(network, than, metric=args.metric):
+def better(rows, than, metric):
     """How much higher the accuracy of one network is than that of another, seed by seed."""
-    return [a - b for a, b in zip(last(network, metric), last(than, metric), strict=True)]
-
-
-def verdict(figure_name, statement, found, holds, paper="", digits=1):
-    """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
-    status = lab.claims.status(holds, full=not REDUCED)
-    claims.append(lab.claims.claim(figure_name, statement, SETTING, found, status, paper, digits))
-    print(f"  Figure {figure_name:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
+    return [a - b for a, b in zip(last(rows, metric), last(than, metric), strict=True)]
 
 
 print()
-for figure_name, title in (("1D", ""), ("3C", "2 layers"), ("3C", "3 layers"), ("3D", ""), ("3E", "ReLU")):
-    for label, lines in shown.get(figure_name, {}).items():
-        if not label.startswith(title) or "control" not in lines or args.smoke:
-            continue
-        metric = "after_rewiring" if figure_name == "1D" else "before_rewiring"
-        for name, network in lines.items():
-            if name.startswith("dendritic"):
-                gain = better(network, lines["control"], metric)
-                found = {"points above the control": gain}
-                if "scale matched" in lines:
-                    found["of the scale-matched control"] = better(lines["scale matched"], lines["control"], metric)
-                statement = f"{label}: {name.split(', ')[1]} gradient, learns better than the control"
-                verdict(figure_name, statement, found, min(gain) > 0)
-if "2" in shown and not args.smoke:
-    (lines,) = shown["2"].values()
+judged = {} if args.smoke else found_for
+for figure_name, (label, lines) in ((f, item) for f in ("1D", "3C", "3D", "3E") for item in judged.get(f, {}).items()):
+    metric = "after_rewiring" if figure_name == "1D" else "before_rewiring"
+    for name in (name for name in lines if name.startswith("dendritic") and "control" in lines):
+        gain = better(lines[name], lines["control"], metric)
+        found = {"points above the control": gain}
+        if "scale matched" in lines:
+            found["of the scale-matched control"] = better(lines["scale matched"], lines["control"], metric)
+        statement = f"{label}: {name.split(', ')[1]} gradient, learns better than the control"
+        claims.judge(figure_name, statement, found, min(gain) > 0)
+for lines in judged.get("2", {}).values():
+    pairs = list(zip(lines[f"dendritic, {GRADIENTS[0].replace('_', ' ')}"], lines["control"], strict=True))
     for key, limit in (("sd_afferents", 0.9), ("sd_weights", 0.5), ("sd_mean_input", 0.4)):
-        ratios = [
-            mine["measures"][-1][key] / theirs["measures"][-1][key]
-            for mine, theirs in zip(
-                members(lines[f"dendritic, {GRADIENTS[0].replace('_', ' ')}"]), members(lines["control"]), strict=True
-            )
-        ]
+        ratios = [mine["measures"][-1][key] / theirs["measures"][-1][key] for mine, theirs in pairs]
         statement = f"{key.replace('_', ' ')}, dendritic over control, is at most {limit}"
-        verdict("2B", statement, {"ratio": ratios}, statistics.mean(ratios) <= limit, digits=2)
-if "3F" in shown and not args.smoke:
-    (lines,) = shown["3F"].values()
-    found = {name: last(network) for name, network in lines.items()}
-    slowest = min(found, key=lambda name: statistics.mean(found[name]))
-    above = statistics.mean(found["dendritic"]) > statistics.mean(found["L2, each its own g"])
-    verdict("3F", "dendritic ends above L2", found, above, "83.75 % and 82.66 %")
-    verdict("3F", "the exact joint network is the slowest", {"joint": found["joint"]}, slowest == "joint")
-if "3G" in shown and not args.smoke:
-    for label, lines in shown["3G"].items():
-        found = {name: last(lines[name]) for name in ("p = 0", "p = 1", "p = 2", "p = 5")}
-        mean = {name: statistics.mean(values) for name, values in found.items()}
-        falls = mean["p = 5"] < mean["p = 2"] < max(mean["p = 0"], mean["p = 1"])
-        verdict("3G", f"accuracy falls with p ({label})", found, None if label == "scale matched" else falls)
+        claims.judge("2B", statement, {"ratio": ratios}, statistics.mean(ratios) <= limit, digits=2)
+for lines in judged.get("3F", {}).values():
+    found = {name: last(rows) for name, rows in lines.items()}
+    mean = {name: statistics.mean(values) for name, values in found.items()}
+    above = mean["dendritic"] > mean["L2, each its own g"]
+    claims.judge("3F", "dendritic ends above L2", found, above, "83.75 % and 82.66 %")
+    slowest = min(mean, key=mean.get) == "joint"
+    claims.judge("3F", "the exact joint network is the slowest", {"joint": found["joint"]}, slowest)
+for label, lines in judged.get("3G", {}).items():
+    found = {name: last(lines[name]) for name in ("p = 0", "p = 1", "p = 2", "p = 5")}
+    mean = {name: statistics.mean(values) for name, values in found.items()}
+    falls = mean["p = 5"] < mean["p = 2"] < max(mean["p = 0"], mean["p = 1"])
+    claims.judge("3G", f"accuracy falls with p ({label})", found, None if label == "scale matched" else falls)
 TABLE_1 = {"MNIST": "99.63 %", "Fashion-MNIST": "92.23 %", "CIFAR-10": "77.43 %", "COIL-100": "98.47 %"}
 if set(shown) >= set(FIGURES):
     claims += [lab.claims.not_run("Table 1", name, paper) for name, paper in TABLE_1.items()]
@@ -511,7 +476,7 @@ if set(shown) >= set(FIGURES):
 # 1. ``--control paper --gradient active_count --dataset mnist``: the paper's picture. Now ``--control both``.
 # 2. Why does the joint network learn so slowly? (What is the standard deviation of :math:`g v / (n \|v\|)` at first?)
 # 3. Give the *control* a learning rate 40 times smaller. Which of the two effects of the rule is left?
-# 4. Prune on :math:`|v|` in place of :math:`|w|` (``SET._keep`` sees both). Do afferent counts still narrow?
+# 4. Prune on :math:`|v|` instead of :math:`|w|` (``SET._keep`` sees both). Do afferent counts still narrow?
 #
 # Read next
 # ---------

@@ -166,13 +166,13 @@ for tag in DERIVED:
     print(f"  ({tag})  {ms.code_line(tag)}")
 
 # %%
-# Put beside the printed forms, the derivative says:
+# Compared with the printed forms, the derivative says:
 #
 # * **Eq 2** is exact.
 # * **Eq 4**: :math:`dg` is printed with one factor :math:`g_i` too many, and in :math:`dv` the term along :math:`v`
-#   with :math:`g_i / n_i` in place of 1 (with :math:`1 / n_i`, if the exact :math:`dg` is put in). If :math:`g_i = n_i`
+#   with :math:`g_i / n_i` instead of 1 (with :math:`1 / n_i`, if the exact :math:`dg` is put in). If :math:`g_i = n_i`
 #   the two slips cancel in :math:`dv`.
-# * **Eq 5 and 6**: :math:`v^{p-1}` stands where :math:`\mathrm{sign}(v)|v|^{p-1}` belongs. For even p they are the
+# * **Eq 5 and 6**: :math:`v^{p-1}` is printed where :math:`\mathrm{sign}(v)|v|^{p-1}` belongs. For even p they are the
 #   same, for odd p only where :math:`v > 0`.
 # * **Eq 6**: :math:`dg` again has one :math:`g_i` too many, and it enters :math:`dv`; with the exact :math:`dg` put in,
 #   :math:`dv` is right for even p.
@@ -201,7 +201,7 @@ def draw(seed, signs, scale, per_neuron):
 
 
 def layer(rule, weights, printed=None):
-    """A layer y = W x under a rule, as a pair; with `printed` in place of the rule's own way back."""
+    """A layer y = W x under a rule, as a pair; with `printed` instead of the rule's own way back."""
     key = rule.extras[0]
 
     def forward(v, x, **scale):
@@ -319,7 +319,8 @@ for name, signs in (("Eq 4", "random"), ("Eq 5, p = 3", "random"), ("Eq 6, p = 2
 # ----------
 
 
-def draw_errors(path):
+def plot_errors(rows, path):
+    """Draw the errors of printed and exact gradients."""
     table = [row for row in rows if row["part"] == "errors"]
     labels = [f"{row['equation']}, d{row['gradient']}" for row in table]
     figure, axes = ms.plot.figure(size=(7.2, 5.4))
@@ -342,14 +343,14 @@ def draw_errors(path):
     ms.plot.save(figure, path, alt=alt)
 
 
-draw_errors(args.out / "equations.png")
+plot_errors(rows, args.out / "equations.png")
 
 # %%
 # What the published code does differently
 # ----------------------------------------
 # * It counts, for each example, the afferents that are *active* in that example, and divides the gradient by that
 #   number: not Eq 2. ``chapters/dendritic.py --gradient active_count`` runs it.
-# * Its scripts for the norms use :math:`w` in the place of :math:`v`, and :math:`v^{p-1}` without a sign; their
+# * Its scripts for the norms use :math:`w` for :math:`v`, and :math:`v^{p-1}` without a sign; their
 #   :math:`dg` has no additional :math:`g`, which supports that the printed one is a slip of the pen.
 #
 # Exercises

@@ -15,7 +15,7 @@ the synapses rewired per epoch along a cosine that ends after three quarters of 
 Pearson's signed correlation (the port: cosine), standardised inputs, no weight decay, the widths below, and in the
 default run 4 groups and batches of 32.
 
-Four controls always stand beside it: a dense network of the same width, a dense one of the same number of parameters, a
+Four controls are always run as well: a dense network of the same width, a dense one of the same number of parameters, a
 random graph of the same density (without it nothing can be said about *groups*), and the same network left alone where
 another is rewired.
 
@@ -134,7 +134,7 @@ for kind in KINDS:
     print(f"  {kind:8s}{100 * reached:6.1f} %")
 
 
-def draw_wiring(path):
+def plot_wiring(path):
     """Draw a layer of each kind as a matrix and, without synapses between groups, as a graph of few neurons."""
     figure, axes = ms.plot.figure(2, 4, size=(11.0, 6.4))
     columns = {"index": ("index", 0), "mixer": ("mixer: stride", 1), "random": ("random", 1)}
@@ -162,12 +162,12 @@ def draw_wiring(path):
     ms.plot.save(figure, path, alt=alt)
 
 
-draw_wiring(args.out / "wiring.png")
+plot_wiring(args.out / "wiring.png")
 
 # %%
 # The step
 # --------
-# Adam's rate falls along half a cosine to 0. Weight decay (off by default) shrinks a weight beside the step, not
+# Adam's rate falls along half a cosine to 0. Weight decay (off by default) shrinks a weight apart from the step, not
 # through the gradient: an absent synapse stays exactly 0, and Adam does not blow a small decay up into full-size steps.
 
 STEP = ("O7", "O8")
@@ -334,33 +334,38 @@ print("Seconds are what this storage takes on this machine; a mask over a dense 
 # ----------
 
 
-def draw(path):
+def plot_networks(rows, path):
+    """Draw accuracy over epochs, and after the last one against the multiply-adds."""
+    networks = {members[0]["config"]["network"]: members for members in lab.rows.seeds(rows)}
     figure, (curves, costs) = ms.plot.figure(1, 2, size=(11.0, 4.4))
     shown = (WIDE, NARROW, GRAPH, "index", STATIC, "mixer + Hebbian growth")
     for style, name in zip(ms.plot.LINES, shown, strict=True):
-        curve = np.array([row["accuracy"] for row in by_network[name]])
-        epochs = np.arange(1, curve.shape[1] + 1)
-        curves.plot(epochs, curve.mean(0), label=name, markevery=max(1, len(epochs) // 6), **style)
+        curve = np.mean([row["accuracy"] for row in networks[name]], axis=0)
+        curves.plot(np.arange(1, len(curve) + 1), curve, label=name, markevery=max(1, len(curve) // 6), **style)
     curves.set(title="Accuracy (dips: synapses just exchanged)", xlabel="epoch", ylabel="test accuracy (%)")
     curves.legend(fontsize=8)
-    for place, name in enumerate(NETWORKS):
-        costs.plot(last(name), [place] * args.seeds, "o", color="0.6", markersize=4)
-        costs.plot(statistics.mean(last(name)), place, "D", color="#0072B2", markersize=6)
-    cost = {name: by_network[name][0]["multiply_adds"] / by_network[WIDE][0]["multiply_adds"] for name in NETWORKS}
-    labels = [f"{name} ({100 * cost[name]:.0f} %)" for name in NETWORKS]
-    costs.set_yticks(range(len(NETWORKS)), labels)
+    labels, finding = [], []
+    for place, (name, members) in enumerate(networks.items()):
+        ends = [row["accuracy"][-1] for row in members]
+        costs.plot(ends, [place] * len(ends), "o", color="0.6", markersize=4)
+        costs.plot(statistics.mean(ends), place, "D", color="#0072B2", markersize=6)
+        share = members[0]["multiply_adds"] / networks[WIDE][0]["multiply_adds"]
+        labels.append(f"{name} ({100 * share:.0f} %)")
+        finding.append(f"{name} {lab.claims.spread(ends)} %")
+    costs.set_yticks(range(len(labels)), labels)
     costs.invert_yaxis()
     costs.set(title="Last epoch: seeds, mean (and operations)", xlabel="test accuracy (%)")
-    finding = "; ".join(f"{name} {lab.claims.spread(last(name))} %" for name in NETWORKS)
-    ms.plot.save(figure, path, alt=f"Accuracy over epochs and after the last epoch ({decided}): {finding}.")
+    setting = "{dataset}, {groups} groups, p' = {between:g}, {epochs} epochs".format(**rows[0]["config"])
+    alt = f"Accuracy over epochs and after the last epoch ({setting}): {'; '.join(finding)}."
+    ms.plot.save(figure, path, alt=alt)
 
 
-draw(args.out / "g2gnet.png")
+plot_networks(rows, args.out / "g2gnet.png")
 
 # %%
 # What comes out
 # --------------
-# The paper's tables were not at hand, so there is no number of its own to reproduce. The bars, where there are any,
+# The paper's tables were not available, so there is no number of its own to reproduce. The bars, where there are any,
 # come from a trial of ours (two seeds, a prototype of other code, a CIFAR-10 rebuilt from JPEG files) with 512 neurons:
 # its means less about 0.6 points. Other settings are reported without one.
 
@@ -379,24 +384,18 @@ TRIAL = {
 }  # fmt: skip
 bars = BARS.get(args.dataset)
 as_in_trial = bars and vars(args).items() >= {**TRIAL, "epochs": bars["epochs"]}.items() and args.seeds >= 3
-claims = []
-
-
-def verdict(figure, statement, found, holds=None, expected="", digits=1):
-    """Print and keep a verdict; `holds` is None for a number without a bar."""
-    status = lab.claims.status(holds)
-    claims.append(lab.claims.claim(figure, statement, decided, found, status, expected, digits))
-    print(f"  {statement}: {status}\n    {claims[-1]['ours']}{f' (bar: {expected})' if expected else ''}")
+claims = lab.Judged(decided, full=True)
 
 
 def against_bar(statement, found, low, high=None, digits=1):
     """Compare means with the trial's bar, if this is its setting."""
     means = [statistics.mean(values) for values in found.values()]
     if not as_in_trial:
-        return verdict("trial", statement, found, digits=digits)
+        return claims.judge("trial", statement, found, digits=digits)
     low, high = low(bars), high(bars) if high else float("inf")
     expected = f"{low:g} to {high:g}" if high < 100 else f"at least {low:g}"
-    return verdict("trial", statement, found, all(low <= m <= high for m in means), f"{expected}, from a trial", digits)
+    holds = all(low <= mean <= high for mean in means)
+    return claims.judge("trial", statement, found, holds, f"{expected}, from a trial", digits=digits)
 
 
 def above(network, control):
@@ -419,7 +418,7 @@ if not args.smoke:
     hidden = {name: sum(by_network[name][0]["synapses"][:-1]) for name in NETWORKS}
     share = {"share": [hidden[STATIC] / hidden[WIDE]]}
     against_bar("multiply-adds of the hidden layers, share of dense", share, lambda b: 0.254, lambda b: 0.258, digits=3)
-    verdict("abstract", "sparsity (%), in the abstract up to 75", {"sparsity": [100 - 100 * share["share"][0]]})
+    claims.judge("abstract", "sparsity (%), in the abstract up to 75", {"sparsity": [100 - 100 * share["share"][0]]})
     claims.append(
         lab.claims.not_run("abstract", "accuracy up to 4.3 % better than dense (data set not named)", "4.3 %")
     )

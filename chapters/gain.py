@@ -201,15 +201,8 @@ def members(network):
 # -------------------------
 
 decided = f"{f'{args.replica} neurons' if args.replica else 'true sizes'}, {args.dataset}, {args.seeds} seeds"
-claims, written = [], []
-
-
-def verdict(panel, statement, ours, holds, paper="", **numbers):
-    """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
-    true_size = args.dataset == "mnist" and args.replica == 0 and max(args.equals) >= 10_000
-    status = lab.claims.status(holds, full=true_size)
-    claims.append(lab.claims.claim(panel, statement, decided, numbers, status, paper, note=ours))
-    print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{ours}")
+true_size = args.dataset == "mnist" and args.replica == 0 and max(args.equals) >= 10_000
+claims, written = lab.Judged(decided, full=true_size), []
 
 
 def average(network, name):
@@ -231,42 +224,52 @@ if "6D" in args.figure:
             abs(row[key] / row["predicted_gain"] - 1) for row in members(dense) for key in ("forward_gain", "growth")
         )
         ours = f"at most {100 * off:.1f} % off; asked for: 3 %"
-        verdict("6D", "control: dense matrix and activity grow by the law", ours, None, off=off)
+        claims.judge("6D", "control: dense matrix and activity grow by the law", {"off": off}, note=ours)
         r = {name: average(network, "correlation") for name, network in at_start.items()}
         ours = "; ".join(f"{name}: {value:.2f}" for name, value in r.items())
         rest = [value for name, value in r.items() if name != "p = 1"]
-        verdict("6D", "mean r above 0.95 dense, below 0.2 otherwise", ours, r["p = 1"] > 0.95 and max(rest) < 0.2)
+        apart = r["p = 1"] > 0.95 and max(rest) < 0.2
+        claims.judge("6D", "mean r above 0.95 dense, below 0.2 otherwise", {}, apart, note=ours)
 
 
 def shown(delay):
     return args.epochs if delay is None else delay
 
 
-def draw(path):
+def plot_delays(rows, path):
+    """Draw the delay over the size and over the gain; a run that never leaves chance waits to the end."""
+    rows = [row for row in rows if row["config"]["epochs"]]
+    end = rows[0]["config"]["epochs"]
+    usual = [row for row in rows if row["config"]["inhibitory"] == USUAL]
+    kinds = {f"p = {p:g}": [row for row in usual if row["config"]["density"] == p]
+             for p in dict.fromkeys(row["config"]["density"] for row in usual)}  # fmt: skip
     figure, (over_size, over_gain) = ms.plot.figure(1, 2, size=(9.6, 4.0), sharey=True)
-    for style, p in zip(ms.plot.LINES, args.density, strict=False):
-        curve = [[shown(row["delay"]) for row in members(trained[n, p, USUAL])] for n in args.equals]
-        over_size.plot(args.equals, [statistics.mean(values) for values in curve], label=f"p = {p:g}", **style)
-    for style, kind in zip(ms.plot.LINES, (*args.density, "f"), strict=False):
-        chosen = [n for (_, p, f), n in trained.items() if (kind == "f" and f != USUAL) or (f == USUAL and p == kind)]
-        rows = [row for network in chosen for row in members(network)]
-        label = "p = 1, other fractions" if kind == "f" else f"p = {kind:g}"
-        look = {**style, "linestyle": ""}
-        if rows:
-            over_gain.plot([row["predicted_gain"] for row in rows], [shown(row["delay"]) for row in rows],
-                           label=label, **look)  # fmt: skip
+
+    def delay(row):
+        return end if row["delay"] is None else row["delay"]
+
+    for style, (name, found) in zip(ms.plot.LINES, kinds.items(), strict=False):
+        means = [(m[0]["config"]["equals"], statistics.mean(map(delay, m))) for m in lab.rows.seeds(found)]
+        over_size.plot(*zip(*means, strict=True), label=name, **style)
+    kinds["p = 1, other fractions"] = [row for row in rows if row["config"]["inhibitory"] != USUAL]
+    for style, (name, found) in zip(ms.plot.LINES, kinds.items(), strict=False):
+        if found:
+            gains = [row["predicted_gain"] for row in found]
+            over_gain.plot(gains, list(map(delay, found)), label=name, **{**style, "linestyle": ""})
     over_gain.axvline(1, color="0.5", linewidth=0.8, linestyle=":")
     over_size.set(title="6C: over the size", xlabel="neurons of the paper's network", ylabel="delay (epochs)")
     over_gain.set(title="The control: over the gain", xlabel="predicted gain g per time step")
     for panel in (over_size, over_gain):
-        panel.axhline(args.epochs, color="0.7", linewidth=0.8)
+        panel.axhline(end, color="0.7", linewidth=0.8)
         panel.legend(fontsize=8)
-    alt = f"Delay over size and over gain; the upper line is the end of training, {args.epochs} epochs ({decided})."
+    c = rows[0]["config"]
+    setting = f"{c['nodes']} neurons" if c["nodes"] else "true sizes"
+    alt = f"Delay over size and over gain ({setting}, {c['dataset']}); the upper line is the last of {end} epochs."
     ms.plot.save(figure, path, alt=alt)
 
 
 if "6C" in args.figure:
-    draw(args.out / "6C.png")
+    plot_delays(by_key.values(), args.out / "6C.png")
     written.append("6C.png")
     print(f"\n{'network':34s}{'gain':>8s}   delays (epochs)")
     for (n, p, f), network in trained.items():
@@ -282,14 +285,16 @@ if "6C" in args.figure:
         if 1.0 in found:
             rises = means[1.0] == sorted(means[1.0]) and means[1.0][-1] > means[1.0][0] + 1
             rises = rises if len(means[1.0]) > 1 and not overflowed else None
-            verdict("6C", "dense: the delay grows with the size", f"delays {means[1.0]} (never: {args.epochs})", rises)
+            note = f"delays {means[1.0]} (never: {args.epochs})"
+            claims.judge("6C", "dense: the delay grows with the size", {}, rises, note=note)
         if 0.1 in found:
             worst = max(row["delay"] if row["delay"] is not None else math.inf
                         for n in args.equals for row in members(trained[n, 0.1, USUAL]))  # fmt: skip
             allowed = 1 if args.dataset == "digits" else 0
             sizes = ", ".join(map(str, sorted(args.equals)))
             ours = f"at most {worst} epochs" if math.isfinite(worst) else "never above chance"
-            verdict("6C", f"p = 0.1: no delay with {sizes} neurons", ours, worst <= allowed, worst=min(worst, 1e6))
+            numbers = {"worst": min(worst, 1e6)}
+            claims.judge("6C", f"p = 0.1: no delay with {sizes} neurons", numbers, worst <= allowed, note=ours)
         if 1.0 in found and as_large_as:
             pairs = {n: [[shown(row["delay"]) for row in members(trained[name])]
                          for name in ((n, 1.0, USUAL), (largest, 1.0, f))] for n, f in as_large_as.items()}  # fmt: skip
@@ -298,7 +303,8 @@ if "6C" in args.figure:
                 for n, (by_size, by_fraction) in pairs.items()
             )
             apart = max(abs(statistics.mean(a) - statistics.mean(b)) for a, b in pairs.values())
-            verdict("6C", "control: equal gain by size and by fraction, equal delay?", ours, None, apart=apart)
+            statement = "control: equal gain by size and by fraction, equal delay?"
+            claims.judge("6C", statement, {"apart": apart}, note=ours)
 
 # %%
 # Exercises
@@ -306,7 +312,7 @@ if "6C" in args.figure:
 # 1. At which :math:`f` does a dense network of 10,000 have the gain of a sparse one with 11.5 %?
 # 2. The law speaks of the mean matrix. What does its random part add, and why does it grow only with
 #    :math:`\sqrt{pN}`?
-# 3. With tanh in place of ReLU the activity cannot explode. Does the gradient?
+# 3. With tanh instead of ReLU the activity cannot explode. Does the gradient?
 #
 # Read next
 # ---------

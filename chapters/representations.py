@@ -8,7 +8,7 @@ Figure 5) compare these states in dense and sparse networks: how many neurons ar
 how much two neurons know of each other, and how many can be silenced before the answer suffers.
 
 Each measure is defined, then taken from dense and sparse networks of one seed after training, and the active share
-before it as well. Two of them have a confounder that is shown beside them: a dead neuron shares no information with
+before it as well. Two of them have a confounder, which is shown as well: a dead neuron shares no information with
 anybody, and a network at chance cannot lose accuracy.
 
 A longer run: ``python chapters/representations.py --dataset mnist --nodes 1000 --epochs 1 --record``
@@ -146,56 +146,53 @@ by_density = {p: [row for row in rows if row["config"]["density"] == p] for p in
 decided = f"{args.nodes} neurons, {args.activation}, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds"
 
 
-def draw(path):
+def plot_states(rows, path):
+    """Draw active shares, values, mutual information and the accuracy with silenced neurons, per density."""
     figure, panels = ms.plot.figure(2, 2, size=(9.6, 7.0))
     shares, values, information, silenced = panels.flat
-    edges = np.geomspace(1e-4, 1e4, 33)
-    for style, (p, members) in zip(itertools.cycle(ms.plot.LINES), by_density.items(), strict=False):
-        label = f"p = {p:g}"
+    for style, members in zip(itertools.cycle(ms.plot.LINES), lab.rows.seeds(rows), strict=False):
+        c = members[0]["config"]
+        label, line = f"p = {c['density']:g}", {"color": style["color"], "linestyle": style["linestyle"]}
         for row in members:
             ends = [100 * row["active_before"], 100 * row["active_after"]]
-            shares.plot(["before", f"after {args.epochs}"], ends, **style, label=label if row is members[0] else None)
-        values.stairs(np.mean([row["histogram"] for row in members], axis=0), edges, label=label, color=style["color"],
-                      linestyle=style.get("linestyle", "-"), linewidth=1.8)  # fmt: skip
+            shares.plot(["before", f"after {c['epochs']}"], ends, **style, label=label if row is members[0] else None)
+        edges, share = np.geomspace(1e-4, 1e4, 33), np.mean([row["histogram"] for row in members], axis=0)
+        values.stairs(share, edges, label=label, linewidth=1.8, **line)
         pooled = np.sort([x for row in members for x in row["information"]])
-        information.plot(
-            pooled, np.arange(1, len(pooled) + 1) / len(pooled), label=label,
-            color=style["color"], linestyle=style.get("linestyle", "-"),
-        )  # fmt: skip
-        curve = np.array([row["silenced"] for row in members])
-        silenced.plot(SHARES, curve.mean(0), label=label, **style)
-        silenced.fill_between(SHARES, curve.min(0), curve.max(0), color=style["color"], alpha=0.15, linewidth=0)
+        information.plot(pooled, np.arange(1, len(pooled) + 1) / len(pooled), label=label, **line)
+        ms.plot.band(silenced, [row["silenced"] for row in members], style, label, SHARES)
     shares.set(title="5B: active share", xlabel="epochs", ylabel="active neurons (%)", ylim=(0, 100))
     values.set(title="5C: values", xlabel="|h|, not 0", ylabel="share of them", xscale="log")
     information.set(title="5C: mutual information", xlabel="nats", ylabel="share of pairs below")
     silenced.set(title="5E: silenced neurons", xlabel="share silenced at the readout", ylabel="test accuracy (%)")
     for panel in panels.flat:
         panel.legend(fontsize=8)
-    alt = f"Active shares, values, mutual information and accuracy with silenced neurons, per density ({decided})."
+    setting = "{nodes} neurons, {activation}, {dataset}, {epochs} epochs".format(**rows[0]["config"])
+    alt = f"Active shares, values, mutual information and accuracy with silenced neurons, per density ({setting})."
     ms.plot.save(figure, path, alt=alt)
 
 
-draw(args.out / "5.png")
+plot_states(rows, args.out / "5.png")
 
 # %%
-# What comes out, beside the paper
-# --------------------------------
+# What comes out, and what the paper says
+# ---------------------------------------
 # "Larger" means larger in every seed. At the paper's size the gates are sharper: more than twice the active share, a
 # Kolmogorov-Smirnov distance of 0.05 to 0.2, five times the points lost with 90 % silenced, the paper's accuracies, and
 # a gradient of its order; but these numbers are of one epoch with ReLU, so other runs of that size are reported only
 # (their silencing and gradient excepted).
 
-claims = []
 PAPER_SIZE = args.dataset == "mnist" and args.nodes >= 10_000
 AS_PAPER = PAPER_SIZE and (args.activation, args.epochs) == ("relu", 1)
 
 
-def verdict(panel, statement, found, holds, paper="", digits=1, note=""):
-    """Print and keep a verdict; `holds` is None for a control that the paper does not have."""
-    status = lab.claims.status(holds if AS_PAPER or not PAPER_SIZE or panel in ("5E", "3B") else None, full=PAPER_SIZE)
-    statement = f"{statement} ({args.activation})"
-    claims.append(lab.claims.claim(panel, statement, decided, found, status, paper, digits, note))
-    print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
+claims = lab.Judged(decided, full=PAPER_SIZE)
+
+
+def judge(panel, statement, found, holds=None, paper="", **more):
+    """Print and keep a verdict; at the paper's size only its own setting is judged."""
+    judged = AS_PAPER or not PAPER_SIZE or panel in ("5E", "3B")
+    claims.judge(panel, f"{statement} ({args.activation})", found, holds if judged else None, paper, **more)
 
 
 def each(name, at=None):
@@ -224,17 +221,17 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
     larger = above(active, 0.1, 1) if args.activation == "relu" else None
     if AS_PAPER and larger:
         larger = average(active, 0.1) > 2 * average(active, 1)
-    verdict("5B", "active share (%) after training: larger if sparse", active, larger, paper)
-    verdict("5B", "dead neurons", each("dead"), None)
+    judge("5B", "active share (%) after training: larger if sparse", active, larger, paper)
+    judge("5B", "dead neurons", each("dead"), None)
     informed = {f"p = {p:g}": [statistics.mean(row["information"]) for row in m] for p, m in by_density.items()}
     pooled = [[x for row in by_density[p] for x in row["information"]] for p in (1.0, 0.1)]
     distance = ks_2samp(*pooled).statistic
     paper = "0.019 ± 0.065 and 0.005 ± 0.029"
     apart = 0.05 <= distance <= 0.2 or not AS_PAPER
     holds, note = above(informed, 0.1, 1) and apart, f"KS distance {distance:.2f}"
-    verdict("5C", "mutual information (nats): larger if sparse", informed, holds, paper, 3, note)
-    verdict("5C", "the same over live pairs only", each("information_alive"), None, digits=3)
-    verdict("5C", "median value of the active ones: smaller if sparse", each("median_value"),
+    judge("5C", "mutual information (nats): larger if sparse", informed, holds, paper, digits=3, note=note)
+    judge("5C", "the same over live pairs only", each("information_alive"), None, digits=3)
+    judge("5C", "median value of the active ones: smaller if sparse", each("median_value"),
             above(each("median_value"), 1, 0.1), digits=2)  # fmt: skip
     for share, paper in ((0.5, "sparse 0.2, dense 5.1"), (0.9, "sparse 3.1, dense 33.3")):
         index = SHARES.index(share)
@@ -246,18 +243,16 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
         holds = above(lost, 1, 0.1) and above(left, 0.1, 1)
         if AS_PAPER and share == 0.9:
             holds = holds and average(lost, 1) >= 5 * average(lost, 0.1)
-        verdict("5E", statement, lost, holds, paper)
-        verdict("5E", f"accuracy (%) with {100 * share:.0f} % silenced", left, None)
+        judge("5E", statement, lost, holds, paper)
+        judge("5E", f"accuracy (%) with {100 * share:.0f} % silenced", left, None)
     whole = each("silenced", 0)
     as_there = lab.claims.near(whole["p = 0.1"], 91.1, 0.4) and lab.claims.near(whole["p = 1"], 81.4, 4.6)
     paper = "91.1 ± 0.4 and 81.4 ± 4.6"
-    verdict("5E", "accuracy (%) with no neuron silenced", whole, as_there if AS_PAPER else None, paper)
+    judge("5E", "accuracy (%) with no neuron silenced", whole, as_there if AS_PAPER else None, paper)
     size = {f"p = {p:g}": [math.log10(max(row["gradient"]["mean"], 1e-30)) for row in m] for p, m in by_density.items()}
     low, high = {"relu": (-6, -5), "tanh": (-5.5, -4.5)}[args.activation]
     of_order = low <= average(size, 0.1) <= high if PAPER_SIZE else None
-    verdict(
-        "3B", "mean gradient of a synapse (log10)", size, of_order, "-5.2 for ReLU, -4.7 for tanh, p = 0.1", digits=2
-    )
+    judge("3B", "mean gradient of a synapse (log10)", size, of_order, "-5.2 for ReLU, -4.7 for tanh, p = 0.1", digits=2)
 
 # %%
 # What the published code does differently

@@ -253,29 +253,29 @@ samples = f"{args.dataset}, {len(dataset.x_train)} images" if args.per_class els
 decided = f"{args.layers} x {args.nodes} neurons, {wiring}, {samples}, {args.epochs} epochs, {args.seeds} seeds"
 
 
-def draw(path):
+def plot_rules(rows, path):
+    """Draw accuracy and the spread of afferent counts over epochs, per rule."""
     figure, (over_epochs, degrees) = ms.plot.figure(1, 2, size=(10.4, 4.4))
-    shown = [rule for rule in args.rules if rule != "Hebbian, cosine"]
-    for style, rule in zip((*ms.plot.LINES, {"color": "0.5", "linestyle": "-", "marker": "P"}), shown, strict=False):
-        curve = np.array([row["accuracy"] for row in by_rule[rule]])
-        epochs = np.arange(1, curve.shape[1] + 1)
-        every = max(1, len(epochs) // 6)
-        over_epochs.plot(epochs, curve.mean(0), label=rule, markevery=every, **style)
-        spreads = np.mean([row["sd_afferents"] for row in by_rule[rule]], axis=0)
-        degrees.plot(epochs, spreads, label=rule, markevery=every, **style)
+    shown = lab.rows.seeds(row for row in rows if row["config"]["rule"] != "Hebbian, cosine")
+    styles = (*ms.plot.LINES, {"color": "0.5", "linestyle": "-", "marker": "P"})
+    for style, members in zip(styles, shown, strict=False):
+        for panel, key in ((over_epochs, "accuracy"), (degrees, "sd_afferents")):
+            curve = np.mean([row[key] for row in members], axis=0)
+            epochs, every = np.arange(1, len(curve) + 1), max(1, len(curve) // 6)
+            panel.plot(epochs, curve, label=members[0]["config"]["rule"], markevery=every, **style)
     over_epochs.set(title="Accuracy", xlabel="epoch", ylabel="test accuracy (%)")
     degrees.set(title="Second layer: how unequal neurons become", xlabel="epoch", ylabel="SD of afferents (synapses)")
     over_epochs.legend(fontsize=8)
-    ms.plot.save(figure, path, alt=f"Accuracy and spread of afferent counts over epochs, per rule ({decided}).")
+    setting = "{layers} x {nodes} neurons, {dataset}, {epochs} epochs".format(**rows[0]["config"])
+    ms.plot.save(figure, path, alt=f"Accuracy and spread of afferent counts over epochs, per rule ({setting}).")
 
 
-draw(args.out / "rewiring.png")
+plot_rules(rows, args.out / "rewiring.png")
 
 # %%
 # What comes out
 # --------------
 
-claims = []
 PROTOCOL = (args.dataset, args.nodes, args.layers, density, args.batch, args.epochs, args.seeds >= 3) in [
     (name, 512, 3, 0.256, 256, epochs, True) for name, epochs in (("fashion-mnist", 6), ("cifar10", 8))
 ]
@@ -288,26 +288,27 @@ def gain(rule, over):
     return [a["accuracy"][-1] - b["accuracy"][-1] for a, b in zip(by_rule[rule], by_rule[over], strict=True)]
 
 
-def verdict(statement, found, holds, expected="", figure="rewiring"):
-    """Print and keep a verdict; `holds` is None for a number without a gate."""
-    status = lab.claims.status(holds if PROTOCOL or TUTORIAL else None)
-    claims.append(lab.claims.claim(figure, statement, decided, found, status, expected))
-    print(f"  {statement}: {status}\n    {claims[-1]['ours']}")
+claims = lab.Judged(decided, full=True)
+
+
+def judge(statement, found, holds=None, expected="", figure="rewiring"):
+    """Print and keep a verdict; only the two settings that have a gate are judged."""
+    claims.judge(figure, statement, found, holds if PROTOCOL or TUTORIAL else None, expected)
 
 
 if not args.smoke:
     print()
     reached = {rule: [row["accuracy"][-1] for row in by_rule[rule]] for rule in ("static", "SET") if rule in by_rule}
     if args.epsilon:
-        verdict("the setting of SET's tutorial, without its dropout (%)", reached,
+        judge("the setting of SET's tutorial, without its dropout (%)", reached,
                 min(map(statistics.mean, reached.values())) >= 81, "82 to 84 at epoch 50, with it")  # fmt: skip
     others = [rule for rule in NAMES if rule in by_rule and rule not in ("static", "prune low correlation")]
     if "static" in by_rule and others:
         moved = {f"{rule} - static": gain(rule, "static") for rule in others}
-        verdict("rewiring against the same network left alone (points)", moved, None)
+        judge("rewiring against the same network left alone (points)", moved, None)
     if {"prune low correlation", "Hebbian"} <= set(by_rule):
         lost = gain("prune low correlation", "Hebbian")
-        verdict("pruning by lowest signed correlation hurts", {"points against pruning by magnitude": lost},
+        judge("pruning by lowest signed correlation hurts", {"points against pruning by magnitude": lost},
                 max(lost) < 0, "1.4 to 2.4 points in a trial of ours", figure="trial")  # fmt: skip
 
 # %%

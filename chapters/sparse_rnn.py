@@ -58,16 +58,12 @@ args = lab.chapter(
     {"density": [1.0, 0.3, 0.1], "epochs": 8, "seeds": 2, "time": "under a minute"},
     smoke={"sizes": [20, 40], "epochs": 1, "seeds": 1, "time": "under 10 s"},
     paper={
-        "dataset": "mnist",
-        "sizes": [500, 1000, 2000, 5000, 10_000, 20_000],
-        "density": [1.0, 0.5, 0.2, 0.1, 0.05, 0.01],
-        "few": [50, 100, 500, 1000],
-        "epochs": 1,
-        "seeds": 10,
+        "dataset": "mnist", "sizes": [500, 1000, 2000, 5000, 10_000, 20_000], "few": [50, 100, 500, 1000],
+        "density": [1.0, 0.5, 0.2, 0.1, 0.05, 0.01], "epochs": 1, "seeds": 10,
         "time": "weeks on two cores; use a GPU, or choose a figure and sizes",
     },
     add=grid,
-)
+)  # fmt: skip
 LONG = 2 if args.smoke else 20 if args.dataset == "digits" else 50
 DENSE, SPARSE = 1.0, 0.1
 
@@ -109,18 +105,9 @@ def run_cell(config, checkpoint):
     limited = config["per_class"] > 0
     try:
         history = ms.fit(
-            net.model,
-            net.params,
-            ms.Adam(lr=config["lr"]),
-            data,
-            config["epochs"],
-            net.rng,
-            after_step=args.hooks,
-            patience=20 if limited else None,
-            checkpoint=checkpoint,
-            resume=args.resume,
-            quiet=True,
-        )
+            net.model, net.params, ms.Adam(lr=config["lr"]), data, config["epochs"], net.rng, after_step=args.hooks,
+            patience=20 if limited else None, checkpoint=checkpoint, resume=args.resume, quiet=True,
+        )  # fmt: skip
     except NonFiniteError as error:
         return {"origin": data.origin, "non_finite": error.as_row()}
     return {
@@ -139,17 +126,8 @@ def run_cell(config, checkpoint):
 
 
 def net(nodes, density=DENSE, model="recurrent", activation="relu", per_class=0, epochs=args.epochs, lr=args.lr):
-    return {
-        "dataset": args.dataset,
-        "model": model,
-        "nodes": nodes,
-        "density": density,
-        "activation": activation,
-        "per_class": per_class,
-        "epochs": epochs,
-        "lr": lr,
-        "storage": args.storage,
-    }
+    shared = {"dataset": args.dataset, "storage": args.storage, "epochs": epochs, "lr": lr, "per_class": per_class}
+    return {**shared, "model": model, "nodes": nodes, "density": density, "activation": activation}
 
 
 def table(**settings):
@@ -185,9 +163,8 @@ def line(row):
     c = row["config"]
     what = f"{c['model']}, N = {c['nodes']}, p = {c['density']:g}, {c['activation']}, lr {c['lr']:g}"
     few = f", {c['per_class']} per class" if c["per_class"] else ""
-    return f"{what}{few}, seed {c['seed']}: " + (
-        row["non_finite"]["error"] if "non_finite" in row else f"{row['accuracy'][-1]:.1f} %"
-    )
+    end = row["non_finite"]["error"] if "non_finite" in row else f"{row['accuracy'][-1]:.1f} %"
+    return f"{what}{few}, seed {c['seed']}: {end}"
 
 
 for config in wanted.values():
@@ -197,12 +174,20 @@ if not args.smoke:
     lab.confirm(args, lab.cost.estimate(recipes.dataset(args.dataset, args.data_dir), wanted.values()))
 cells = [{"part": "cells", "config": config} for config in wanted.values()]
 by_key = {lab.rows.key(row["config"]): row for row in lab.cells(args, "sparse_rnn", cells, run_cell, line)}
+seeds = range(args.seeds)
+found_for = {
+    figure: {
+        name: [by_key[lab.rows.key({**network, "seed": seed})] for seed in seeds] for name, network in nets.items()
+    }
+    for figure, nets in shown.items()
+}
+# %%
+# Of rows to numbers. A run that did not stay finite has none.
 
 
-def members(network):
-    """The rows of a network that stayed finite, one per seed."""
-    rows = [by_key[lab.rows.key({**network, "seed": seed})] for seed in range(args.seeds)]
-    return [row for row in rows if "accuracy" in row]
+def together(nets):
+    """The rows of all networks of a figure."""
+    return list(itertools.chain(*nets.values()))
 
 
 def reached(row):
@@ -210,98 +195,97 @@ def reached(row):
     return max(row["accuracy"]) if row["config"]["per_class"] else row["accuracy"][-1]
 
 
-def accuracy(network):
+def accuracy(rows):
     """What each of a network's seeds has reached."""
-    return [reached(row) for row in members(network)]
+    return [reached(row) for row in rows if "accuracy" in row]
 
 
-def described(nets):
-    """The setting of some networks in words."""
-    sizes, epochs, rates = (sorted({network[key] for network in nets}) for key in ("nodes", "epochs", "lr"))
-    few = ", best epoch" if any(network["per_class"] for network in nets) else ""
+def mean(rows):
+    return statistics.mean(accuracy(rows) or [math.nan])
+
+
+def described(rows):
+    """The setting of some rows in words."""
+    configs = [row["config"] for row in rows]
+    sizes, epochs, rates, seeds = (sorted({c[key] for c in configs}) for key in ("nodes", "epochs", "lr", "seed"))
+    few = ", best epoch" if any(c["per_class"] for c in configs) else ""
     text = [", ".join(f"{value:g}" for value in values) for values in (sizes, epochs, rates)]
-    return f"N = {text[0]}, {args.dataset}, {text[1]} epochs{few}, lr {text[2]}, {args.seeds} seeds"
-
-
-def mean(network):
-    return statistics.mean(accuracy(network) or [math.nan])
+    return f"N = {text[0]}, {configs[0]['dataset']}, {text[1]} epochs{few}, lr {text[2]}, {len(seeds)} seeds"
 
 
 # %%
-# The tables and figures
-# ----------------------
+# The figures
+# -----------
+# Each is drawn from the rows of its networks alone.
 
 
-def draw_heat(figure_name, nets, path):
-    figure, axes = ms.plot.figure(size=(1.6 + 0.9 * len(args.sizes), 1.4 + 0.55 * len(args.density)))
-    values = np.array([[mean(nets[n, p]) for n in args.sizes] for p in args.density])
+def plot_heat(rows, path, figure_name="2C"):
+    """Draw accuracy over size and density."""
+    cells = {(c["nodes"], c["density"]): mean(m) for m in lab.rows.seeds(rows) for c in [m[0]["config"]]}
+    sizes, densities = (list(dict.fromkeys(values)) for values in zip(*cells, strict=True))
+    figure, axes = ms.plot.figure(size=(1.6 + 0.9 * len(sizes), 1.4 + 0.55 * len(densities)))
+    values = np.array([[cells[n, p] for n in sizes] for p in densities])
     image = axes.imshow(values, cmap="cividis", aspect="auto")
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for (row, column), value in np.ndenumerate(values):
         axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="black" if value > middle else "white")
-    axes.set(
-        title=f"Figure {figure_name}: test accuracy (%)",
-        xlabel="neurons",
-        ylabel="density p",
-        xticks=range(len(args.sizes)),
-        yticks=range(len(args.density)),
-        xticklabels=args.sizes,
-        yticklabels=[f"{p:g}" for p in args.density],
-    )
+    axes.set(title=f"Figure {figure_name}: test accuracy (%)", xlabel="neurons", ylabel="density p")
+    axes.set_xticks(range(len(sizes)), sizes)
+    axes.set_yticks(range(len(densities)), [f"{p:g}" for p in densities])
     figure.colorbar(image, ax=axes, label="%")
-    ms.plot.save(figure, path, alt=f"Test accuracy over size and density ({described(nets.values())}).")
+    ms.plot.save(figure, path, alt=f"Test accuracy over size and density ({described(rows)}).")
 
 
-def draw_curves(figure_name, nets, path):
-    titles = list(dict.fromkeys(name[:-2] for name in nets))
-    figure, axes = ms.plot.figure(1, len(titles), size=(2.0 + 4.2 * len(titles), 4.4), sharey=True, squeeze=False)
-    for panel, shared in zip(axes[0], titles, strict=True):
-        chosen = {name[-2:]: network for name, network in nets.items() if name[:-2] == shared}
-        for style, ((_, p), network) in zip(itertools.cycle(ms.plot.LINES), chosen.items(), strict=False):
-            curves = [row["accuracy"] for row in members(network)] or [[math.nan]]
-            curves = np.array([curve[: min(map(len, curves))] for curve in curves])
-            epochs, every = np.arange(curves.shape[1]), max(1, curves.shape[1] // 8)
-            panel.plot(epochs, curves.mean(0), label=f"N = {network['nodes']}, p = {p:g}", markevery=every, **style)
-            panel.fill_between(epochs, curves.min(0), curves.max(0), color=style["color"], alpha=0.15, linewidth=0)
-        what = "".join(f", {x} per class" if isinstance(x, int) else f", {x}" for x in shared)
+def plot_curves(rows, path, figure_name="4A"):
+    """Draw accuracy over epochs, with a panel for each kind of network and each number of samples."""
+    panels = {}
+    for members in lab.rows.seeds(rows):
+        panels.setdefault((members[0]["config"]["model"], members[0]["config"]["per_class"]), []).append(members)
+    kinds = {model for model, _ in panels}
+    figure, axes = ms.plot.figure(1, len(panels), size=(2.0 + 4.2 * len(panels), 4.4), sharey=True, squeeze=False)
+    for panel, ((model, few), networks) in zip(axes[0], panels.items(), strict=True):
+        for style, members in zip(itertools.cycle(ms.plot.LINES), networks, strict=False):
+            curves = [row["accuracy"] for row in members if "accuracy" in row] or [[math.nan]]
+            shortest = min(map(len, curves))
+            label = "N = {nodes}, p = {density:g}".format(**members[0]["config"])
+            ms.plot.band(panel, [curve[:shortest] for curve in curves], style, label, range(shortest))
+        what = (f", {model}" if len(kinds) > 1 else "") + (f", {few} per class" if few else "")
         panel.set(title=f"Figure {figure_name}{what}", xlabel="epoch")
         panel.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=2, frameon=False)
     axes[0, 0].set(ylabel="test accuracy (%)")
-    ms.plot.save(figure, path, alt=f"Test accuracy over epochs ({described(nets.values())}).")
+    ms.plot.save(figure, path, alt=f"Test accuracy over epochs ({described(rows)}).")
 
 
-def draw_rates(nets, path):
+def plot_rates(rows, path):
+    """Draw accuracy over the learning rate, and over the step of the gain that it makes."""
     figure, panels = ms.plot.figure(1, 2, size=(9.0, 3.8), sharey=True)
+    n = rows[0]["config"]["nodes"]
     for style, p in zip(ms.plot.LINES, (DENSE, SPARSE), strict=False):
-        chosen = {lr: n for (_, density, lr), n in nets.items() if density == p}
-        for panel, scale in zip(panels, (1.0, p * ends[-1]), strict=True):
-            middle = [mean(n) for n in chosen.values()]
-            panel.plot([lr * scale for lr in chosen], middle, label=f"p = {p:g}", **style)
+        chosen = lab.rows.seeds(row for row in rows if row["config"]["density"] == p)
+        for panel, scale in zip(panels, (1.0, p * n), strict=True):
+            rates = [members[0]["config"]["lr"] * scale for members in chosen]
+            panel.plot(rates, [mean(members) for members in chosen], label=f"p = {p:g}", **style)
             panel.set(xscale="log")
-    panels[0].set(xlabel="learning rate", ylabel="test accuracy (%)", title=f"The control: N = {ends[-1]}")
+    panels[0].set(xlabel="learning rate", ylabel="test accuracy (%)", title=f"The control: N = {n}")
     panels[1].set(xlabel="learning rate x p x N (gain per step)", title="The same, over the step of the gain")
     panels[0].legend()
-    ms.plot.save(figure, path, alt=f"Accuracy over the learning rate, dense and sparse ({described(nets.values())}).")
+    ms.plot.save(figure, path, alt=f"Accuracy over the learning rate, dense and sparse ({described(rows)}).")
 
 
-HEAT = ("2C", "3B", "S3")
-written = []
-for figure_name, nets in shown.items():
-    print(f"\nFigure {figure_name}: {described(nets.values())}")
-    for name, network in nets.items():
-        print(f"  {', '.join(map(str, name)):32s}{lab.claims.spread(accuracy(network)):>16s} %")
+PLOTS = {**dict.fromkeys(("2C", "3B", "S3"), plot_heat), **dict.fromkeys(("2B", "3A", "4A", "S2", "S4"), plot_curves)}
+for figure_name, nets in found_for.items():
+    print(f"\nFigure {figure_name}: {described(together(nets))}")
+    for name, rows in nets.items():
+        print(f"  {', '.join(map(str, name)):32s}{lab.claims.spread(accuracy(rows)):>16s} %")
     path = args.out / f"{figure_name}.png"
-    if figure_name in HEAT:
-        draw_heat(figure_name, nets, path)
-    elif figure_name == "lr":
-        draw_rates(nets, path)
+    if figure_name == "lr":
+        plot_rates(together(nets), path)
     else:
-        draw_curves(figure_name, nets, path)
-    written.append(path.name)
+        PLOTS[figure_name](together(nets), path, figure_name)
 
 # %%
-# What comes out, beside the paper
-# --------------------------------
+# What comes out, and what the paper says
+# ---------------------------------------
 # The verdicts are computed from the rows. Sizes below the paper's can at best read REPRODUCED AT REDUCED SIZE. "Ahead"
 # and "better" must pass Welch's test over the seeds (one-sided, p < 0.05); with fewer than three seeds nothing is
 # decided. An effect that the paper sees in large networks only is not judged by small ones.
@@ -316,7 +300,7 @@ PAPER_LARGE = {  # dense and sparse, mean and SD of 10 seeds; what the paper cal
     "4A": ((40.3, 7.2), (70.1, 10.2)),
     "4B": ((17.6, 1.5), (24.0, 0.1)),
 }
-claims = []
+claims = lab.Judged("")
 
 
 def published(panel):
@@ -326,8 +310,8 @@ def published(panel):
 
 def gap(nets, *name):
     """Sparse minus dense, seed by seed; a seed that did not stay finite in one of them is left out."""
-    dense, sparse = ({row["config"]["seed"]: row for row in members(nets[(*name, p)])} for p in (DENSE, SPARSE))
-    return [reached(sparse[seed]) - reached(dense[seed]) for seed in dense if seed in sparse]
+    pairs = zip(nets[(*name, DENSE)], nets[(*name, SPARSE)], strict=True)
+    return [reached(sparse) - reached(dense) for dense, sparse in pairs if "accuracy" in dense and "accuracy" in sparse]
 
 
 def clearly(more, less, level=0.05):
@@ -339,57 +323,53 @@ def clearly(more, less, level=0.05):
     return bool(ttest_ind(more, less, equal_var=False, alternative="greater").pvalue < level)
 
 
-def verdict(panel, statement, found, holds, paper="", full=False, source=None):
+def judge(panel, statement, found, holds, paper="", full=False, source=None):
     """Print and keep a verdict; `holds` is None where the paper gives no gate, or a run did not stay finite."""
-    nets = list(shown[source or panel].values())
-    panel = published(panel)
-    lost = sum(args.seeds - len(members(network)) for network in nets)
-    status = lab.claims.status(None if lost else holds, full)
-    note = f"{lost} runs did not stay finite" if lost else ""
-    claims.append(lab.claims.claim(panel, statement, described(nets), found, status, paper, note=note))
-    print(f"  Figure {panel:3s} {statement}: {status}\n{'':13s}{claims[-1]['ours']}")
+    rows = together(found_for[source or panel])
+    lost = sum("accuracy" not in row for row in rows)
+    more = {"setting": described(rows), "note": f"{lost} runs did not stay finite" if lost else "", "full": full}
+    claims.judge(published(panel), statement, found, None if lost else holds, paper, **more)
 
 
 def large(panel, dense, sparse, few=""):
-    """Set a large network beside the paper's."""
+    """Compare a large network with the paper's."""
     paper = PAPER_LARGE.get(published(panel))
     if paper is None or LARGE < 10_000:
         return
-    found = {f"p = {p:g}": accuracy(network) for p, network in ((DENSE, dense), (SPARSE, sparse))}
+    found = {f"p = {p:g}": accuracy(rows) for p, rows in ((DENSE, dense), (SPARSE, sparse))}
     ahead = clearly(*reversed(found.values()))
     holds = ahead and all(map(lab.claims.near, found.values(), *zip(*paper, strict=True)))
     quoted = "{:.1f} ± {:.1f} and {:.1f} ± {:.1f}".format(*paper[1], *paper[0])
-    verdict(panel, f"large, N = {LARGE}{few}: sparse is ahead, by as much", found, holds, quoted, LARGE >= 20_000)
+    judge(panel, f"large, N = {LARGE}{few}: sparse is ahead, by as much", found, holds, quoted, LARGE >= 20_000)
 
 
 print()
 both = {DENSE, SPARSE} <= set(args.density)
-for panel in () if args.smoke else shown:
-    nets = shown[panel]
+for panel, nets in () if args.smoke else found_for.items():
     if panel == "2B":
         found = {f"p = {p:g}": accuracy(nets[LARGE, p]) for p in (DENSE, SPARSE)}
-        verdict(panel, f"N = {LARGE}: dense and sparse after the last epoch", found, None, "equal after 80 epochs")
+        judge(panel, f"N = {LARGE}: dense and sparse after the last epoch", found, None, "equal after 80 epochs")
     if panel == "2C" and both:
         found = {f"p = {p:g}": accuracy(nets[SMALL, p]) for p in (DENSE, SPARSE)}
         if SMALL < 10_000:
-            verdict(panel, f"small, N = {SMALL}: dense is ahead", found, clearly(*found.values()))
+            judge(panel, f"small, N = {SMALL}: dense is ahead", found, clearly(*found.values()))
         large(panel, nets[LARGE, DENSE], nets[LARGE, SPARSE])
         if LARGE > SMALL:
             found = {f"sparse - dense at N = {n}": gap(nets, n) for n in (SMALL, LARGE)}
             rises = clearly(*reversed(found.values()))
-            verdict(panel, "the larger, the better for sparse", found, rises)
+            judge(panel, "the larger, the better for sparse", found, rises)
             found = {f"N = {n}, p = {p:g}": accuracy(nets[n, p]) for n in args.sizes for p in args.density}
-            verdict(TABLES[published(panel)], "every size and density", found, None, "not available", source=panel)
+            judge(TABLES[published(panel)], "every size and density", found, None, "not available", source=panel)
     if panel == "3A":
         for kind in recipes.MODELS:
             found = {f"sparse - dense at N = {n}": gap(nets, kind, n) for n in ends}
-            verdict(panel, f"{kind}: sparse against dense", found, None, "ahead only if recurrent, at N = 10,000")
+            judge(panel, f"{kind}: sparse against dense", found, None, "ahead only if recurrent, at N = 10,000")
     if panel == "3B" and both:
         found = {f"sparse - dense at N = {n}": gap(nets, n) for n in args.sizes}
         sds = [statistics.stdev(accuracy(nets[n, DENSE]) or [0, 0]) if args.seeds > 1 else 0 for n in args.sizes]
         ahead = [statistics.mean(values or [math.nan]) > sd for values, sd in zip(found.values(), sds, strict=True)]
         judged = False if any(ahead) else True if LARGE >= 10_000 else None  # small: nowhere ahead with ReLU either
-        verdict(panel, "tanh: sparse is nowhere ahead by more than an SD", found, judged)
+        judge(panel, "tanh: sparse is nowhere ahead by more than an SD", found, judged)
     if panel == "4A":
         few = args.few[0]
         found = {f"p = {p:g}": accuracy(nets[few, SMALL, p]) for p in (DENSE, SPARSE)}
@@ -400,31 +380,28 @@ for panel in () if args.smoke else shown:
             holds, full = apart and 62 <= statistics.mean(dense) <= 70 and 54 <= statistics.mean(sparse) <= 60, True
         paper = "66.0 ± 4.0 and 57.0 ± 1.3 at N = 500, 50 per class" if published(panel) == panel else ""
         if SMALL < 10_000:
-            verdict(panel, f"{few} per class, N = {SMALL}: dense is ahead", found, holds, paper, full)
+            judge(panel, f"{few} per class, N = {SMALL}: dense is ahead", found, holds, paper, full)
         if few == 50:
             large(panel, nets[few, LARGE, DENSE], nets[few, LARGE, SPARSE], ", 50 per class")
     if panel == "S2":
-        found = {f"N = {n['nodes']}, p = {p:g}": accuracy(n) for (_, p), n in nets.items()}
-        verdict(panel, "equal numbers of recurrent weights", found, None, "sparse is better (no numbers)")
+        found = {f"N = {rows[0]['config']['nodes']}, p = {p:g}": accuracy(rows) for (_, p), rows in nets.items()}
+        judge(panel, "equal numbers of recurrent weights", found, None, "sparse is better (no numbers)")
     if panel == "S3" and both:
         near = abs(mean(nets[LARGE, DENSE]) - mean(nets[LARGE, SPARSE])) <= 1
         harm = mean(nets[SMALL, SPARSE]) <= mean(nets[SMALL, DENSE]) or LARGE == SMALL
         found = {f"sparse - dense at N = {n}": gap(nets, n) for n in ends}
         judged = near and harm if LARGE >= 10_000 else None
-        verdict(panel, "feedforward: neutral when large, no gain when small", found, judged)
+        judge(panel, "feedforward: neutral when large, no gain when small", found, judged)
     if panel == "S4":
         for few in args.few:
             found = {f"sparse - dense at N = {n}": gap(nets, few, n) for n in ends}
-            verdict(panel, f"{few} samples of each class", found, None)
+            judge(panel, f"{few} samples of each class", found, None)
     if panel == "lr":
-        best = {
-            p: max(
-                [(mean(n), lr) for (_, q, lr), n in nets.items() if q == p and accuracy(n)], default=(0, args.rates[0])
-            )
-            for p in (DENSE, SPARSE)
-        }
+        means = [(p, mean(rows), lr) for (_, p, lr), rows in nets.items() if accuracy(rows)]
+        usual = args.rates[0]
+        best = {p: max([(m, lr) for q, m, lr in means if q == p], default=(0, usual)) for p in (DENSE, SPARSE)}
         found = {f"p = {p:g} at its best rate, {lr:g}": accuracy(nets[LARGE, p, lr]) for p, (_, lr) in best.items()}
-        verdict("2C", f"control: each at its best learning rate, N = {LARGE}", found, None, source="lr")
+        judge("2C", f"control: each at its best learning rate, N = {LARGE}", found, None, source="lr")
 
 # %%
 # What the published code does differently
@@ -486,4 +463,4 @@ S3 | feedforward, N = 1,000 and 10,000, MNIST, one epoch: neutral when large, no
 """)  # fmt: skip
 suffix = "" if len(shown) == len(FIGURES) else "-" + "-".join(shown)
 suffix += f"-{args.dataset}-{'-'.join(map(str, args.sizes))}" if args.dataset != "digits" else ""
-lab.finish(args, "sparse_rnn", claims + NOT_RUN, written, suffix)
+lab.finish(args, "sparse_rnn", claims + NOT_RUN, [f"{name}.png" for name in shown], suffix)

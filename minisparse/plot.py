@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .errors import InputError
 from .files import write_aside
@@ -59,6 +62,78 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 4.
     with matplotlib.rc_context(STYLE):
         made = Figure(figsize=size, layout="constrained")
         return made, made.subplots(rows, columns, **subplots)
+
+
+def band(axes: Any, curves: Sequence, style: dict, label: str, x: Sequence | None = None) -> None:
+    """Draw the mean of some curves as a line, and a band from the lowest to the highest of them.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+    curves : sequence of sequences
+        One per seed, all of one length.
+    style : dict
+        One of `LINES`.
+    label : str
+        For the legend.
+    x : sequence, optional
+        Where the values belong; 1, 2, ... by default: epochs.
+
+    Examples
+    --------
+    >>> figure, axes = minisparse.plot.figure()
+    >>> minisparse.plot.band(axes, [[1, 2, 3], [3, 2, 1]], minisparse.plot.LINES[0], "two seeds")
+    >>> axes.lines[0].get_ydata().tolist()
+    [2.0, 2.0, 2.0]
+    """
+    values = np.array(curves)
+    places = np.arange(1, values.shape[1] + 1) if x is None else x
+    axes.plot(places, values.mean(0), label=label, markevery=max(1, values.shape[1] // 8), **style)
+    axes.fill_between(places, values.min(0), values.max(0), color=style["color"], alpha=0.15, linewidth=0)
+
+
+def unrolled(path: str | os.PathLike) -> None:
+    """Draw a recurrent network over three time steps, with what runs forward and what runs backward.
+
+    Parameters
+    ----------
+    path : path
+        Of the PNG file.
+    """
+    drawn, axes = figure(size=(7.2, 3.4))
+    axes.set(xlim=(-0.6, 4.9), ylim=(-1.35, 1.45))
+    axes.axis("off")
+    middle = {"ha": "center", "va": "center"}
+    ahead = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.14", "lw": 1.6, "shrinkA": 15, "shrinkB": 15}
+    back = {**ahead, "linestyle": "--", "color": LINES[1]["color"]}
+    ahead |= {"color": LINES[0]["color"]}
+
+    def node(x: float, y: float, text: str) -> None:
+        axes.text(x, y, text, bbox={"boxstyle": "circle,pad=0.3", "fc": "white", "ec": "black"}, **middle)
+
+    def link(start: tuple[float, float], end: tuple[float, float], name: str, backward: str) -> None:
+        (x0, y0), (x1, y1) = start, end
+        axes.annotate("", end, start, arrowprops=ahead)
+        if backward:
+            axes.annotate("", start, end, arrowprops=back)
+        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+        across = np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
+        near, far = (0.2, 0.24) if y0 == y1 else (0.24, 0.36)
+        axes.text(*(centre - near * across), name, color=ahead["color"], **middle)
+        axes.text(*(centre + far * across), backward, color=back["color"], size=8, **middle)
+
+    for t in range(4):
+        node(1.2 * t, 0.3, f"$h_{t}$")
+        if t:
+            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), "$W$", f"$W^\\top da_{t - 1}$" if t > 1 else "")
+            node(1.2 * t, -1.1, f"$x_{t - 1}$")
+            link((1.2 * t, -1.1), (1.2 * t, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t - 1}$")
+    node(4.6, 0.3, "$z$")
+    link((3.6, 0.3), (4.6, 0.3), "$W_{out}$", r"$W_{out}^\top dz$")
+    axes.text(-0.5, 1.25, "solid: forward", color=ahead["color"])
+    axes.text(1.1, 1.25, "dashed: backward", color=back["color"])
+    alt = "The recurrent network unrolled over three steps: solid arrows forward, dashed arrows carry gradients back."
+    save(drawn, path, alt=alt)
 
 
 def save(figure: Any, path: str | os.PathLike, alt: str) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import struct
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import minisparse as ms
 from minisparse.data import sources
 from minisparse.gradcheck import catalogue
-from minisparse.lab import provenance
+from minisparse.lab import page, provenance, sweep
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--nodes", "20", "--epochs", "1", "--seeds", "1", "--density", "0.5", "--clamp", "enforced"]
@@ -104,6 +105,44 @@ def test_smoke_run_writes_its_figures_and_rows(tmp_path, here, monkeypatch):
         )
         (curve,) = (y for label, y in drawn.items() if label.startswith(f"p = {p:g}, 11.5 % inhibitory  (gain"))
         np.testing.assert_allclose(curve, row["accuracy"], err_msg="a line shows the row that it is named after")
+
+
+@pytest.mark.parametrize(
+    "chapter", ["dale", "dendritic", "g2gnet", "gain", "representations", "rewiring", "sparse_rnn"]
+)
+def test_figures_and_claims_come_from_recorded_rows_alone(chapter, tmp_path, here, monkeypatch):
+    """The figures are drawn, and the recorded claims come out again, without a cell being run."""
+    recorded = ROOT / "chapters" / "results" / f"{chapter}.jsonl"
+    known = [json.loads(line) for line in recorded.read_text().splitlines()]
+    words = shlex.split(known[0]["made_by"]["command"])[2:]
+    monkeypatch.setattr(sweep, "run", lambda *_, **__: pytest.fail("nothing is to be run"))
+    here(
+        chapter,
+        *(word for word in words if word not in ("--record", "--resume")),
+        "--rows",
+        recorded,
+        "--out",
+        tmp_path,
+    )
+    stamps = {"made_by": None, "verified": None}
+    claims, again = ([row | stamps for row in found if row["part"] == "claim" and not row.get("command")]
+                     for found in (known, rows(tmp_path, "claim")))  # fmt: skip
+    assert again == claims
+    drawn = {f"{chapter}.png": f"{chapter}.png"}
+    for file in tmp_path.glob("*.png"):
+        name = drawn.get(file.name, f"{chapter}-{file.name}")
+        assert (recorded.parent / name).exists(), f"{name} was recorded, too"
+
+
+def test_a_chapter_has_at_most_300_lines_of_code():
+    counts = {path.name: len(page.code_lines(path.read_text())) for path in (ROOT / "chapters").glob("*.py")}
+    assert {name: count for name, count in counts.items() if count > 300} == {}
+
+
+def test_rows_of_another_setting_are_refused(tmp_path, here):
+    recorded = ROOT / "chapters" / "results" / "gain.jsonl"
+    with pytest.raises(ValueError, match="give the flags that it was recorded with"):
+        here("gain", "--seeds", "1", "--epochs", "1", "--rows", recorded, "--out", tmp_path)
 
 
 def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here):

@@ -7,6 +7,7 @@ import re
 import shlex
 import statistics
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from ..errors import InputError
 
@@ -138,6 +139,46 @@ def claim(
     numbers = {name: statistics.mean(values) for name, values in finite.items() if values}
     said = {"figure": figure, "claim": statement, "setting": setting, "ours": ours, "paper": paper, "status": status}
     return {"part": "claim", **said, "numbers": numbers}
+
+
+class Judged(list):
+    """The claims of one run, as rows; each is printed when it is judged.
+
+    Parameters
+    ----------
+    setting : str
+        What was run.
+    full : bool
+        Whether that is the paper's setting.
+
+    Examples
+    --------
+    >>> claims = minisparse.lab.Judged("digits, 2 seeds")
+    >>> claims.judge("6B", "it learns", {"accuracy (%)": [90.0, 92.0]}, True)
+      6B   it learns: REPRODUCED AT REDUCED SIZE
+           accuracy (%) 91.0 ± 1.4
+    """
+
+    def __init__(self, setting: str, full: bool = False):
+        super().__init__()
+        self.setting, self.full = setting, full
+
+    def judge(self, figure: str, statement: str, found: dict, holds: bool | None = None, paper: str = "",
+              **more: Any) -> None:  # fmt: skip
+        """Add and print a claim.
+
+        Parameters
+        ----------
+        figure, statement, found, paper
+            As for `claim`.
+        holds : bool, optional
+            Whether it is as the paper says; without it the numbers are REPORTED.
+        **more
+            ``digits`` and ``note`` of `claim`; ``setting`` and ``full``, where they differ from those of the run.
+        """
+        setting, full = more.pop("setting", self.setting), more.pop("full", self.full)
+        self.append(claim(figure, statement, setting, found, status(holds, full), paper, **more))
+        print(f"  {figure:4s} {statement}: {self[-1]['status']}\n{'':7s}{self[-1]['ours']}")
 
 
 def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> dict:

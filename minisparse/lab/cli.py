@@ -37,6 +37,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "--data-dir": {"help": "folder that holds the data sets; without it $MINISPARSE_DATA, then data/"},
     "--jobs": {"type": int, "default": 1, "help": "cells that run at once, each in a process of its own"},
     "--scheduler": {"metavar": "ADDRESS", "help": "a Dask scheduler whose workers run the cells, as tcp://host:8786"},
+    "--rows": {"type": Path, "metavar": "FILE", "help": "recorded rows to take instead of running anything"},
     "--budget": {"type": float, "default": math.inf, "metavar": "MINUTES", "help": "then end, with exit code 3"},
 }
 """Flags of every chapter that trains."""
@@ -145,6 +146,8 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
     ValueError
         If it takes more than an hour and ``--yes`` is missing.
     """
+    if getattr(args, "rows", None):
+        return
     print(cost.describe(estimate), flush=True)
     if estimate["seconds"] > ASK_ABOVE and not args.yes:
         mend = "add --yes to start it, or choose fewer neurons, epochs, densities or seeds"
@@ -156,6 +159,8 @@ def _check(args: argparse.Namespace) -> None:
     given = vars(args)
     if args.record:
         checkout("--record")
+    if args.record and given.get("rows"):
+        raise InputError("--rows takes what is recorded already; leave out --record")
     for density in given.get("density", ()):
         check_density(density)
     for name in ("nodes", "epochs", "seeds", "jobs"):

@@ -43,11 +43,30 @@ def count_code() -> dict[str, int]:
     """
     counts = dict.fromkeys(("minisparse", "minisparse/kernels"), 0)
     for path in sorted((ROOT / "minisparse").rglob("*.py")):
-        number = len(_code(path.read_text(encoding="utf-8")))
+        number = len(code_lines(path.read_text(encoding="utf-8")))
         counts["minisparse"] += number
         if path.is_relative_to(ROOT / "minisparse" / "kernels"):
             counts["minisparse/kernels"] += number
     return counts
+
+
+def code_lines(text: str) -> set[int]:
+    """Return the numbers of the lines of a source that are neither blank, comment nor docstring.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    set of int
+        From 1.
+    """
+    lines = {i for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.strip().startswith("#")}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return lines
 
 
 def readme(text: str) -> str:
@@ -240,12 +259,3 @@ def _backward() -> str:
         lines.append(f"{'    ' * inside + code:<60}  # ({tag})")
         inside = code.endswith(":")
     return "\n".join([*lines, "```", said])
-
-
-def _code(text: str) -> set[int]:
-    """Return the numbers of the lines that are neither blank, comment nor docstring."""
-    lines = {i for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.strip().startswith("#")}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            lines -= set(range(node.lineno, node.end_lineno + 1))
-    return lines

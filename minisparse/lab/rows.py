@@ -47,6 +47,31 @@ def key(config: dict) -> str:
         raise InputError(f"config {config} must hold plain values: {error}") from error
 
 
+def seeds(rows: Iterable[dict]) -> list[list[dict]]:
+    """Put the rows together whose settings differ in nothing but the seed.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Of cells.
+
+    Returns
+    -------
+    list of list of dict
+        In the order of their first rows.
+
+    Examples
+    --------
+    >>> rows = [{"config": {"nodes": n, "seed": seed}} for seed in range(2) for n in (10, 20)]
+    >>> [[row["config"]["seed"] for row in group] for group in minisparse.lab.rows.seeds(rows)]
+    [[0, 1], [0, 1]]
+    """
+    found: dict[str, list[dict]] = {}
+    for row in rows:
+        found.setdefault(key({**row["config"], "seed": 0}), []).append(row)
+    return list(found.values())
+
+
 def read(path: Path) -> list[dict]:
     """Read rows; a file that does not exist has none.
 

@@ -199,7 +199,8 @@ def cells(
     Parameters
     ----------
     args : namespace
-        From `cli.chapter`. With ``--resume`` a cell whose row is there is not run again.
+        From `cli.chapter`. With ``--resume`` a cell whose row is there is not run again; with ``--rows FILE`` nothing
+        runs, and the rows are those of the file.
     name : str
         The chapter's.
     cells : list of dict
@@ -214,10 +215,29 @@ def cells(
     -------
     list of dict
         The rows, in the order of the cells.
+
+    Raises
+    ------
+    ValueError
+        If the file of ``--rows`` lacks one of the cells.
     """
+    if getattr(args, "rows", None):
+        return _recorded(args.rows, list(cells), args.out)
     given = {name: getattr(args, name) for name in ("jobs", "scheduler") if hasattr(args, name)}
     given |= {"deadline": next(iter(getattr(args, "hooks", ())), None), "fresh": not args.resume, "shown": shown}
     return run(cells, run_cell, args.out, command=args.command, chapter=name, **given)
+
+
+def _recorded(file: Path, cells: list[dict], out: Path) -> list[dict]:
+    """Copy the rows of some cells from a file to the output folder, and return them."""
+    known = {row["key"]: row for row in rows.read(file) if "key" in row}
+    keys = [rows.key(cell["config"]) for cell in cells]
+    if lacking := [name for name in keys if name not in known]:
+        mend = "give the flags that it was recorded with: they are in its rows, under made_by"
+        raise InputError(f"--rows {file} lacks {len(lacking)} of {len(keys)} cells; {mend}")
+    found = [{**known[name], **cell} for name, cell in zip(keys, cells, strict=True)]
+    rows.write(out / "rows.jsonl", found)
+    return found
 
 
 @contextlib.contextmanager
