@@ -235,7 +235,7 @@ lies += [("", "exact zeros", ms.check_pair(masked, without_mask, given, wrt=["W"
 
 near = {"x": np.array([-1.0, 1e-6, 0.5, 2.0])}
 report = ms.check_pair(lambda x: (np.maximum(x, 0), x), lambda dy, x: {"x": dy * (x > 0)}, near)
-lies += [("a right ReLU beside its kink", "abstains", report)]
+lies += [("a right ReLU next to its kink", "abstains", report)]
 print(f"\njudged {report.rows[0].judged} entries, left out {report.rows[0].not_judged}: {report.rows[0].reason}")
 
 # %%

@@ -25,7 +25,7 @@ larger weights and more inhibition, the network waits longer: its random part is
 # ------------------------
 # The run below ends with ``out/gain/6C.png``: the delay over the size, as in the paper, and over the gain.
 #
-# A network of N neurons stands in for one of *equals* neurons: its initial weights go up to
+# A network of N neurons represents one of *equals* neurons: its initial weights go up to
 # :math:`w_{max} = 0.001 \cdot equals / N`, which gives it the same gain. Only the gain is matched: the random part of
 # the matrix is stronger in the stand-in, and digits have 8 steps where MNIST has 28. With ``--replica 0`` each network
 # has its true size.
@@ -49,7 +49,7 @@ LEFT_CHANCE = 20.0  # percent
 def knobs(flag):
     flag("--figure", nargs="+", choices=FIGURES, default=list(FIGURES), help="which of the paper's figures")
     flag("--equals", nargs="+", type=int, default=[2000, 3500, 5000, 10_000], help="sizes of the paper's networks")
-    flag("--replica", type=int, default=300, help="neurons of the network that stands in; 0: the true size")
+    flag("--replica", type=int, default=300, help="neurons of the network that is trained; 0: the true size")
     flag("--images", type=int, default=300, help="test images for correlations and growth, at least 2")
 
 

@@ -1,7 +1,7 @@
 """Planting a mistake: one line of this library exchanged (the catalogue of them is `catalogue`).
 
 A mutant is the library's own source with the one line that carries the equation tag replaced by a wrong one, compiled
-beside the original: there is no second copy of any pass, and nothing is patched. So the catalogue follows the library.
+next to the original: there is no second copy of any pass, and nothing is patched. So the catalogue follows the library.
 """
 
 from __future__ import annotations

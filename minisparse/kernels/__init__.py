@@ -54,7 +54,7 @@ class Members:
     order, starts : array
         Group g is ``order[starts[g]:starts[g + 1]]``, int32 and int64.
     slots : (n,) array
-        Where each neuron stands if every group is padded to `width` places, int64.
+        Where each neuron is if every group is padded to `width` places, int64.
     width : int
         Size of the largest group.
     """

@@ -3,7 +3,7 @@
 The inner loops run along the batch. Numba's compiler would keep a row's sums in memory and add to them there, or add up
 eight partial sums only to throw most of them away; here the sums stay in registers. A vector is 32 bytes, eight numbers
 in float32; LLVM cuts it to what a processor has. Rows of activity are asked for some synapses ahead: they lie scattered
-in a cache that is too far away to wait for. All of it stands in one file, because that is what Numba looks at to tell
+in a cache that is too far away to wait for. All of it is in one file, because that is what Numba looks at to tell
 whether the code that it has cached on disk is up to date.
 """
 

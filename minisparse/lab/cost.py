@@ -104,7 +104,7 @@ def activations(nodes: int, steps_in_time: int, batch: int, storage: str, dtype:
     return ARRAYS[kind(nodes, 1.0, storage)] * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
 
 
-def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int = 4, beside: int = 0) -> None:
+def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int = 4, more: int = 0) -> None:
     """Refuse a recurrent network that needs more memory than is free, before its pattern or anything else is made.
 
     Parameters
@@ -114,7 +114,7 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
     storage : {"auto", "dense", "csr", "grouped"}
     itemsize : int
         Bytes of a number: 4 or 8.
-    beside : int
+    more : int
         Further bytes, such as `activations`.
 
     Raises
@@ -127,11 +127,11 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
     >>> minisparse.lab.cost.preflight(1000, 0.1)
     """
     chosen, dtype, free = kind(nodes, density, storage), f"f{itemsize}", available()
-    needed = memory(nodes, density, chosen, dtype) + beside
+    needed = memory(nodes, density, chosen, dtype) + more
     if needed <= free:
         return
     other = {"dense": "csr", "csr": "dense"}[chosen]
-    instead = memory(nodes, density, other, dtype) + beside
+    instead = memory(nodes, density, other, dtype) + more
     each, unit = needed / _stored(nodes, density, chosen), "weight" if chosen == "dense" else "synapse"
     fits = max(1, int(0.99 * nodes * math.sqrt(free / min(needed, instead))))
     mend = f"at density {density:g} some {fits:,} neurons fit; lower --nodes or --density"

@@ -152,7 +152,7 @@ def _tree(node: Any) -> str:
 
 
 def _is_text(statement: Any) -> bool:
-    """Whether a statement is a string and nothing else: a docstring, wherever it stands; or prints."""
+    """Whether a statement is a string and nothing else: a docstring, wherever it is; or prints."""
     if not isinstance(statement, ast.Expr):
         return False
     printed = getattr(getattr(statement.value, "func", None), "id", None) == "print"

@@ -106,7 +106,7 @@ def mutual_information(h: Array, pairs: np.ndarray, rng: Rng, neighbours: int = 
         Nats, at least 0.
     constant : (units,) array of bool
         Nodes with the same value for every sample: they have about 0 with every node and pull the mean down, so state
-        ``constant[pairs].any(axis=1).sum()`` beside it.
+        ``constant[pairs].any(axis=1).sum()`` as well.
 
     Raises
     ------

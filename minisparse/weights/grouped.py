@@ -82,7 +82,7 @@ class GroupedWeights(Storage):
         return self._device(x, "blocks", lambda put: Blocks(*(Members(side, groups.count, put) for side in groups)))
 
     def _places_in_packed(self, x: Array) -> Array:
-        """Return where each synapse stands in the packed array, (nnz,), in pattern order."""
+        """Return where each synapse is in the packed array, (nnz,), in pattern order."""
         return self._device(x, "places", lambda put: put(self._places))
 
     def _split(self, w: Array) -> tuple[Array, Array]:
