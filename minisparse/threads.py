@@ -1,12 +1,20 @@
-"""Who owns the threads: BLAS's pool and the sparse kernels' own share the processors, decided here and nowhere else."""
+"""Who owns the threads: BLAS's pool and the sparse kernels' own share the processors, decided here and nowhere else.
+
+And how they compute: with the numbers below 1e-38 that float32 can still hold, or with 0 in their place.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
+import platform
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from .protocols import Model
 
@@ -28,13 +36,17 @@ class _OneThread:
 
     def __init__(self) -> None:
         self._lock, self._depth = threading.Lock(), 0
-        self._limit: Any = None
+        self._before: list[tuple[Any, int]] = []
         self.owner: threading.Thread | None = None
 
     def __enter__(self) -> None:
         with self._lock:
             if self.owner is None:
-                self.owner, self._limit = threading.current_thread(), blas_pools().limit(limits=1).__enter__()
+                self.owner = threading.current_thread()
+                pools = [(pool, pool.get_num_threads()) for pool in blas_pools().lib_controllers]
+                self._before = [(pool, count) for pool, count in pools if count != 1]
+                for pool, _ in self._before:
+                    pool.set_num_threads(1)
             self._depth += self.owner is threading.current_thread()
 
     def __exit__(self, *exception: object) -> None:
@@ -42,7 +54,9 @@ class _OneThread:
             if self.owner is threading.current_thread():
                 self._depth -= 1
                 if not self._depth:
-                    self.owner = self._limit.__exit__(None, None, None)
+                    self.owner = None
+                    for pool, count in self._before:
+                        pool.set_num_threads(count)
 
 
 _one_thread = _OneThread()
@@ -100,11 +114,112 @@ def held_for(model: Model, batch: int | None = None) -> contextlib.AbstractConte
 
 
 def share_threads(method: Callable) -> Callable:
-    """Decorate a model's pass, so that it is fast in a loop of your own too; within `fit` it changes nothing."""
+    """Decorate a model's pass, so that it is fast in a loop of your own too; within `fit` it changes nothing.
+
+    Its first argument, parameters or a gradient, says whether denormal numbers count: in float32 they are put to 0.
+    """
 
     @functools.wraps(method)
-    def run(model: Model, *args: Any, **kwargs: Any) -> Any:
-        with held_for(model):
-            return method(model, *args, **kwargs)
+    def run(model: Model, given: Any, *args: Any, **kwargs: Any) -> Any:
+        first = next(iter(given.values()), None) if isinstance(given, dict) else given
+        with held_for(model), flush_to_zero(getattr(first, "dtype", None) == np.float32):
+            return method(model, given, *args, **kwargs)
 
     return run
+
+
+_WORDS = {
+    ("linux", "x86_64"): (7, 0x8040), ("linux", "aarch64"): (0, 1 << 24),
+    ("darwin", "x86_64"): (1, 0x8040), ("darwin", "arm64"): (2, 1 << 24),
+}  # fmt: skip
+"""Of C's ``fenv_t``, the 32-bit word that says how floats are computed, and its bits that put 0 for denormals."""
+_Environment = ctypes.c_uint32 * 16
+_pools: list[Callable[[], object]] = []
+_started = threading.local()
+
+
+@functools.cache
+def _floats() -> tuple[Any, Any, int, int]:
+    """Return C's fegetenv and fesetenv, the word and its bits; no bits where nobody knows them, or they do nothing."""
+    place, bits = _WORDS.get((sys.platform, platform.machine()), (0, 0))
+    try:
+        read, write = ctypes.CDLL(None).fegetenv, ctypes.CDLL(None).fesetenv
+    except (AttributeError, OSError, TypeError):
+        return None, None, 0, 0
+    before, changed = _Environment(), _Environment()
+    read(before), read(changed)
+    changed[place] |= bits
+    write(changed)
+    flushed = not np.multiply(np.float32(1e-30), np.float32(1e-10))
+    write(before)
+    return read, write, place, bits if flushed else 0
+
+
+def _flush(wanted: bool) -> bool:
+    """Have this thread put 0 for denormal numbers, or not; return whether it did before."""
+    read, write, place, bits = _floats()
+    if not bits:
+        return wanted
+    environment = _Environment()
+    read(environment)
+    before = environment[place] & bits == bits
+    if before != wanted:
+        environment[place] = environment[place] | bits if wanted else environment[place] & ~bits
+        write(environment)
+    return before
+
+
+class _Flushing:
+    """Denormal numbers are 0 for the Python thread that is inside; its own setting comes back afterwards."""
+
+    def __enter__(self) -> None:
+        if _pools and getattr(_started, "count", 0) < len(_pools):
+            for start in _pools:
+                start()
+            _started.count = len(_pools)
+        self._before = _flush(True)
+
+    def __exit__(self, *exception: object) -> None:
+        if not self._before:
+            _flush(False)
+
+
+def flush_to_zero(wanted: bool = True) -> contextlib.AbstractContextManager:
+    """Put 0 for denormal numbers, those below 1e-38 in float32, in this thread; its own setting comes back afterwards.
+
+    On many processors a product with such a number takes a hundred times as long, and where a gradient vanishes most
+    numbers are of that kind. Compiled kernels take over the setting of the thread that calls them. Pools of threads are
+    started before, because a thread begins with the setting of the one that starts it and would keep it.
+
+    Parameters
+    ----------
+    wanted : bool
+        If not, nothing is changed.
+
+    Returns
+    -------
+    context manager
+
+    Examples
+    --------
+    >>> tiny = numpy.float32(1e-40) * numpy.ones(2, numpy.float32)
+    >>> with minisparse.threads.flush_to_zero():
+    ...     flushed = tiny * 1
+    >>> bool(flushed[0] <= tiny[0])
+    True
+    """
+    return _Flushing() if wanted else contextlib.nullcontext()
+
+
+def add_pool(start: Callable[[], object]) -> None:
+    """Name what starts a pool of threads, so that none is born while denormal numbers are 0.
+
+    Parameters
+    ----------
+    start : callable
+        Called without arguments, once in each Python thread that flushes.
+    """
+    _pools.append(start)
+    if _flush(False):  # the caller flushes at this moment, so the next time would be too late
+        start()
+        _flush(True)

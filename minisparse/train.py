@@ -18,7 +18,7 @@ from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
 from .protocols import Hook, Model, Optimiser, Rng, Run
-from .threads import held_for
+from .threads import flush_to_zero, held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
 
@@ -206,14 +206,15 @@ def _train_epoch(
     losses, on_host = xp.zeros(run.steps), xp is np
     for run.step, (x, labels) in enumerate(batches(dataset.x_train, dataset.y_train, batch_size, order)):
         run.cache = None
-        logits, run.cache = run.model.forward(run.params, x)
-        loss, dlogits = softmax_cross_entropy(logits, labels)
-        losses[run.step] = loss
-        if on_host and not math.isfinite(loss):
-            raise nonfinite.error(loss, _at(run, losses), run, run.cache, logits, run.step + 1)
-        run.grads = None
-        run.grads = run.model.backward(dlogits, run.cache)
-        run.opt.step(run.params, run.grads)
+        with flush_to_zero():  # not the hooks, which are the user's
+            logits, run.cache = run.model.forward(run.params, x)
+            loss, dlogits = softmax_cross_entropy(logits, labels)
+            losses[run.step] = loss
+            if on_host and not math.isfinite(loss):
+                raise nonfinite.error(loss, _at(run, losses), run, run.cache, logits, run.step + 1)
+            run.grads = None
+            run.grads = run.model.backward(dlogits, run.cache)
+            run.opt.step(run.params, run.grads)
         for hook in after_step:
             hook(run)
         shown.step()

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from minisparse.threads import blas_is_limited, one_blas_thread
+import minisparse as ms
+from minisparse import threads
+from minisparse.threads import blas_is_limited, flush_to_zero, one_blas_thread
 
 
 def blas_threads():
@@ -87,3 +90,137 @@ def test_results_do_not_depend_on_the_number_of_threads():
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=both)
     one, two = found.stdout.splitlines()
     assert one == two
+
+
+def denormal_survives():
+    """Whether this thread computes with denormal numbers."""
+    return bool(np.multiply(np.float32(1e-30), np.float32(1e-10)))
+
+
+flushes = pytest.mark.skipif(not threads._floats()[3], reason="nobody knows how this machine puts denormals to 0")
+
+
+@flushes
+def test_denormals_are_0_inside_and_the_users_setting_comes_back():
+    assert denormal_survives()
+    with flush_to_zero():
+        assert not denormal_survives()
+        with flush_to_zero():
+            assert not denormal_survives()
+        assert not denormal_survives(), "the inner one leaves the outer one alone"
+    assert denormal_survives()
+    with flush_to_zero(False):
+        assert denormal_survives()
+    with pytest.raises(KeyError), flush_to_zero():
+        raise KeyError
+    assert denormal_survives()
+
+
+@flushes
+def test_a_thread_that_flushes_for_itself_keeps_its_setting():
+    threads._flush(True)
+    try:
+        with flush_to_zero():
+            pass
+        assert not denormal_survives()
+    finally:
+        threads._flush(False)
+
+
+def vanishing(dtype=np.float32):
+    """Return a network whose gradient vanishes, with all that a step needs."""
+    model = ms.RNN(3, ms.make_weights(ms.bernoulli(8, 8, 0.5, np.random.default_rng(0))), 4)
+    params = model.init(np.random.default_rng(1), dtype=dtype, w_max=1e-3)
+    x = np.random.default_rng(2).random((28, 3, 5)).astype(dtype)
+    return model, params, x
+
+
+@flushes
+def test_passes_flush_float32_alone_and_give_the_setting_back():
+    for dtype, kept in ((np.float32, False), (np.float64, True)):
+        model, params, x = vanishing(dtype)
+        seen = []
+        model.normalise = Watching(seen)
+        logits, cache = model.forward(params, x)
+        model.backward(np.ones_like(logits), cache)
+        assert seen == [kept, kept]
+        assert denormal_survives()
+        with pytest.raises(ValueError, match="dlogits"):
+            model.backward(np.ones((1, 1), dtype), cache)
+        assert denormal_survives()
+
+
+class Watching(ms.Plain):
+    """A rule that notes whether denormal numbers count."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def forward(self, weights, v):
+        self.seen.append(denormal_survives())
+        return super().forward(weights, v)
+
+    def backward(self, dw, cache):
+        self.seen.append(denormal_survives())
+        return super().backward(dw, cache)
+
+
+@flushes
+def test_hooks_of_a_user_have_the_users_setting():
+    seen = []
+    model = ms.RNN(8, ms.make_weights(ms.full(5, 5)), 10)
+    model.normalise = Watching(inside := [])
+
+    def hook(run):
+        seen.append(denormal_survives())
+
+    digits = ms.load("digits")
+    ms.fit(model, model.init(np.random.default_rng(0)), ms.Adam(), digits, 1, np.random.default_rng(0), batch_size=700,
+           after_step=[hook], after_epoch=[hook], quiet=True)  # fmt: skip
+    assert set(seen) == {True}
+    assert set(inside) == {False}
+    assert denormal_survives()
+
+
+@flushes
+@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="Numba is not installed")
+def test_threads_that_are_born_inside_keep_no_setting():
+    """Pools are started before the first pass flushes, in the thread that came first and in another one."""
+    script = """
+import sys, threading
+import numpy as np
+import minisparse as ms
+
+def train():
+    model = ms.RNN(8, ms.make_weights(ms.bernoulli(300, 300, 0.5, np.random.default_rng(0)), "csr"), 10)
+    digits = ms.load("digits")
+    ms.fit(model, model.init(np.random.default_rng(0)), ms.Adam(), digits, 1, np.random.default_rng(0), quiet=True)
+    from minisparse.kernels.with_numba import pool_settings
+    found.append({int(word) & 0x8040 if sys.platform == "linux" else 0 for word in pool_settings()})
+    big = np.full((600, 600), np.float32(1e-20))
+    found.append(bool(((big @ big) > 0).all()))
+    with ms.threads.flush_to_zero():
+        assert len({int(word) for word in pool_settings()}) <= 2  # the caller's, and that of the others
+
+found = []
+train()
+other = threading.Thread(target=train)
+other.start()
+other.join()
+print(found)
+"""
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert ended.stdout.strip() == "[{0}, True, {0}, True]", ended.stderr
+
+
+@flushes
+@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="Numba is not installed")
+def test_kernels_take_over_the_callers_setting_in_every_thread():
+    weights = ms.make_weights(ms.full(64, 64), "csr")
+    w = weights.from_values(np.full(64 * 64, np.float32(1e-25)))
+    x = np.full((64, 200), np.float32(1e-19))  # products of 1e-44, of which 64 are still no normal number
+    assert (weights.bind(w).matmul(x) > 0).all()
+    with flush_to_zero():
+        assert (weights.bind(w).matmul(x) == 0).all()
+    assert (weights.bind(w).matmul(x) > 0).all()

@@ -91,11 +91,16 @@ class Blocks(NamedTuple):
 
 def table(*arrays: Array) -> ModuleType:
     """Return the kernels for these arrays' library and dtypes; what has no kernel of its own gets the reference."""
-    dtypes = (array.dtype for array in arrays if hasattr(array, "dtype"))  # a Python number has none
-    return _table(array_module(*arrays).__name__, *dtypes)
+    key = tuple([(type(array), getattr(array, "dtype", None)) for array in arrays])  # a Python number has none
+    found = _tables.get(key)
+    if found is None:
+        found = _tables[key] = _table(array_module(*arrays).__name__, *{dtype for _, dtype in key if dtype})
+    return found
 
 
-@functools.cache
+_tables: dict[tuple, ModuleType] = {}
+
+
 def _table(library: str, *dtypes: np.dtype) -> ModuleType:
     if any(dtype.kind != "f" or dtype.itemsize not in (4, 8) or not dtype.isnative for dtype in dtypes):
         return _load("reference")

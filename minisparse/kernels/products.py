@@ -5,10 +5,14 @@ eight partial sums only to throw most of them away; here the sums stay in regist
 in float32; LLVM cuts it to what a processor has. Rows of activity are asked for some synapses ahead: they lie scattered
 in a cache that is too far away to wait for. All of it is in one file, because that is what Numba looks at to tell
 whether the code that it has cached on disk is up to date.
+
+Whether a processor computes with denormal numbers or takes them for 0 is a setting of each thread. While a kernel runs,
+its threads take over the setting of the one that called (`threads.flush_to_zero`), and afterwards get back their own.
 """
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
@@ -22,9 +26,13 @@ BYTES, LINE = 32, 64
 AHEAD = 8
 """How many synapses ahead a row of activity is asked for: at the end of a row, of those of the next row."""
 OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
+SERIAL = {**OPTIONS, "parallel": False}
+ROWS = 8
+"""Rows that a thread takes at a time."""
 SUMS = {**OPTIONS, "fastmath": {"reassoc", "contract", "arcp"}}
 """How loops are compiled; never with all of fastmath: then isnan would lie."""
-_I32 = ir.IntType(32)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_X86, _ARM = platform.machine() in ("x86_64", "AMD64"), platform.machine() in ("aarch64", "arm64")
 _FUSED = ("contract",)
 
 
@@ -137,6 +145,46 @@ def add_dots(typing: Any, out: Any, k: Any, d: Any, indices: Any, x: Any) -> tup
     return signature, generate
 
 
+@intrinsic
+def float_setting(typing: Any) -> tuple:
+    """Return the word that says how this thread computes with floats: MXCSR, FPCR, or 0 on other processors."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _read_setting(builder)
+
+    return types.uint64(), generate
+
+
+@intrinsic
+def take_over(typing: Any, setting: Any) -> tuple:
+    """Have this thread compute with floats as a word says; returns the word that it had."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        before = _read_setting(builder)
+        if _X86:
+            _control(builder, "ldmxcsr", cgutils.alloca_once_value(builder, builder.trunc(args[0], _I32)))
+        elif _ARM:
+            builder.asm(ir.FunctionType(ir.VoidType(), [_I64]), "msr fpcr, $0", "r", [args[0]], True)
+        return before
+
+    return types.uint64(types.uint64), generate
+
+
+def _read_setting(builder: Any) -> Any:
+    if _X86:
+        place = cgutils.alloca_once(builder, _I32)
+        _control(builder, "stmxcsr", place)
+        return builder.zext(builder.load(place), _I64)
+    return builder.asm(ir.FunctionType(_I64, []), "mrs $0, fpcr", "=r", [], True) if _ARM else _I64(0)
+
+
+def _control(builder: Any, name: str, place: Any) -> None:
+    """Store or load MXCSR."""
+    place = builder.bitcast(place, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [place.type])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}"), [place])
+
+
 def _types(context: Any, array: Any) -> tuple:
     """Return the bytes of an array's number, and the type of a vector of them."""
     size = array.dtype.bitwidth // 8
@@ -190,17 +238,20 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(c, builder.fmul(a, b, flags=_FUSED), flags=_FUSED)
 
 
-@njit(**OPTIONS)
-def write_product(indptr, indices, values, x, plus, out):
-    """Write W x + plus to out, row by row; plus has no rows if there is nothing to add."""
+@njit(**SERIAL)
+def write_rows(indptr, indices, values, x, plus, out, first, last):
+    """Write some rows of W x + plus to out."""
     lanes = BYTES // x.itemsize
-    for i in prange(len(out)):
+    for i in range(first, last):
         o, start, end = out[i], indptr[i], indptr[i + 1]
         if len(plus):
             o[:] = plus[i]
         else:
             o[:] = 0
         b, left = 0, o.size
+        if lanes == 8 and left == 10:
+            add_rows(o, b, 1, 2, values, indices, start, end, x)
+            left = 0
         while left >= 12 * lanes:
             if lanes == 8 and 100 <= left < 104:
                 add_rows(o, b, 12, 4, values, indices, start, end, x)
@@ -231,18 +282,37 @@ def write_product(indptr, indices, values, x, plus, out):
             add_rows(o, b, 0, 1, values, indices, start, end, x)
 
 
+@njit(**OPTIONS)
+def write_product(indptr, indices, values, x, plus, out):
+    """Write W x + plus to out, row by row; plus has no rows if there is nothing to add."""
+    setting = float_setting()
+    for task in prange((len(out) + ROWS - 1) // ROWS):
+        own = take_over(setting)
+        write_rows(indptr, indices, values, x, plus, out, task * ROWS, min((task + 1) * ROWS, len(out)))
+        take_over(own)
+
+
+@njit(**{**SUMS, "parallel": False})
+def add_rows_of_samples(indptr, indices, dy, x, out, first, last):
+    """Add the entries of some rows of dy xᵀ to out."""
+    for t in range(len(dy)):
+        for i in range(first, last):
+            d, k, end = dy[t, i], indptr[i], indptr[i + 1]
+            while k + 4 <= end:
+                add_dots(out, k, d, indices, x[t])
+                k += 4
+            for rest in range(np.uint64(k), np.uint64(end)):
+                row, s = x[t, indices[rest]], out.dtype.type(0)
+                for b in range(d.size):
+                    s += d[b] * row[b]
+                out[rest] += s
+
+
 @njit(**SUMS)
 def add_samples(indptr, indices, dy, x, out, height):
     """Add the entries of dy xᵀ to out; a task is so many rows, which go through the time steps one after another."""
+    setting = float_setting()
     for task in prange((dy.shape[1] + height - 1) // height):
-        for t in range(len(dy)):
-            for i in range(task * height, min((task + 1) * height, dy.shape[1])):
-                d, k, end = dy[t, i], indptr[i], indptr[i + 1]
-                while k + 4 <= end:
-                    add_dots(out, k, d, indices, x[t])
-                    k += 4
-                for last in range(np.uint64(k), np.uint64(end)):
-                    row, s = x[t, indices[last]], out.dtype.type(0)
-                    for b in range(d.size):
-                        s += d[b] * row[b]
-                    out[last] += s
+        own = take_over(setting)
+        add_rows_of_samples(indptr, indices, dy, x, out, task * height, min((task + 1) * height, dy.shape[1]))
+        take_over(own)

@@ -18,8 +18,17 @@ import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code call
 from numba import njit, prange
 
 from ..kernels import reference
-from ..threads import blas_is_limited
-from .products import OPTIONS, add_samples, write_product
+from ..threads import add_pool, blas_is_limited
+from .products import (
+    OPTIONS,
+    SERIAL,
+    add_rows_of_samples,
+    add_samples,
+    float_setting,
+    take_over,
+    write_product,
+    write_rows,
+)  # fmt: skip
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
@@ -45,7 +54,11 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, plus: np.ndarray | None = None
     values, x = _laid_out(values, y.dtype), _laid_out(x, y.dtype)
     fused = plus is not None and plus.shape == y.shape and plus.dtype == y.dtype and plus.flags.c_contiguous
     first = plus if fused else y[:0]
-    _run(write_product, values.size * x.shape[1], rows.indptr, rows.indices.view(np.uint32), values, x, first, y)
+    given = rows.indptr, rows.indices.view(np.uint32), values, x, first, y
+    if values.size * x.shape[1] < PARALLEL:
+        _run(write_rows, *given, 0, len(y))
+    else:
+        _run(write_product, *given)
     return y if fused else reference.added(y, plus)
 
 
@@ -53,26 +66,36 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return (nnz,) entries of dy xᵀ, summed over time if the arguments are stacks."""
     out = np.zeros(rows.indices.size, np.result_type(dy, x).newbyteorder("="))
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
-    height = max(1, -(-rows.shape[0] // numba.get_num_threads()))  # each thread takes its rows through all time steps
-    work, indices = out.size * x.shape[0] * x.shape[2], rows.indices.view(np.uint32)
-    _run(add_samples, work, rows.indptr, indices, dy, x, out, height)
+    given = rows.indptr, rows.indices.view(np.uint32), dy, x, out
+    if out.size * x.shape[0] * x.shape[2] < PARALLEL:
+        _run(add_rows_of_samples, *given, 0, rows.shape[0])
+    else:  # each thread takes its rows through all time steps
+        _run(add_samples, *given, max(1, -(-rows.shape[0] // numba.get_num_threads())))
     return out
 
 
-def _run(kernel, work: int, *arguments) -> None:
-    """Run a kernel of so many multiply-adds (those of BLAS count a quarter): small ones on one thread."""
-    if not kernel.signatures:
-        return _first(kernel, work, *arguments)
-    return _on_threads(kernel, work, *arguments)
+def pool_settings() -> np.ndarray:
+    """Return how each thread of Numba's pool computes with floats, (threads,); the first call starts the pool."""
+    found = np.zeros(numba.get_num_threads(), np.uint64)
+    _settings(found)
+    return found
 
 
-def _first(kernel, work: int, *arguments) -> None:
+_ready: set[int] = set()
+"""Kernels that have run."""
+
+
+def _run(kernel, *arguments) -> None:
     """Run a kernel that may have to be compiled; what takes long is said on stderr, once in a process."""
+    if id(kernel) in _ready:
+        kernel(*arguments)
+        return
+    _ready.add(id(kernel))
     said = threading.Timer(PATIENCE, _say)
     said.daemon = True
     said.start()
     try:
-        _on_threads(kernel, work, *arguments)
+        kernel(*arguments)
     finally:
         said.cancel()
 
@@ -80,18 +103,6 @@ def _first(kernel, work: int, *arguments) -> None:
 @functools.cache
 def _say() -> None:
     print("minisparse: compiling sparse kernels, once (about 20 s; kept on disk)", file=sys.stderr, flush=True)
-
-
-def _on_threads(kernel, work: int, *arguments) -> None:
-    threads = numba.get_num_threads()
-    if work >= PARALLEL or threads == 1:
-        kernel(*arguments)
-        return
-    numba.set_num_threads(1)
-    try:
-        kernel(*arguments)
-    finally:
-        numba.set_num_threads(threads)
 
 
 def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
@@ -118,7 +129,7 @@ def affine(W: np.ndarray, x: np.ndarray, b: np.ndarray) -> Sequence[np.ndarray]:
     if work >= PARALLEL:
         return _Affine(W, x, b)
     out = np.empty((len(x), len(W), x.shape[2]), W.dtype)
-    _run(_affine, work * len(x), W, b, x, out, len(W))
+    _run(_affine if work * len(x) >= PARALLEL else _affine_small, W, b, x, out, len(W))
     return out
 
 
@@ -143,7 +154,7 @@ def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     if not (fits and blas_is_limited() and _compilable(dy, x)):
         return reference.sum_outer(dy, x)
     out = np.zeros((dy.shape[1], x.shape[1]), dy.dtype)
-    _run(_sum_outer, out.size * x.shape[0] * x.shape[2] // 4, dy, x, out)
+    _run(_sum_outer if out.size * x.shape[0] * x.shape[2] >= 4 * PARALLEL else _sum_outer_small, dy, x, out)
     return out
 
 
@@ -201,44 +212,68 @@ def sgd(w, grad, *moments, lr, momentum) -> None:
 
 
 @njit(**OPTIONS)
+def _settings(out):
+    for i in prange(len(out)):
+        out[i] = float_setting()
+
+
+@njit(**OPTIONS)
 def _row_sum(indptr, values, out):
+    setting = float_setting()
     for i in prange(out.shape[0]):
+        own = take_over(setting)
         s = values.dtype.type(0)
         for k in range(indptr[i], indptr[i + 1]):
             s += values[k]
         out[i, 0] = s
+        take_over(own)
 
 
-@njit(**OPTIONS)
-def _affine(W, b, x, out, height):
-    panels = (len(W) + height - 1) // height
+def _affine_loop(W, b, x, out, height):
+    panels, setting = (len(W) + height - 1) // height, float_setting()
     for task in prange(len(x) * panels):
+        own = take_over(setting)
         t, first = task // panels, task % panels * height
         part = out[t][first : first + height]
         np.dot(W[first : first + height], x[t], part)
         for i in range(len(part)):
             part[i] += b[first + i, 0]
+        take_over(own)
 
 
-@njit(**OPTIONS)
-def _sum_outer(dy, x, out):
+_affine = njit(**OPTIONS)(_affine_loop)
+_affine_small = njit(**SERIAL)(_affine_loop)
+
+
+def _sum_outer_loop(dy, x, out):
+    setting = float_setting()
     for task in prange((len(out) + PANEL - 1) // PANEL):
+        own = take_over(setting)
         rows = slice(task * PANEL, (task + 1) * PANEL)
         for t in range(len(dy)):
             out[rows] += np.dot(dy[t, rows], x[t].T)
+        take_over(own)
+
+
+_sum_outer = njit(**OPTIONS)(_sum_outer_loop)
+_sum_outer_small = njit(**SERIAL)(_sum_outer_loop)
 
 
 @njit(**OPTIONS)
 def _relu(a, out):
+    setting = float_setting()
     for i in prange(len(a)):
+        own = take_over(setting)
         for b in range(a.shape[1]):
             out[i, b] = a.dtype.type(0) if a[i, b] <= 0 else a[i, b]  # nan stays nan
+        take_over(own)
 
 
 @njit(**OPTIONS)
 def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
-    panels = (values.shape[1] + PANEL - 1) // PANEL
+    panels, setting = (values.shape[1] + PANEL - 1) // PANEL, float_setting()
     for task in prange(values.shape[0] * panels):
+        own = take_over(setting)
         g, first = task // panels, task % panels * PANEL
         rows = post[post_starts[g] + first : post_starts[g + 1]][:PANEL]
         columns = pre[pre_starts[g] : pre_starts[g + 1]]
@@ -249,12 +284,14 @@ def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
                 o = out[rows[r]]
                 for b in range(o.size):
                     o[b] += y[r, b]
+        take_over(own)
 
 
 @njit(**OPTIONS)
 def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
-    panels = (out.shape[1] + PANEL - 1) // PANEL
+    panels, setting = (out.shape[1] + PANEL - 1) // PANEL, float_setting()
     for task in prange(out.shape[0] * panels):
+        own = take_over(setting)
         g, first = task // panels, task % panels * PANEL
         rows = post[post_starts[g] + first : post_starts[g + 1]][:PANEL]
         columns = pre[pre_starts[g] : pre_starts[g + 1]]
@@ -263,6 +300,7 @@ def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
         for t in range(dy.shape[0]):
             if rows.size and columns.size and dy.shape[2]:
                 block += np.dot(_taken(dy[t], rows), _taken(x[t], columns).T)
+        take_over(own)
 
 
 @njit(cache=True, nogil=True)
@@ -275,24 +313,31 @@ def _taken(x, rows):
 
 
 def _adam_loop(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
-    for i in prange(w.size):
-        m[i] = beta1 * m[i] + rest1 * grad[i]
-        v[i] = beta2 * v[i] + rest2 * (grad[i] * grad[i])
-        w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
+    setting = float_setting()
+    for task in prange((w.size + TINY - 1) // TINY):
+        own = take_over(setting)
+        for i in range(task * TINY, min((task + 1) * TINY, w.size)):
+            m[i] = beta1 * m[i] + rest1 * grad[i]
+            v[i] = beta2 * v[i] + rest2 * (grad[i] * grad[i])
+            w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
+        take_over(own)
 
 
 _adam = njit(**OPTIONS)(_adam_loop)
-_adam_small = njit(**{**OPTIONS, "parallel": False})(_adam_loop)
+_adam_small = njit(**SERIAL)(_adam_loop)
 
 
-@njit(**{**OPTIONS, "parallel": False})
+@njit(**SERIAL)
 def _sgd(w, grad, lr):
     for i in range(w.size):
         w[i] -= lr * grad[i]
 
 
-@njit(**{**OPTIONS, "parallel": False})
+@njit(**SERIAL)
 def _sgd_momentum(w, grad, m, lr, momentum):
     for i in range(w.size):
         m[i] = momentum * m[i] + grad[i]
         w[i] -= lr * m[i]
+
+
+add_pool(pool_settings)

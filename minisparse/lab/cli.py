@@ -15,8 +15,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import data
-from ..backend import describe
+from ..backend import cpu_count, current_module, describe
 from ..connectivity import check_density
 from ..errors import BudgetSpent, FileError, InputError, UserError
 from . import cost
@@ -35,7 +37,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
 TRAINING: dict[str, dict[str, Any]] = {
     "--data-dir": {"help": "folder that holds the data sets; without it $MINISPARSE_DATA, then data/"},
-    "--jobs": {"type": int, "default": 1, "help": "cells that run at once, each in a process of its own"},
+    "--jobs": {
+        "type": int,
+        "help": "cells that run at once, each in a process of its own; without it one per "
+        "processor, as far as memory reaches, and 1 with --smoke and on a GPU",
+    },
     "--scheduler": {"metavar": "ADDRESS", "help": "a Dask scheduler whose workers run the cells, as tcp://host:8786"},
     "--rows": {"type": Path, "metavar": "FILE", "help": "recorded rows to take instead of running anything"},
     "--budget": {"type": float, "default": math.inf, "metavar": "MINUTES", "help": "then end, with exit code 3"},
@@ -122,6 +128,8 @@ def chapter(
     _check(args)
     args.out = _writable(Path(args.out))
     args.made_by = stamp(args.command, name)
+    if getattr(args, "jobs", 1) is None:
+        args.jobs = 1 if args.smoke or current_module() is not np else cpu_count()
     args.hooks = [Deadline(time.time() + 60 * getattr(args, "budget", math.inf))]
     if own:
         held = contextlib.ExitStack()
@@ -133,6 +141,8 @@ def chapter(
 
 def confirm(args: argparse.Namespace, estimate: dict) -> None:
     """Print what a chapter's runs will cost; start nothing longer than an hour that was not asked for by ``--yes``.
+
+    No more cells run at once than memory holds.
 
     Parameters
     ----------
@@ -149,6 +159,7 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
     if getattr(args, "rows", None):
         return
     print(cost.describe(estimate), flush=True)
+    args.jobs = max(1, min(args.jobs, int(estimate["available"] // estimate["bytes"])))
     if estimate["seconds"] > ASK_ABOVE and not args.yes:
         mend = "add --yes to start it, or choose fewer neurons, epochs, densities or seeds"
         raise InputError(f"this takes about {cost.duration(estimate['seconds'])} on this machine; {mend}")
@@ -164,7 +175,7 @@ def _check(args: argparse.Namespace) -> None:
     for density in given.get("density", ()):
         check_density(density)
     for name in ("nodes", "epochs", "seeds", "jobs"):
-        if given.get(name, 1) < 1:
+        if given.get(name, 1) is not None and given.get(name, 1) < 1:
             raise InputError(f"--{name} must be at least 1, got {given[name]}")
     if not given.get("budget", math.inf) > 0:
         raise InputError(f"--budget must be above 0 minutes, got {args.budget:g}")

@@ -292,6 +292,7 @@ def _outcomes(
     import joblib
 
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    jobs = max(1, min(jobs, len(tasks)))
     settings = (passed, backend.current_module().__name__) if jobs > 1 or scheduler else None
     with contextlib.ExitStack() as stack:
         where = {"backend": "loky", "n_jobs": jobs, "inner_max_num_threads": max(1, backend.cpu_count() // jobs)}

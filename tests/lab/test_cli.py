@@ -13,6 +13,7 @@ import pytest
 
 import minisparse as ms
 from minisparse import lab
+from minisparse.backend import cpu_count
 from minisparse.errors import InputError
 from minisparse.lab import cli, provenance
 
@@ -53,6 +54,7 @@ def test_presets_change_defaults_and_a_flag_that_is_given_wins(tiny, tmp_path):
     assert args.command == f"python chapters/tiny.py --out {tmp_path / 'out'} --smoke --seeds 5 --lr=0.1"
     assert args.made_by["command"] == args.command
     assert tiny("--paper").epochs == 80
+    assert (tiny().jobs, tiny("--jobs", "3").jobs) == (cpu_count(), 3)
     assert not hasattr(tiny(trains=False), "jobs")
 
 
@@ -139,12 +141,19 @@ def test_a_script_survives_the_terminal_and_the_notebook_that_started_it(tmp_pat
 
 def test_more_than_an_hour_needs_a_yes(capsys):
     found = {"runs": 1, "flops": 1.0, "bytes": 1.0, "seconds": 3599.0, "rates": {"csr": 1e9}, "available": 1e9}
-    lab.confirm(argparse.Namespace(yes=False), found)
+    lab.confirm(argparse.Namespace(yes=False, jobs=4), found)
     found["seconds"] = 7560.0
-    lab.confirm(argparse.Namespace(yes=True), found)
+    lab.confirm(argparse.Namespace(yes=True, jobs=4), found)
     assert capsys.readouterr().out.count("cost: 1 run, about") == 2
     with pytest.raises(InputError, match=r"^this takes about 2\.1 h on this machine; add --yes to start it, or"):
-        lab.confirm(argparse.Namespace(yes=False), found)
+        lab.confirm(argparse.Namespace(yes=False, jobs=4), found)
+
+
+def test_no_more_cells_run_at_once_than_memory_holds():
+    found = {"runs": 1, "flops": 1.0, "bytes": 4e8, "seconds": 1.0, "rates": {"csr": 1e9}, "available": 1e9}
+    args = argparse.Namespace(yes=False, jobs=4)
+    lab.confirm(args, found)
+    assert args.jobs == 2
 
 
 def test_the_lab_loads_nothing_until_it_is_used():
