@@ -26,7 +26,15 @@ Part = Callable[[bool], Iterator[dict]]
 PARTS: dict[str, Part] = {
     part.__name__: part
     for part in (
-        *(networks.rnn, networks.mlp, networks.grouped, kernels.kernels, kernels.limits, growth.growth),
+        *(
+            networks.rnn,
+            networks.vanishing,
+            networks.mlp,
+            networks.grouped,
+            kernels.kernels,
+            kernels.limits,
+            growth.growth,
+        ),
         *(growth.rewiring, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
     )
 }

@@ -132,6 +132,42 @@ def _rnn(n: int, p: float) -> Iterator[dict]:
             yield from compare(case, sides, base, **numbers)
 
 
+def vanishing(quick: bool) -> Iterator[dict]:
+    """Backward pass from the published start (w_max = 0.001), whose gradient vanishes, against an ordinary one."""
+    for n, p in ((500, 0.1),) if quick else ((2000, 0.1), (2000, 0.01), (1000, 0.01)):
+        pattern = random_pattern(n, p)
+        sides = {
+            "vanishing": Call(_backward(pattern, 1e-3), 3),
+            "ordinary": Call(_backward(pattern, math.sqrt(6 / (p * n))), 3),  # gain 1: half of the neurons are silent
+            "not flushed": Call(_backward(pattern, 1e-3, flushed=False), 3),
+        }
+        yield from compare(f"N = {n}, p = {p:g}, backward", sides, "ordinary", same=(), n=n, p=p)
+    rng = np.random.default_rng(2)
+    x, labels = rng.random((784, BATCH), dtype=np.float32), rng.integers(0, CLASSES, BATCH)
+    steps = {}
+    for name, done in (("after 50 steps", 50), ("first steps", 0)):
+        net = feedforward(layers((784, 100), 1), "dense", ms.SGD(lr=0.1, momentum=0.9), BATCH, "relu")
+        for _ in range(done):
+            net.train(x, labels)
+        steps[name] = Call(lambda net=net: net.train(x, labels), 3)
+    yield from compare("784-100-10, ReLU, confident", steps, "first steps", same=())
+
+
+def _backward(pattern: ms.Pattern, w_max: float, flushed: bool = True) -> Callable[[], Any]:
+    """Return the backward pass of a recurrent network; not flushed, its products and slopes alone."""
+    rng = np.random.default_rng(2)
+    model = ms.RNN(INPUTS, ms.make_weights(pattern, "csr"), CLASSES)
+    params = model.init(np.random.default_rng(3), w_max=w_max)
+    logits, cache = model.forward(params, rng.random((STEPS, INPUTS, BATCH), dtype=np.float32))
+    dlogits = ms.softmax_cross_entropy(logits, rng.integers(0, CLASSES, BATCH))[1]
+
+    def bare() -> dict:
+        with held_for(model):
+            return type(model).backward.__wrapped__(model, dlogits, cache)
+
+    return (lambda: model.backward(dlogits, cache)) if flushed else bare
+
+
 def recurrent_start(network: Network) -> dict:
     """Return what a recurrent network starts from, as the frozen references read it."""
     names = {"w_in": "W_in", "b_in": "b_in", "b_rec": "b_rec", "w_out": "W_out", "b_out": "b_out"}

@@ -33,6 +33,7 @@ larger weights and more inhibition, the network waits longer: its random part is
 import itertools
 import math
 import statistics
+import time
 
 import numpy as np
 
@@ -307,6 +308,64 @@ if "6C" in args.figure:
             claims.judge("6C", statement, {"apart": apart}, note=ours)
 
 # %%
+# What a vanished gradient costs
+# ------------------------------
+# With the paper's own start, signs apart, the gain is far below 1 and the gradient shrinks a hundredfold or more with
+# every step back in time. Below :math:`10^{-38}` float32 has no normal numbers left. For a few steps the gradient is
+# *denormal*: it loses digit after digit, and at :math:`10^{-45}` it is 0. Some processors take a hundred times as long
+# for a product with such a number, others no longer than usual; the figure shows yours. So `fit` and the passes put 0
+# for them (``minisparse.threads.flush_to_zero``); here the products are called directly, and nothing is put to 0. What
+# is lost are the last digits of numbers that no weight of ordinary size would notice.
+
+
+def steps_back(w_max, n=1000, p=0.01, repeats=7):
+    """Go back in time product by product; returns the share of denormal numbers and the time of each."""
+    rng = np.random.default_rng(0)
+    model = ms.RNN(28, ms.make_weights(ms.bernoulli(n, n, p, rng), "csr"), 10)
+    params = model.init(rng, w_max=w_max)
+    logits, cache = model.forward(params, rng.random((28, 28, 100), dtype=np.float32))
+    da, share, micros = cache.W_out.T @ ms.softmax_cross_entropy(logits, rng.integers(0, 10, 100))[1], [], []
+    for kept in reversed(cache.kept[:-1]):
+        spent = []
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            before = cache.W.matmul_t(da, times=model.activation.slope(kept))
+            spent.append(1e6 * (time.perf_counter() - begin))
+        da, size = before, abs(before)
+        share.append(float(((size > 0) & (size < np.finfo(np.float32).tiny)).mean()))
+        micros.append(statistics.median(spent))
+    return {"part": "vanishing", "w_max": w_max, "share": share, "microseconds": micros}
+
+
+def plot_vanishing(rows, path):
+    """Draw the share of denormal numbers and the time of each product, step by step back in time."""
+    figure, (shares, times) = ms.plot.figure(1, 2, size=(9.6, 3.4))
+    for style, row in zip(ms.plot.LINES, rows, strict=False):
+        steps = range(1, len(row["share"]) + 1)
+        shares.plot(steps, [100 * share for share in row["share"]], label=f"w_max = {row['w_max']:.2g}", **style)
+        times.plot(steps, row["microseconds"], label=f"w_max = {row['w_max']:.2g}", **style)
+    paper, ordinary = rows
+    worst = max(range(len(paper["share"])), key=paper["share"].__getitem__)
+    ratio = paper["microseconds"][worst] / statistics.median(ordinary["microseconds"])
+    shares.set(xlabel="steps back in time", ylabel="denormal numbers (%)", ylim=(-2, 102))
+    times.set(xlabel="steps back in time", ylabel="time of a product (µs)")
+    times.set_ylim(0, 1.2 * max(*paper["microseconds"], *ordinary["microseconds"]))
+    shares.set_title(f"Denormal numbers come after {worst + 1} steps,", loc="left", size=10)
+    said = f"{ratio:.1f} times as long as usual" if ratio > 1.2 else "no longer than usual"
+    times.set_title(f"and a product then takes {said} (this machine)", loc="left", size=10)
+    shares.legend(fontsize=8)
+    alt = f"Share of denormal numbers and time per product; with most denormals it takes {ratio:.1f} times as long."
+    ms.plot.save(figure, path, alt=alt)
+
+
+measured = [row for row in lab.rows.read(args.rows) if row["part"] == "vanishing"] if args.rows else []
+if not measured and args.made_by["backend"].startswith("backend: numpy"):
+    measured = [steps_back(w_max) for w_max in (1e-3, math.sqrt(6 / (0.01 * 1000)))]
+if measured:
+    plot_vanishing(measured, args.out / "vanishing.png")
+    written.append("vanishing.png")
+
+# %%
 # Exercises
 # ---------
 # 1. At which :math:`f` does a dense network of 10,000 have the gain of a sparse one with 11.5 %?
@@ -325,4 +384,4 @@ NOT_RUN = lab.claims.planned("gain", """
     $ gpu --figure 6D --equals 10000 --density 1 0.1 --seeds 3
 """)  # fmt: skip
 suffix = f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
-lab.finish(args, "gain", claims + NOT_RUN, written, suffix)
+lab.finish(args, "gain", claims + measured + NOT_RUN, written, suffix)
