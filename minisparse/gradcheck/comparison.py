@@ -11,11 +11,17 @@ from ..backend import Array, to_numpy
 from ..errors import InputError
 from ..protocols import Rng
 from .probe import Probe, is_float
-from .report import Finding, GradientReport, Row
+from .report import Entry, Finding, GradientReport, Row
+from .slopes import Line
 
 TOLERANCE = 1e-6
-ENOUGH = 8
-"""Disagreements that are looked at closely (bend? kink?) and stand, before the rest is taken for the same."""
+"""Share of an entry's own slope by which its gradient may be off, besides the error bar."""
+ALL_OF = 64
+"""Entries of a tensor up to which each is judged."""
+SAMPLE, DIRECTIONS = 32, 2
+"""Of a larger tensor so many entries, and so many random directions in it; all entries if one of these disagrees."""
+ENOUGH = 12
+"""Entries that disagree before the rest of a tensor is left alone."""
 
 
 class Compared(NamedTuple):
@@ -84,7 +90,7 @@ def compare(
         measure = _by_entry if mode == "entries" else _by_direction
         row, judged[name] = measure(probe, name, analytic, allowed, tolerance, rng)
         rows.append(row)
-        verdicts += _verdict(row, tolerance)
+        verdicts += _verdict(row)
     rest = [name for name in inputs if name not in names]
     sizes = {**{name: probe.value(name).shape for name in probe.floats}, "output": probe.y.shape}
     report = GradientReport(rows, [*findings, *off_pattern, *verdicts], rest, mode, sizes, _blind(sizes), probe.notes)
@@ -190,90 +196,68 @@ def _kind(value: Any) -> str | None:
 def _by_entry(
     probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng
 ) -> tuple[Row, np.ndarray]:
-    value = probe.value(name)
-    step = probe.step(name)
+    """Judge entries one by one; of a large tensor a sample, unless a random direction shows that something is wrong."""
     places = [tuple(map(int, place)) for place in np.argwhere(allowed)]
-    numeric, exact = np.zeros(len(places)), np.array([analytic[place] for place in places])
-
-    def along(place: tuple[int, ...]) -> np.ndarray:
-        unit = np.zeros(value.shape)
-        unit[place] = 1
-        return unit
-
-    for k, place in enumerate(places):
-        numeric[k] = probe.slope(name, along(place), step)[0]
-    judged = _examined(probe, name, places, along, exact, numeric, tolerance)
-    mask = np.zeros(value.shape, bool)
-    mask[allowed] = judged
-    return _row(name, places, exact, numeric, judged, probe, value.shape), mask
-
-
-def _examined(
-    probe: Probe, name: str, places: list, along: Callable, exact: np.ndarray, numeric: np.ndarray, tolerance: float
-) -> np.ndarray:
-    """Look closely at entries that differ, the furthest apart first; return which entries are judged, bool.
-
-    A closer look refines the quotient (`numeric` is written to) and leaves an entry out where a kink or rounding is to
-    blame. After `ENOUGH` differences that remain, the rest is taken for the same.
-    """
-    judged, examined = np.ones(len(places), bool), np.zeros(len(places), bool)
-    confirmed = 0
-    while confirmed < ENOUGH:
-        allowed = tolerance * (np.abs(numeric[judged]).max(initial=0) + probe.floor(name))
-        agrees = np.abs(exact - numeric) <= allowed  # a gradient that is nan agrees with nothing
-        suspects = np.flatnonzero(judged & ~examined & ~agrees)
-        if not suspects.size:
+    sampled = len(places) > ALL_OF and all(
+        _along(probe, name, analytic, allowed, tolerance, rng).verdict == "agrees" for _ in range(DIRECTIONS)
+    )
+    chosen = [places[k] for k in np.sort(rng.choice(len(places), SAMPLE, replace=False))] if sampled else places
+    entries, wrong, judged = [], 0, np.ones(analytic.shape, bool)
+    for place in chosen:
+        exact = float(analytic[place])
+        slope = Line(probe, name, place, tolerance=tolerance).judge(exact)
+        if slope.step:
+            probe.steps[name, place] = min(probe.step(name), slope.step)
+        entries.append(Entry(place, exact, *slope[:4]))
+        judged[place] = slope.verdict != "not told"
+        wrong += slope.verdict == "disagrees"
+        if wrong >= ENOUGH:
             break
-        apart = np.abs(exact - numeric)[suspects]
-        for k in suspects[np.argsort(-apart)][: ENOUGH - confirmed]:
-            examined[k] = True
-            numeric[k], fine = probe.refined(name, places[k], exact[k], numeric[k])
-            distance = abs(exact[k] - numeric[k])
-            if distance <= allowed:
-                continue
-            told = distance >= 4 * probe.rounding / fine  # false of nan, too
-            judged[k] = told and not probe.has_kink(name, along(places[k]), fine, distance)
-            confirmed += judged[k]
-    return judged
+    return _row(name, analytic.shape, entries, len(places), sampled, probe), judged & allowed
 
 
 def _by_direction(
     probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng
 ) -> tuple[Row, np.ndarray]:
-    value = probe.value(name)
-    step = probe.step(name)
-    if not allowed.any():
-        return _row(name, [], np.zeros(0), np.zeros(0), np.ones(0, bool), probe, value.shape), allowed
-    for _ in range(3):
-        direction = rng.standard_normal(value.shape) * allowed
-        direction /= np.abs(direction).max()
-        numeric, exact = probe.slope(name, direction, step)[0], float((analytic * direction).sum())
-        apart, scale = abs(exact - numeric), abs(numeric) + probe.floor(name)
-        judged = apart <= tolerance * scale or not (
-            apart < 4 * probe.rounding / step or probe.has_kink(name, direction, step, apart)
-        )
-        if judged:
+    entries = []
+    for _ in range(3 if allowed.any() else 0):
+        entries = [_along(probe, name, analytic, allowed, tolerance, rng)]
+        if entries[0].verdict != "not told":
             break
-    return _row(name, [None], np.array([exact]), np.array([numeric]), np.array([judged]), probe, value.shape), allowed
+    return _row(name, analytic.shape, entries, len(entries), False, probe), allowed
 
 
-def _row(name: str, places: list, exact: Any, numeric: Any, judged: Any, probe: Probe, shape: tuple) -> Row:
-    left_out = int((~judged).sum())
-    reason = "a kink, or rounding, within the difference step" if left_out else ""
-    if not judged.any():
-        return Row(name, shape, 0, left_out, reason, None, 0.0, 0.0, 0.0)
-    apart = np.where(judged, np.abs(exact - numeric), -1)
-    k = int(apart.argmax())
-    scale = np.abs(numeric[judged]).max() + probe.floor(name)
-    error = float(apart[k] / scale) if apart[k] else 0.0
+def _along(probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng) -> Entry:
+    """Judge a random direction, in which no entry drowns: those of a large gradient move less than others."""
+    value = probe.value(name)
+    sizes = np.where(value == 0, np.abs(value).max(initial=0) or 1.0, np.abs(value)) * allowed
+    shares = np.abs(analytic) * sizes
+    usual = np.median(shares[shares > 0]) if (shares > 0).any() else 1.0
+    sizes *= rng.uniform(0.5, 1, value.shape) * rng.choice([-1, 1], value.shape) / np.maximum(1, shares / usual)
+    exact = float((analytic * sizes).sum())
+    return Entry(None, exact, *Line(probe, name, direction=sizes, tolerance=tolerance).judge(exact)[:4])
+
+
+def _row(name: str, shape: tuple, entries: list[Entry], total: int, sampled: bool, probe: Probe) -> Row:
+    told = [entry for entry in entries if entry.verdict != "not told"]
+    hidden = [entry.reason for entry in entries if entry.verdict == "not told"]
+    reason = ", ".join(f"{hidden.count(what)} for {what}" for what in dict.fromkeys(hidden))
+    numbers = {"judged": len(told), "not_judged": len(hidden), "reason": reason, "total": total, "sampled": sampled}
+    if not told:
+        return Row(name, shape, **numbers, worst=None, analytic=0.0, numeric=0.0, error=0.0, entries=tuple(entries))
+    wrong = [entry for entry in told if entry.verdict == "disagrees"]
+    worst = max(wrong or told, key=lambda entry: abs(entry.analytic - entry.numeric))
+    scale = max(abs(entry.numeric) for entry in told) + probe.floor(name)
+    apart = abs(worst.analytic - worst.numeric)
     return Row(
-        name, shape, int(judged.sum()), left_out, reason, places[k], float(exact[k]), float(numeric[k]), error
+        name, shape, **numbers, worst=worst.place, analytic=worst.analytic, numeric=worst.numeric,
+        error=float(apart / scale) if apart else 0.0, entries=tuple(entries),
     )  # fmt: skip
 
 
-def _verdict(row: Row, tolerance: float) -> list[Finding]:
+def _verdict(row: Row) -> list[Finding]:
     findings = []
-    if not row.error <= tolerance:
+    if any(entry.verdict == "disagrees" for entry in row.entries):
         where = "along a random direction" if row.worst is None else f"at ({', '.join(map(str, row.worst))})"
         findings.append(
             Finding(

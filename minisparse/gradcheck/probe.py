@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,9 @@ from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from .report import Finding
 
+EPS = float(np.finfo(float).eps)
+COARSE = 1e-10
+"""Noise, as a share of an output, that no cancelling in float64 makes."""
 FLOOR = 1e-8
 """Share of |f| that is added to the largest numeric gradient in the denominator of the error."""
 STEP = 1e-5
@@ -70,11 +75,6 @@ class Probe:
         if not np.isfinite(self.y).all():
             raise InputError("forward returns nan or inf at these inputs, so no gradient can be judged; use others")
         beside = self._beside()
-        if _single(self.y) and _single(beside):
-            raise InputError(
-                "forward computes in float32 although its inputs are float64, too coarse for a difference quotient; "
-                "keep the dtype of the inputs"
-            )
         again = to_numpy(self._call(given))
         if not np.array_equal(again, self.y):
             self.findings.append(Finding("not-deterministic", "y", "two forward calls on the same inputs differ"))
@@ -83,8 +83,16 @@ class Probe:
             raise InputError("dy is 0, so every gradient is; pass another one or none")
         terms = np.abs(self.dy * (beside - self.y)).sum() / BESIDE  # large beside y where what adds up to y cancels
         self.size = float(max(abs((self.dy * self.y).sum()), terms))
-        self._steps: dict = {}
-        self.rounding = np.finfo(float).eps * float(max(np.abs(self.dy * self.y).sum(), terms))
+        self._seed, self.steps = seed, {}
+        self.stuck = np.zeros(self.y.size, bool)  # outputs that no small move moves: nobody knows how fine they are
+        if self.coarse.any():
+            digits = -np.log10(np.median((self.noise / np.abs(self.dy * self.y).ravel())[self.coarse]))
+            half = "; in half precision even a gradient of 0 may pass, so check a float64 version"
+            if digits < 9:
+                self.notes.append(
+                    f"forward computes with about {digits:.0f} digits inside, not 16; what drowns in that is not told"
+                    + (half if digits < 5 else "")
+                )
 
     def _first_call(self, given: dict[str, Array]) -> tuple[Array, Any]:
         try:
@@ -129,24 +137,6 @@ class Probe:
         """
         return FLOOR * self.size / max(1.0, float(np.abs(self.value(name)).max(initial=0)))
 
-    def refined(self, name: str, place: tuple[int, ...], exact: float, numeric: float) -> tuple[float, float]:
-        """Shrink the step at one entry while the difference quotient still moves towards or past the exact value.
-
-        Where the function bends within the step, a quarter of the step has a sixteenth of the error; where it does
-        not, nothing changes and the first quotient stands. Returns the quotient and its step.
-        """
-        unit, step = np.zeros(self.value(name).shape), self.step(name)
-        unit[place] = 1
-        for _ in range(16):
-            with np.errstate(all="ignore"):
-                finer = self.slope(name, unit, step / 4)[0]
-            settled = abs(finer - numeric) <= 0.1 * abs(exact - finer)
-            if settled or not self.rounding / (step / 4) < abs(exact - finer):
-                break
-            step, numeric = step / 4, finer
-        self._steps[name, place] = step
-        return numeric, step
-
     def _moved(self, name: str, moved: np.ndarray) -> np.ndarray:
         given = {k: self._place(k, moved if k == name else host) for k, host in self._hosts.items()}
         with np.errstate(all="ignore"):  # a step may leave the domain; the check then takes a smaller one
@@ -166,20 +156,89 @@ class Probe:
         """Return the central differences of every output entry by every entry of an input, (y.size, entries)."""
         value, columns = self.value(name), []
         for place, unit in zip(np.ndindex(value.shape), np.eye(value.size).reshape(-1, *value.shape), strict=True):
-            step = self._steps.get((name, place), self.step(name))
+            step = self.steps.get((name, place), self.step(name))
             ahead, behind = self._moved(name, value + step * unit), self._moved(name, value - step * unit)
             columns.append((ahead - behind).ravel() / (2 * step))
         return np.array(columns).reshape(value.size, self.y.size).T
 
-    def has_kink(self, name: str, direction: np.ndarray, step: float, disagreement: float) -> bool:
-        """Whether a kink within the step explains a disagreement.
+    def changes(self, moved: dict[str, np.ndarray]) -> np.ndarray | None:
+        """Return dy ∘ (y(moved) - y) of every output, (y.size,), where some inputs are replaced; None if not finite."""
+        given = {name: self._place(name, moved.get(name, host)) for name, host in self._hosts.items()}
+        with np.errstate(all="ignore"):  # a step may leave the domain
+            y = to_numpy(self._call(given))
+            return (self.dy * (y - self.y)).ravel() if np.isfinite(y).all() else None
 
-        A smooth function's bend shrinks as the square of the step; a kink's does not. Halving and quartering the step
-        leaves a kink no place to hide: at least two fifths of what it adds to the difference shows in one of the two.
+    def _together(self, trial: int = 0) -> dict[str, np.ndarray]:
+        """Return a direction that moves all entries, each by a share of its own size; 0 stays, being often a kink."""
+        rng, moves = np.random.default_rng([self._seed, 2, trial]), {}
+        for name, host in self._hosts.items():
+            size = np.abs(host) if host.any() else 1.0
+            moves[name] = size * rng.uniform(0.3, 1, host.shape) * rng.choice([-1, 1], host.shape)
+        return moves
+
+    def _along(self, direction: dict[str, np.ndarray], step: float) -> np.ndarray | None:
+        return self.changes({name: host + step * direction[name] for name, host in self._hosts.items()})
+
+    @functools.cached_property
+    def noise(self) -> np.ndarray:
+        """How far each dy ∘ y is off because it is rounded, (y.size,).
+
+        The stairs of single precision show in most directions that one goes. So where two of three show none there are
+        none, and the least counts; elsewhere the most.
         """
-        bends = [self.slope(name, direction, step / part)[1] / part for part in (1, 2, 4)]
-        excess = max(abs(bends[0] - 4 * bends[1]), abs(bends[0] - 16 * bends[2]))
-        return excess > 0.3 * disagreement and excess > 40 * self.rounding / step
+        found = np.array([self._noise_along(self._together(trial)) for trial in range(3)])
+        stairs = np.median(found, axis=0) > COARSE * np.abs(self.dy * self.y).ravel()
+        return np.where(stairs, found.max(axis=0), found.min(axis=0))
+
+    def _noise_along(self, direction: dict[str, np.ndarray]) -> np.ndarray:
+        """Move all inputs further and further, until the outputs follow in proportion: what is off before is noise.
+
+        The three moves have no common measure, so that stairs cannot hide.
+        """
+        exact = EPS * np.abs(self.dy * self.y).ravel()
+        noise, searching = exact.copy(), self.y.ravel() != 0
+        for exponent in range(-50, -7, 6):
+            looks = [self._along(direction, f * 2.0**exponent) for f in (1, 2.7, -1.6)] if searching.any() else [None]
+            if any(look is None for look in looks):
+                break
+            one, two, back = looks
+            off = np.maximum(np.abs(two - 2.7 * one), np.abs(back + 1.6 * one))
+            noise = np.where(searching, np.maximum(noise, off), noise)
+            searching &= (off > 0.05 * np.abs(one)) | (np.abs(one) <= 8 * exact)
+            self.stuck = searching & (np.abs(two) <= 8 * exact)
+        return noise
+
+    @functools.cached_property
+    def coarse(self) -> np.ndarray:
+        """Which outputs are computed with less than the precision of float64, bool (y.size,)."""
+        return self.noise > COARSE * np.abs(self.dy * self.y).ravel()
+
+    @functools.cached_property
+    def half(self) -> bool:
+        """Whether an output is computed with less than five digits, as in half precision."""
+        return bool((self.noise > 1e-5 * np.abs(self.dy * self.y).ravel()).any())
+
+    @functools.cached_property
+    def analytic(self) -> bool:
+        """Whether forward takes complex inputs, and its derivative there is that of the real function."""
+        with np.errstate(all="ignore"):
+            together = self._together()
+            ahead, behind = self._along(together, 1e-5), self._along(together, -1e-5)
+            exact = self.complex_slope(together, 1e-30)
+            if ahead is None or behind is None or self.coarse.any():
+                return False
+            return bool(np.all(np.abs((ahead - behind) / 2e-5 - exact) <= 1e-5 * np.abs(exact) + 1e6 * self.noise))
+
+    def complex_slope(self, direction: dict[str, np.ndarray], step: float) -> np.ndarray:
+        """Return dy ∘ Im y / step after a step into the complex plane, (y.size,); nan if forward does not take one."""
+        moved = {name: host + 1j * step * direction.get(name, 0) for name, host in self._hosts.items()}
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                y = to_numpy(self._call({name: self._place(name, host) for name, host in moved.items()}))
+            return self.dy.ravel() * y.imag.ravel() / step
+        except Exception:  # whatever a function that was not made for complex numbers does
+            return np.full(self.dy.size, np.nan)
 
 
 def _like(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -201,14 +260,6 @@ def is_table(value: Any) -> bool:
     except ValueError:
         return False
     return array is not None and array.dtype.kind == "f"
-
-
-def _single(y: np.ndarray) -> bool:
-    """Whether numbers have just the precision of float32: more than 17 bits, none beyond 24."""
-    with np.errstate(all="ignore"):
-        fits = np.array_equal(y.astype(np.float32).astype(float), y)
-        fraction = np.frexp(y)[0] * 2.0**17
-    return bool(fits and np.any(fraction != np.round(fraction)))
 
 
 def protected(array: np.ndarray) -> np.ndarray:

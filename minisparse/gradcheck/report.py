@@ -4,7 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Entry(NamedTuple):
+    """The verdict on one entry of a tensor.
+
+    Attributes
+    ----------
+    place : tuple of int or None
+        None for a direction.
+    analytic : float
+    verdict : {"agrees", "disagrees", "not told"}
+    reason : str
+        Why it cannot be told: kink, fine structure, rounding, domain, or precision (of what forward computes with).
+        "complex step" where that has told it, "nothing moves" where no output depends on the entry.
+    numeric, bar : float
+        The slope, and how far off it may be.
+    """
+
+    place: tuple[int, ...] | None
+    analytic: float
+    verdict: str
+    reason: str
+    numeric: float
+    bar: float
 
 
 @dataclass(frozen=True)
@@ -16,7 +40,7 @@ class Row:
     tensor : str
     shape : tuple of int
     judged, not_judged : int
-        Entries compared, and entries left out for `reason`.
+        Entries of which it is told whether they agree, and those of which it is not, for `reason`.
     reason : str
         Why some entries could not be judged, or "".
     worst : tuple of int or None
@@ -24,7 +48,14 @@ class Row:
     analytic, numeric : float
         The two gradients there.
     error : float
-        ``max|analytic - numeric| / (max|numeric| + 1e-8 |f|)``, dimensionless.
+        ``|analytic - numeric| / (max|numeric| + 1e-8 |f|)`` there, dimensionless. The verdict does not rest on it: each
+        entry is judged against itself.
+    total : int
+        Entries that could be judged.
+    sampled : bool
+        Whether only some of them were looked at, because two random directions in all of them agree.
+    entries : tuple of Entry
+        Those that were looked at. After a dozen that disagree the rest is left alone.
     """
 
     tensor: str
@@ -36,6 +67,9 @@ class Row:
     analytic: float
     numeric: float
     error: float
+    total: int = 0
+    sampled: bool = False
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,25 +174,33 @@ class GradientReport:
             f"{'tensor':10s}{'shape':>14s}{'judged':>9s}{'worst at':>12s}{'analytic':>14s}{'numeric':>14s}{'error':>9s}"
         ]
         for row in self.rows:
-            judged = f"{row.judged}/{row.judged + row.not_judged}"
+            judged = f"{row.judged}/{row.total or row.judged + row.not_judged}"
             worst = "-" if row.worst is None else ",".join(map(str, row.worst))
             shape = " x ".join(map(str, row.shape)) or "scalar"
             lines.append(
                 f"{row.tensor:10s}{shape:>14s}{judged:>9s}{worst:>12s}"
                 f"{row.analytic:14.6e}{row.numeric:14.6e}{row.error:9.1e}"
             )
+            if row.sampled:
+                lines.append(f"{'':10s}{row.judged + row.not_judged} one by one, all others along random directions")
             if row.not_judged:
-                lines.append(f"{'':10s}{row.not_judged} not judged here: {row.reason}")
+                lines.append(f"{'':10s}{row.not_judged} cannot be told: {row.reason}")
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"NOT CHECKED: {', '.join(self.not_checked)}"] if self.not_checked else []
         lines += [f"{finding.tensor}: {finding.sentence} [{finding.code}]" for finding in self.findings]
-        lines += ["gradients agree" if self.ok else "GRADIENTS DISAGREE"]
+        lines += [self._agree() if self.ok else "GRADIENTS DISAGREE"]
         if self.sizes:
             sizes = ", ".join(f"{name} {' x '.join(map(str, size)) or 'scalar'}" for name, size in _shown(self.sizes))
             lines.append(
                 f"sizes {sizes}: {'they cannot show ' + ', '.join(self.blind) if self.blind else 'no blind spot'}"
             )
         return "\n".join(lines)
+
+    def _agree(self) -> str:
+        """Say that gradients agree, and of how many entries, unless it is all."""
+        told, hidden = (sum(getattr(row, what) for row in self.rows) for what in ("judged", "not_judged"))
+        where = f" where it can be told ({told} of {told + hidden})" if hidden else ""
+        return f"gradients agree{where}" + ("; large tensors by a sample" if any(r.sampled for r in self.rows) else "")
 
     __repr__ = __str__
 

@@ -159,13 +159,13 @@ def test_whole_number_input_of_a_model_is_converted_and_said_so():
     assert report.notes == ("x was given as int64 and is checked as float64",)
 
 
-def test_a_cotangent_of_ones_leaves_nothing_to_judge_behind_a_softmax():
+def test_a_cotangent_of_ones_finds_a_slope_of_0_behind_a_softmax():
     def softmax(z):
         e = np.exp(z - z.max(axis=0))
         return e / e.sum(axis=0), None
 
     z = {"z": np.random.default_rng(0).standard_normal((4, 3))}
     report = ms.check_pair(softmax, lambda dy, _: {"z": np.zeros((4, 3))}, z, dy=np.ones((4, 3)))
-    assert report.codes == ("unjudged",)
+    assert report.ok, "the columns add up to 1, so nothing moves their sum"
     with pytest.raises(ms.UserError, match=r"dy must have the shape of the output, \(4, 3\), got \(3, 4\)"):
         ms.check_pair(softmax, lambda dy, _: {"z": dy}, z, dy=np.ones((3, 4)))

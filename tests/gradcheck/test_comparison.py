@@ -47,7 +47,7 @@ def test_functions_that_remember_or_change_their_input_are_named():
         ms.check_pair(greedy, lambda dy, _: {"x": dy}, {"x": np.ones(3)})
 
 
-def test_entries_at_a_kink_are_counted_and_not_judged():
+def test_entries_at_a_kink_are_counted_and_those_near_it_are_judged():
     def forward(x):
         return np.maximum(x, 0), x
 
@@ -57,7 +57,9 @@ def test_entries_at_a_kink_are_counted_and_not_judged():
     x = np.array([-1.0, 0.0, 1e-7, -3e-6, 2.0, 3.0, -2.0])
     report = ms.check_pair(forward, backward, {"x": x})
     report.assert_ok()
-    assert (report.rows[0].judged, report.rows[0].not_judged) == (4, 3)
+    assert (report.rows[0].judged, report.rows[0].not_judged) == (6, 1)
+    assert [entry.reason for entry in report.rows[0].entries if entry.verdict == "not told"] == ["kink"]
+    assert "gradients agree where it can be told (6 of 7)" in str(report)
     mostly = ms.check_pair(forward, backward, {"x": np.array([0.0, 0.0, 1.0])})
     assert codes(mostly) == {("unjudged", "x")}
     wrong = ms.check_pair(forward, lambda dy, x: {"x": dy * (x > -10)}, {"x": x})
@@ -65,13 +67,16 @@ def test_entries_at_a_kink_are_counted_and_not_judged():
 
 
 def test_a_smooth_mistake_is_never_excused_as_a_kink():
+    left_out = 0
     for seed in range(20):
         x = np.random.default_rng(seed).standard_normal((3, 4))
         report = ms.check_pair(
             lambda x: (np.exp(3 * x) * np.sin(9 * x), x), lambda dy, x: {"x": dy * 1.00001 * _slope(x)}, {"x": x}
         )
         assert not report.ok
-        assert report.rows[0].not_judged == 0
+        assert "kink" not in report.rows[0].reason
+        left_out += report.rows[0].not_judged
+    assert left_out <= 2, "of 240; an error of 1e-5 may drown in rounding"
 
 
 def _slope(x):

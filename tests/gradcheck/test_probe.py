@@ -48,13 +48,17 @@ def test_a_right_pair_is_not_accused_however_it_bends_or_scales(forward, backwar
     assert not wrong.ok
 
 
-def test_what_differences_cannot_resolve_is_refused():
-    with pytest.raises(ms.UserError, match="forward computes in float32"):
-        ms.check_pair(
-            lambda x: (np.tanh(x.astype(np.float32)).astype(float), x),
-            lambda dy, x: {"x": dy},
-            {"x": np.random.default_rng(0).standard_normal((3, 2))},
-        )
+def test_what_single_precision_hides_is_not_told():
+    x = {"x": np.random.default_rng(0).standard_normal((3, 2))}
+    for kind, words in (("f4", "about 7 digits inside"), ("f2", "half precision")):
+
+        def single(x, kind=kind):
+            return np.tanh(x.astype(kind)).astype(float), x
+
+        assert not ms.check_pair(single, lambda dy, x: {"x": dy}, x).ok
+        right = ms.check_pair(single, lambda dy, x: {"x": dy / np.cosh(x) ** 2}, x)
+        assert not {"mismatch", "factor"} & set(right.codes)
+        assert words in "".join(right.notes)
     halves = {"x": np.arange(6.0).astype(np.float32) / 3}
     ms.check_pair(lambda x: (2 * x, x), lambda dy, x: {"x": 2 * dy}, halves).assert_ok()
     with pytest.raises(ms.UserError, match="forward returns complex128"):

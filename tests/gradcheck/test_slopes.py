@@ -1,0 +1,202 @@
+"""Every entry has its own error bar: right gradients never fail, and one wrong entry never passes as agreeing."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import minisparse as ms
+from minisparse.gradcheck.comparison import compare
+from minisparse.gradcheck.probe import Probe
+from minisparse.gradcheck.slopes import Line
+
+SEED = 20261128
+PRIMITIVES = {
+    "sin": (np.sin, np.cos),
+    "exp": (np.exp, np.exp),
+    "tanh": (np.tanh, lambda u: 1 / np.cosh(u) ** 2),
+    "square": (lambda u: u * u, lambda u: 2 * u),
+    "cube": (lambda u: u**3, lambda u: 3 * u * u),
+    "log": (np.log, lambda u: 1 / u),
+    "sqrt": (np.sqrt, lambda u: 0.5 / np.sqrt(u)),
+    "inverse": (lambda u: 1 / u, lambda u: -1 / u**2),
+    "abs": (lambda u: np.where(u.real > 0, u, -u), np.sign),
+    "relu": (lambda u: u * (u.real > 0), lambda u: (u > 0) * 1.0),
+}
+"""Name to function and derivative."""
+SMOOTH, EDGES, KINKS = ("sin", "exp", "tanh", "square", "cube"), ("log", "sqrt", "inverse"), ("abs", "relu", "sin")
+KINDS = ("smooth", "wide", "edges", "kinks", "float32", "float16", "softmax", "polynomial")
+TOLD = [kind for kind in KINDS if kind not in ("kinks", "float16")]
+
+
+def drawn(kind, rng):
+    """Return a random function of a kind with its right gradient: forward, backward, inputs."""
+    return {"softmax": softmax, "polynomial": polynomial}.get(kind, lambda rng: sums(kind, rng))(rng)
+
+
+def sums(kind, rng):
+    """Sums of primitives of single entries, times constants over up to twelve orders of magnitude."""
+    x = rng.standard_normal(rng.integers(1, 6))
+    if kind in ("wide", "edges"):
+        x = x * 10.0 ** rng.uniform(-6, 6, x.size)
+    names = {"edges": EDGES, "kinks": KINKS}.get(kind, SMOOTH)
+    outputs, plan, spread = int(rng.integers(1, 5)), [], 6 if kind == "wide" else 1
+    for j in range(outputs):
+        for _ in range(rng.integers(1, 5)):
+            i, name = int(rng.integers(x.size)), str(rng.choice(names))
+            scale, shift = 10.0 ** rng.uniform(-2, 0.5) / abs(x[i]), 0.0
+            if name in EDGES:  # the argument is positive, and the edge at a relative distance of 1e-6 to 1
+                shift = -scale * x[i] * (1 - np.sign(x[i]) * 10.0 ** rng.uniform(-6, 0))
+            if name in ("abs", "relu"):
+                shift = -scale * x[i] * (1 - rng.choice([-1, 1]) * 10.0 ** rng.uniform(-9, 0))
+            plan.append((j, i, name, scale, shift, rng.choice([-1, 1]) * 10.0 ** rng.uniform(-spread, spread)))
+    low = {"float32": "f4", "float16": "f2"}.get(kind)
+
+    def forward(x):
+        y = np.zeros(outputs, x.dtype)
+        for j, i, name, scale, shift, constant in plan:
+            u = scale * x[i] + shift
+            y[j] += constant * PRIMITIVES[name][0](u.astype(low) if low else u)
+        return y, x
+
+    def backward(dy, x):
+        dx = np.zeros(x.size)
+        for j, i, name, scale, shift, constant in plan:
+            dx[i] += dy[j] * constant * scale * PRIMITIVES[name][1](scale * x[i] + shift)
+        return {"x": dx}
+
+    return forward, backward, {"x": x}
+
+
+def softmax(rng):
+    """Cross-entropy of the softmax of a product, whose features have very different sizes."""
+    n, d, k = (int(rng.integers(2, 5)) for _ in range(3))
+    labels, hot = rng.integers(0, k, n), np.eye(k)
+    X = rng.standard_normal((n, d)) * 10.0 ** rng.uniform(-6, 6, d)
+    W = rng.standard_normal((d, k)) / np.abs(X).max(axis=0)[:, None] * 10.0 ** rng.uniform(-2, 1)
+
+    def forward(W, X):
+        z = X @ W
+        z = z - z.real.max(axis=1, keepdims=True)
+        e = np.exp(z)
+        return np.log(e.sum(axis=1)) - z[np.arange(n), labels], (W, X, (e / e.sum(axis=1, keepdims=True)).real)
+
+    def backward(dy, cache):
+        W, X, p = cache
+        dz = (p - hot[labels]) * dy[:, None]
+        return {"W": X.T @ dz, "X": dz @ W.T}
+
+    return forward, backward, {"W": W, "X": X}
+
+
+def polynomial(rng):
+    """Least squares on the powers of a variable, from 1 to 10^8."""
+    V, target = np.vander(np.linspace(0, 20, 9), 7), rng.standard_normal(9)
+    w = rng.standard_normal(7) / np.abs(V).max(axis=0) ** rng.integers(0, 2)
+    return lambda w: (((V @ w - target) ** 2).sum(), w), lambda dy, w: {"w": 2 * dy * V.T @ (V @ w - target)}, {"w": w}
+
+
+def run(draws, show=False):
+    """Check right gradients, and one entry wrong by a tenth or its sign; count the verdicts by kind."""
+    right, wrong = Counter(), Counter()
+    for draw in range(draws):
+        kind, rng = KINDS[draw % len(KINDS)], np.random.default_rng([SEED, draw])
+        forward, backward, inputs = drawn(kind, rng)
+        with np.errstate(all="ignore"):
+            report = compare(forward, backward, inputs, seed=draw).report
+            for row in report.rows:
+                right.update((kind, entry.verdict) for entry in row.entries)
+            probe = Probe(forward, inputs, draw)
+            grads = backward(probe.dy, probe.cache)
+            name = str(rng.choice(list(grads)))
+            place = tuple(int(rng.integers(size)) for size in grads[name].shape)
+            exact = float(grads[name][place])
+            fault = float(rng.choice([1.1, 0.9, -1.0]))
+            if exact and np.isfinite(exact):
+                wrong[kind, Line(probe, name, place).judge(fault * exact).verdict] += 1
+    return right, wrong
+
+
+def share(counts, verdict, kinds):
+    total = sum(count for (kind, _), count in counts.items() if kind in kinds)
+    return sum(counts[kind, verdict] for kind in kinds) / total
+
+
+@pytest.mark.parametrize("draws", [400, pytest.param(16_000, marks=pytest.mark.slow)])
+def test_right_gradients_never_fail_and_a_wrong_entry_never_agrees(draws):
+    right, wrong = run(draws)
+    print(dict(right), dict(wrong))
+    assert share(right, "disagrees", KINDS) == 0
+    assert share(right, "agrees", TOLD) >= 0.95
+    assert share(wrong, "agrees", TOLD) == 0
+    assert share(wrong, "not told", TOLD) <= 0.05
+    assert share(wrong, "agrees", ["kinks"]) == 0
+
+
+def test_a_small_entry_of_the_wrong_sign_is_seen_next_to_a_large_one():
+    def forward(w):
+        return 1e4 * w[0] ** 2 + 1e-3 * w[1] ** 2, w
+
+    wrong = ms.check_pair(forward, lambda dy, w: {"w": dy * np.array([2e4 * w[0], -2e-3 * w[1]])}, {"w": np.ones(2)})
+    assert not wrong.ok
+    assert [entry.verdict for entry in wrong.rows[0].entries] == ["agrees", "disagrees"]
+    assert wrong.rows[0].worst == (1,)
+    ms.check_pair(forward, lambda dy, w: {"w": dy * np.array([2e4 * w[0], 2e-3 * w[1]])}, {"w": np.ones(2)}).assert_ok()
+
+
+def test_an_entry_near_the_edge_of_the_domain_spoils_neither_itself_nor_the_others():
+    report = ms.check_pair(
+        lambda p: (-np.log(p).sum(), p), lambda dy, p: {"p": -dy / p}, {"p": np.array([1e-6, 0.3, 0.7])}
+    )
+    report.assert_ok()
+    assert (report.rows[0].judged, report.rows[0].not_judged) == (3, 0)
+
+
+def test_single_precision_inside_accuses_nobody():
+    for seed in range(10):
+        w = {"w": np.random.default_rng(seed).standard_normal(4)}
+        report = ms.check_pair(
+            lambda w: (1.1 * w.astype("f4").astype(float) ** 2, w), lambda dy, w: {"w": 2.2 * dy * w}, w
+        )
+        report.assert_ok()
+        assert not ms.check_pair(
+            lambda w: (1.1 * w.astype("f4").astype(float) ** 2, w), lambda dy, w: {"w": 2.0 * dy * w}, w
+        ).ok
+
+
+def test_a_complex_step_tells_what_rounding_hides():
+    """A slope of 1e-12 beside outputs of size 1: no difference can see it."""
+
+    def forward(w):
+        return np.array([1.0 + 1e-15 * np.sin(w[0])]), w
+
+    for factor, verdict in ((1.0, "agrees"), (1.1, "disagrees")):
+        found = ms.gradcheck.compare(
+            forward,
+            lambda dy, w, factor=factor: {"w": factor * dy * np.array([1e-15 * np.cos(w[0])])},
+            {"w": np.array([0.3])},
+        ).report.rows[0]
+        assert [(entry.verdict, entry.reason) for entry in found.entries] == [(verdict, "complex step")]
+
+
+def test_of_a_large_tensor_a_sample_is_judged_and_the_report_says_so():
+    rng = np.random.default_rng(0)
+    given = {"W": rng.standard_normal((20, 30)), "x": rng.standard_normal((30, 2))}
+
+    def backward(dy, cache):
+        W, x = cache
+        return {"W": dy @ x.T, "x": W.T @ dy}
+
+    report = ms.check_pair(lambda W, x: (W @ x, (W, x)), backward, given)
+    assert report.rows[0].sampled
+    assert "32/600" in str(report)
+    assert "along random directions" in str(report)
+
+    def one_off(dy, cache):
+        grads = backward(dy, cache)
+        grads["W"][7, 11] *= 1.1
+        return grads
+
+    found = ms.check_pair(lambda W, x: (W @ x, (W, x)), one_off, given)
+    assert found.rows[0].worst == (7, 11)
+    assert (found.rows[0].judged, found.rows[0].sampled) == (600, False)
