@@ -146,11 +146,14 @@ def test_rows_of_another_setting_are_refused(tmp_path, here):
 
 
 def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here):
-    here("checks", "--smoke", "--out", tmp_path)
+    printed = here("checks", "--smoke", "--out", tmp_path)
+    assert len(printed.splitlines()) <= 60
     assert visible(tmp_path) == ["checks.png", "rows.jsonl"]
     written = rows(tmp_path)
     assert {row["part"] for row in written} == {"steps", "sizes", "lies", "catalogue"}
     lies = {(row["what"], row["check"]): (row["ok"], row["codes"]) for row in written if row["part"] == "lies"}
+    typed = [row["typed"] for row in written if row["part"] == "lies"]
+    assert typed == [True, False, True, None, False, True, None, None], "what the typed judge says"
     assert lies["a softmax whose backward returns 0", "dy = 1"] == (False, ["unjudged"])
     assert lies["", "random dy"] == (False, ["zero"])
     assert lies["a gradient without its mask", "existing synapses only"][0]
