@@ -143,7 +143,7 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
             if found == right[::-1]:
                 hint = "; it is transposed"
             elif [k for k in found if k > 1] == [k for k in right if k > 1]:
-                hint = "; sum with keepdims=True"
+                hint = "; sum with keepdims=True" if len(found) < len(right) else "; sum without keepdims=True"
             findings.append(Finding("shape", name, f"its gradient has shape {found}, not {right}{hint}"))
         elif not np.isfinite(as_gradient(grads[name])).all():
             findings.append(Finding("not-finite", name, "its gradient holds nan or inf"))
@@ -153,10 +153,9 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
     seen: dict[int, str] = {}
     for name, value in grads.items():
         if id(value) in seen and getattr(value, "ndim", 0):
-            findings.append(
-                Finding(
-                    "aliased", name, f"is the same array as {seen[id(value)]}: an in-place update of one moves both"
-                )
+            probe.notes.append(
+                f"the gradient of {name} is the same array as that of {seen[id(value)]}: right, as long as nobody "
+                "changes one in place"
             )
         seen[id(value)] = name
     usable = {name: as_gradient(grads[name]).copy() for name in names if name in grads and not _kind(grads[name])}

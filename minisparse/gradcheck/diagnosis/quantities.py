@@ -30,7 +30,15 @@ TRANSFORMS = (
     ("the sign of {}", np.sign),
     ("|{}|", np.abs),
 )
-
+FORMS = (
+    ("{}²", lambda q: q * q),
+    ("(1 - {}²)", lambda q: 1 - q * q),
+    ("(1 - {})", lambda q: 1 - q),
+    ("{0}(1 - {0})", lambda q: q * (1 - q)),
+    ("(1 - tanh({})²)", lambda q: 1 - np.tanh(q) ** 2),
+    ("σ({0})(1 - σ({0}))", lambda q: np.exp(-np.abs(q)) / (1 + np.exp(-np.abs(q))) ** 2),
+)
+"""What an array may be laid along axes as; the last two are slopes of an activation."""
 
 TURNED = " along another axis"
 
@@ -54,7 +62,7 @@ class Quantity:
         return np.broadcast_to(self.values, shape)
 
     def along(self, shape: tuple[int, ...], plain: bool = False) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the quantity, its square and 1 - its square along every choice of axes of a shape that it fits."""
+        """Yield the quantity and its `FORMS` along every choice of axes of a shape that it fits."""
         axes = [axis for axis, size in enumerate(self.values.shape) if size > 1]
         choices = [[place for place, size in enumerate(shape) if size == self.values.shape[axis]] for axis in axes]
         values = self.values.squeeze()
@@ -69,9 +77,8 @@ class Quantity:
                 yield name, laid
                 if plain:
                     continue
-                yield f"{name}²", laid * laid
-                yield f"(1 - {name}²)", 1 - laid * laid
-                yield f"(1 - {name})", 1 - laid
+                for text, change in FORMS:
+                    yield text.format(name), change(laid)
 
     def transformed(
         self, shape: tuple[int, ...] | None = None, transforms: tuple = TRANSFORMS
@@ -108,7 +115,8 @@ def quantities(probe: Probe, support: dict[str, Any]) -> list[Quantity]:
         if axes:
             named = " = ".join(axes).replace("the output", "y")
             found.append(Quantity(f"{size} ({named})", np.array(float(size)), "size"))
-    found += [Quantity(str(k), np.array(float(k)), "size") for k in (2, 3)]
+    taken = {quantity.values.item() for quantity in found if quantity.kind == "size"}
+    found += [Quantity(str(k), np.array(float(k)), "size") for k in (2, 3) if k not in taken]
     return found
 
 
@@ -143,10 +151,23 @@ def _is_numeric(value: Any) -> bool:
     return hasattr(value, "dtype") and value.dtype.kind in "fiub"
 
 
-def _arrays_in(cache: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Find the arrays in a cache, down one level of tuples, dicts and namespaces."""
+def _arrays_in(cache: Any, name: str, depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Find the arrays in a cache, down three levels; what is a list of equal arrays, one per step, is stacked."""
     if _is_numeric(cache):
         yield name, np.asarray(to_numpy(cache))
+    elif isinstance(cache, float):
+        yield name, np.asarray(cache)
+    if _is_numeric(cache) or depth > 2:
+        return
+    by_step = isinstance(cache, dict) and all(isinstance(key, int) for key in cache)
+    steps = list(cache.values()) if by_step else cache
+    if isinstance(steps, (list, tuple)) and len(steps) and depth and _is_stack(steps):
+        yield name, np.stack([to_numpy(v) for v in steps])
+        return
+    if isinstance(steps, (list, tuple)) and len(steps) > 1 and all(isinstance(v, (dict, tuple)) for v in steps):
+        records = [v if isinstance(v, dict) else dict(enumerate(v)) for v in steps]
+        for key in records[0] if all(record.keys() == records[0].keys() for record in records) else ():
+            yield from _arrays_in([record[key] for record in records], f"{name}[:][{key!r}]", depth + 1)
         return
     if isinstance(cache, dict):
         parts = ((f"{name}[{key!r}]", value) for key, value in cache.items())
@@ -155,12 +176,7 @@ def _arrays_in(cache: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
     else:
         parts = ((f"{name}.{key}", value) for key, value in getattr(cache, "__dict__", {}).items())
     for label, value in parts:
-        if _is_numeric(value):
-            yield label, np.asarray(to_numpy(value))
-        elif isinstance(value, float):
-            yield label, np.asarray(value)
-        elif isinstance(value, (list, tuple)) and _is_stack(value):
-            yield label, np.stack([to_numpy(v) for v in value])
+        yield from _arrays_in(value, label, depth + 1)
 
 
 def describe_axes(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:

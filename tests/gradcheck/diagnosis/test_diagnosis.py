@@ -64,7 +64,7 @@ ELEMENTWISE = {
     "mixed": (
         lambda dy, x: 2 * x * dy.mean(1, keepdims=True),
         "mixed",
-        "along axis 1 (the examples, if that is the batch) is mixed",
+        "along axis 1 is mixed",
     ),
     "no dy": (lambda dy, x: 2 * x, "ignores-dy", "does not depend on dy"),
     "dy squared": (lambda dy, x: 2 * x * dy * dy, "not-linear", "not linear in dy"),
