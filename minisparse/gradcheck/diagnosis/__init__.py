@@ -18,11 +18,13 @@ from ..probe import Probe
 from ..report import Finding
 from .case import CLOSE, Attempt, Case, Explanation
 from .draws import draws
-from .factors import extra_factor, one_number, own_number, per_entry, per_output, shared
+from .factors import extra_factor, one_number, own_number, per_entry, per_output
 from .facts import fact, keeps_state
-from .products import contracted, one_step_off
+from .products import contracted
 from .smaller import last_step, peeled
+from .steps import by_state
 from .structure import diagonal, handed_through, mixed, reordered, summed, swapped, turned_operand, zero
+from .summands import one_summand, shared
 from .terms import along, confined, extra_term, other_path, penalty
 from .through_time import through_time
 
@@ -30,12 +32,12 @@ LARGEST = 2_000_000
 """Entries of a Jacobian up to which a diagnosis is tried."""
 
 ATTEMPTS: tuple[Attempt, ...] = (
-    zero, one_number, swapped, handed_through, per_entry, per_output, extra_factor, through_time, diagonal, shared,
-    penalty, other_path, own_number, reordered, turned_operand, contracted, one_step_off, summed, mixed, confined,
+    zero, one_number, swapped, handed_through, one_summand, through_time, shared, per_entry, per_output, extra_factor,
+    diagonal, penalty, other_path, own_number, reordered, turned_operand, contracted, by_state, summed, mixed, confined,
     extra_term, along, peeled, last_step,
 )  # fmt: skip
 
-SHARED = {"step-factor", "truncated", "confined", "mixed", "diagonal", "operand"}
+SHARED = {"step-factor", "truncated", "confined", "mixed", "diagonal", "operand", "summand"}
 """Causes that lie on the way to several inputs; a factor or an exchanged axis is one gradient's own."""
 
 __all__ = ["diagnose"]
@@ -91,15 +93,16 @@ def first_proven(cases: list[Case]) -> Explanation | None:
     """Return the first explanation that is proven."""
     if len(cases) < 2 or any(not case.J.any() for case in cases):
         return None
-    return next(filter(None, (proven(attempt, cases) for attempt in ATTEMPTS)), None)
+    attempts = ATTEMPTS if cases[0].S.size > 1 else ATTEMPTS[:3]  # one number by one number
+    return next(filter(None, (proven(attempt, cases) for attempt in attempts)), None)
 
 
 def proven(attempt: Attempt, cases: list[Case]) -> Explanation | None:
     """Return what an attempt says, if it says it at every draw of the inputs and could not say it of any gradient.
 
     An explanation is proven if it fits fewer numbers than it explains, if it is the same at fresh inputs, and if it
-    does not explain random numbers: a gradient of them everywhere, and one where the right gradient is not 0. Names that
-    fit equally well are all said.
+    does not explain random numbers: as a gradient everywhere, where the right one is not 0, and as factors of dy. If
+    several names fit equally well, all are said.
 
     Parameters
     ----------
@@ -120,9 +123,9 @@ def proven(attempt: Attempt, cases: list[Case]) -> Explanation | None:
         found = [e for e in found if e and e.free < min(case.equations, cases[0].equations)]
     if not found:
         return None
-    anything, sparse = ([*attempt(placebo)] for placebo in _placebos(cases[0]))
+    anything, *sparse = ([*attempt(placebo)] for placebo in _placebos(cases[0]))
     vacuous = {(e.code, e.sentence) for e in anything}
-    vacuous |= {(e.code, e.sentence, e.name) for e in sparse}
+    vacuous |= {(e.code, e.sentence, e.name) for said in sparse for e in said}
     found = [e for e in found if not vacuous & {(e.code, e.sentence), (e.code, e.sentence, e.name)}]
     if not found:
         return None
@@ -136,14 +139,15 @@ def _at_both(one: Explanation, two: Explanation | None) -> Explanation | None:
     """Return an explanation that holds at both draws; what changes between them is not given as a number."""
     if two is None:
         return None
-    if isinstance(one.number, float) and abs(one.number - two.number) > CLOSE * abs(one.number):
+    if not one.name and isinstance(one.number, float) and abs(one.number - two.number) > CLOSE * abs(one.number):
         return dataclasses.replace(one, number=f"a number that changes with the inputs ({one.number:.6g} here)")
     return one
 
 
 def _placebos(case: Case) -> Iterator[Case]:
     rng = np.random.default_rng(5)
-    for places in (np.ones_like(case.J), case.J != 0):
+    straight = case.straight()
+    for places in (np.ones_like(case.J), case.J != 0, *([] if straight is None else [straight])):
         yield dataclasses.replace(case, S=case.scale * rng.standard_normal(case.J.shape) * places)
 
 
@@ -160,13 +164,12 @@ def _shared_cause(found: dict[str, Finding], names: list[str]) -> dict[str, Find
     more than "wrong from some output on"; the input's gradient, step by step, shows the cause.
     """
     clear = {name: f for name, f in found.items() if f.evidence.get("of") != "output"} or found
-    if len({finding.code for finding in clear.values()}) != 1:
-        return found
-    source, cause = next(iter(clear.items()))
-    if cause.code not in SHARED:
+    clear = {name: f for name, f in clear.items() if f.code != "zero"} or clear
+    source, cause = next(iter(clear.items()), ("", None))
+    if not cause or cause.code not in SHARED or len({finding.code for finding in clear.values()}) > 1:
         return found
     for name in names:
-        if name not in clear:
+        if name not in clear and (name not in found or found[name].code != "zero"):
             sentence = f"probably the same cause as in {source}: {cause.sentence}"
             found[name] = Finding(cause.code, name, sentence, {**cause.evidence, "as": source})
     return found

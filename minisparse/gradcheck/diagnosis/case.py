@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,11 +72,11 @@ class Case:
         return bool(np.abs(a - b).max(initial=0) <= CLOSE * (scale or self.scale))
 
     def cube(self, jacobian: np.ndarray) -> np.ndarray:
-        return jacobian.reshape(jacobian.shape[0], *self.in_shape)
+        return jacobian.reshape((jacobian.shape[0], *self.in_shape))
 
     def joint(self, jacobian: np.ndarray) -> np.ndarray:
         """Return a Jacobian with all the axes of the output, then all the axes of the tensor."""
-        return jacobian.reshape(*self.out_shape, *self.in_shape)
+        return jacobian.reshape((*self.out_shape, *self.in_shape))
 
     def straight(self) -> np.ndarray | None:
         """Return the Jacobian of y = x, x repeated along the output's axes where it has to be; None if it cannot be."""
@@ -87,8 +88,15 @@ class Case:
 
     def laid_out(self, plain: bool = False) -> list[tuple[str, np.ndarray]]:
         """Return every known array along every choice of axes that it fits, and unless `plain` its transforms."""
-        shape = (*self.out_shape, *self.in_shape)
-        return [entry for quantity in self.known if quantity.kind != "size" for entry in quantity.along(shape, plain)]
+        if plain not in self._laid_out:
+            shape = (*self.out_shape, *self.in_shape)
+            arrays = [quantity for quantity in self.known if quantity.kind != "size"]
+            self._laid_out[plain] = [entry for quantity in arrays for entry in quantity.along(shape, plain)]
+        return self._laid_out[plain]
+
+    @functools.cached_property
+    def _laid_out(self) -> dict[bool, list]:
+        return {}
 
 
 Attempt = Callable[[Case], Iterator[Explanation]]

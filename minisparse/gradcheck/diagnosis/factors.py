@@ -37,43 +37,7 @@ def per_output(case: Case) -> Iterator[Explanation]:
     if not case.same(case.S, factor[:, None] * case.J):
         return
     factor, fixed = factor.reshape(case.out_shape), fixed.reshape(case.out_shape)
-    yield from one_summand(case, factor, fixed)
     yield from explain_factor(case, factor, fixed, "the output")
-
-
-def one_summand(case: Case, factor: np.ndarray, fixed: np.ndarray) -> Iterator[Explanation]:
-    """The factor is 1 at one index of an axis of the output and 0 at all others."""
-    zeros, ones = fixed & (np.abs(factor) < CLOSE), fixed & (np.abs(factor - 1) < CLOSE)
-    if not zeros.any() or not (zeros | ones)[fixed].all():
-        return
-    for axis, size in enumerate(case.out_shape):
-        kept = [i for i in range(size) if np.take(ones, i, axis).any()]
-        if len(kept) == 1 and size > 1 and not np.take(zeros, kept[0], axis).any():
-            what = {0: "first", size - 1: "last"}.get(kept[0], f"number {kept[0]}")
-            sentence = (
-                f"only the {what} of the {size} summands along axis {axis} of the output counts: sum over all of "
-                "them (is a += written as =, or an index left over?)"
-            )
-            yield Explanation("summand", sentence, {"axis": axis, "index": kept[0]})
-
-
-def shared(case: Case) -> Iterator[Explanation]:
-    """Each entry keeps what comes from one of the outputs that it reaches: the last, or the first."""
-    S, J = (np.where(np.abs(A) > 1e-7 * case.scale, A, 0) for A in (case.S, case.J))
-    outputs = np.arange(len(J))[:, None]
-    reached = J != 0
-    if not (reached.sum(0) > 1).any():
-        return
-    for word, place in (
-        ("last", np.where(reached, outputs, -1).max(0)),
-        ("first", np.where(reached, outputs, len(J)).min(0)),
-    ):
-        if case.same(S, np.where(outputs == place, J, 0)):
-            sentence = (
-                f"where an entry reaches several outputs (windows that overlap, an index that comes twice), only the "
-                f"{word} of them counts: add up with += and not with ="
-            )
-            yield Explanation("summand", sentence, {"kept": word})
 
 
 def ratio(S: np.ndarray, J: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,17 +104,21 @@ def own_number(case: Case) -> Iterator[Explanation]:
 def extra_factor(case: Case) -> Iterator[Explanation]:
     """S a = J b for two known arrays (or a = 1) laid along axes of the output and of the tensor."""
     S, J = case.joint(case.S), case.joint(case.J)
+    if np.abs(S[np.abs(J) <= 1e-9 * np.abs(J).max()]).max(initial=0) > CLOSE * case.scale:
+        return
     strong = np.argwhere(np.abs(J) > 1e-3 * np.abs(J).max())
-    sample = tuple(strong[:: max(1, len(strong) // 150)].T)
+    sample = tuple(strong[:: max(1, len(strong) // 12)].T)
     ratio = S[sample] / J[sample]
     shown = [("", np.ones((1,) * S.ndim)), *case.laid_out()]
     picked = np.array([np.broadcast_to(values, S.shape)[sample] for _, values in shown])
-    reach = np.abs(picked).max(axis=1)
-    if np.abs(S[np.abs(J) <= 1e-9 * np.abs(J).max()]).max(initial=0) > CLOSE * case.scale:
-        return
+    reach = 1e-4 * np.abs(picked).max(axis=1)
     error = np.abs(S - J) > CLOSE * case.scale
-    for i, a in enumerate(picked):
-        for k in np.flatnonzero(np.abs(ratio * a - picked).max(axis=1) <= 1e-4 * reach):
+    near = (
+        np.abs(ratio[0] * picked[:, :1] - picked[:, 0]) <= reach
+    )  # the first of the sample, then all, then everywhere
+    for i in np.flatnonzero(near.any(1)):
+        pairs = np.flatnonzero(near[i])
+        for k in pairs[np.abs(ratio * picked[i] - picked[pairs]).max(axis=1) <= reach[pairs]]:
             (right, full), (wrong, instead) = shown[i], shown[k]
             if i == k or not case.same(S * full, J * instead, case.scale * np.abs(full).max()):
                 continue
@@ -167,11 +135,7 @@ def worded(right: str, wrong: str, evidence: dict) -> Explanation:
     if right.replace(TURNED, "") == wrong.replace(TURNED, ""):
         sentence = "{name} is laid along the wrong axes"
         return Explanation("operand", sentence, evidence, right.replace(TURNED, ""))
-    again = {"(1 - tanh({})²)": "(1 - {}²)", "σ({0})(1 - σ({0}))": "{0}(1 - {0})"}
-    inner = right.removeprefix("(1 - ").removesuffix("²)") if right[0] == "(" else right.partition("(1 - ")[0]
-    twice = any(wrong == form.format(inner) and right == once.format(inner) for form, once in again.items())
-    comment = f": {inner} is activated already, its slope is {right}" if twice else ""
-    return Explanation("operand", f"{{name}}{comment}", evidence, f"{wrong} is used where {right} belongs")
+    return Explanation("operand", "{name}", evidence, f"{wrong} is used where {right} belongs")
 
 
 def profile_along(factor: np.ndarray, fixed: np.ndarray, axis: int) -> tuple[np.ndarray | None, np.ndarray]:

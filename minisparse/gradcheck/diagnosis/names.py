@@ -55,8 +55,8 @@ def names_of(case: Case, number: float) -> list[tuple[int, str]]:
         return []
     minus = "-" if number < 0 else ""
     with np.errstate(all="ignore"):
-        found = {minus + name: rank for rank, name, value in numbers(case) if abs(value / abs(number) - 1) < CLOSE}
-    return sorted((rank, name) for name, rank in found.items())
+        found = [(rank, minus + name) for rank, name, value in numbers(case) if abs(value / abs(number) - 1) < CLOSE]
+    return sorted({name: (rank, name) for rank, name in sorted(found, reverse=True)}.values())
 
 
 def numbered(
@@ -67,7 +67,9 @@ def numbered(
     found = names_of(case, number)
     lowest = [name for rank, name in found if rank == found[0][0]]
     for rank, name in found if len(lowest) <= MANY else ():
-        yield Explanation(code, f"{sentence} = {{name}}", {**evidence, "quantity": name}, name, rank, number)
+        yield Explanation(
+            code, sentence.replace("{number}", "{number} = {name}"), {**evidence, "quantity": name}, name, rank, number
+        )
     yield Explanation(code, sentence, evidence, "", 99, number, 1)
 
 
@@ -111,5 +113,5 @@ def arrays_like(case: Case, factor: np.ndarray, fixed: np.ndarray) -> list[tuple
         for quantity in case.known:
             for rank, (text, values) in enumerate(quantity.transformed(factor.shape)):
                 if matches(sign * values, factor, fixed):
-                    found.append((rank, minus + text))
+                    found.append((rank + 100 * (quantity.kind == "reduced"), minus + text))
     return sorted(found)

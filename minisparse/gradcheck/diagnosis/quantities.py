@@ -36,9 +36,10 @@ FORMS = (
     ("(1 - {})", lambda q: 1 - q),
     ("{0}(1 - {0})", lambda q: q * (1 - q)),
     ("(1 - tanh({})²)", lambda q: 1 - np.tanh(q) ** 2),
+    ("(1 - tanh(tanh({}))²)", lambda q: 1 - np.tanh(np.tanh(q)) ** 2),
     ("σ({0})(1 - σ({0}))", lambda q: np.exp(-np.abs(q)) / (1 + np.exp(-np.abs(q))) ** 2),
 )
-"""What an array may be laid along axes as; the last two are slopes of an activation."""
+"""What an array may be laid along axes as; the last three are slopes of an activation."""
 
 TURNED = " along another axis"
 
@@ -55,9 +56,8 @@ class Quantity:
         """Return the values against an array of this shape, or None if they do not lie along its axes."""
         if self.values.size == 1:
             return None
-        if self.values.ndim != len(shape) or any(
-            a not in (1, b) for a, b in zip(self.values.shape, shape, strict=True)
-        ):
+        theirs = shape[len(shape) - self.values.ndim :] if self.values.ndim <= len(shape) else None
+        if theirs is None or any(a not in (1, b) for a, b in zip(self.values.shape, theirs, strict=True)):
             return None
         return np.broadcast_to(self.values, shape)
 
@@ -73,7 +73,7 @@ class Quantity:
                 [shape[place] if place in places else 1 for place in range(len(shape))]
             )
             name = f"{self.name}{TURNED}" if number else self.name
-            if np.ptp(laid) > 1e-6 * np.abs(laid).max():
+            if laid.max() - laid.min() > 1e-6 * np.abs(laid).max():
                 yield name, laid
                 if plain:
                     continue
@@ -107,6 +107,10 @@ def quantities(probe: Probe, support: dict[str, Any]) -> list[Quantity]:
         for axis, word in ((1, "row"), (0, "column")):
             counts = np.maximum(to_numpy(mask).sum(axis=axis, keepdims=True), 1)
             _add(found, f"the number of synapses in each {word} of {name}", counts, "reduced")
+    for name in probe.others:
+        for size in {shape[1] for shape in (probe.value(other).shape for other in probe.floats) if len(shape) == 2}:
+            if name in arrays and _are_indices(arrays[name], size):
+                _add(found, f"the one-hot of {name}", np.eye(size)[arrays[name]], "array")
     for quantity in list(found):
         if quantity.values.ndim == 2 and quantity.kind == "array":
             _add_reductions(found, quantity)
@@ -141,6 +145,10 @@ def _add_reductions(found: list[Quantity], quantity: Quantity) -> None:
         _add(found, f"the norm {over} {name}", np.sqrt((values * values).sum(**settings)), "reduced")
         _add(found, f"the sum {over} {name}", values.sum(**settings), "reduced")
         _add(found, f"the standard deviation {over} {name}", values.std(**settings), "reduced")
+
+
+def _are_indices(labels: np.ndarray, size: int) -> bool:
+    return labels.ndim == 1 and labels.dtype.kind in "iu" and bool(((labels >= 0) & (labels < size)).all())
 
 
 def _is_stack(values: list | tuple) -> bool:

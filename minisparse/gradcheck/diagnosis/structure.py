@@ -177,8 +177,8 @@ def is_a_sum(S: np.ndarray) -> bool:
     Returns
     -------
     bool
-        Whether most of it is 0 (a sum over one axis keeps the others apart), or its rank is at most half of what
-        numbers without any order have.
+        Whether most of it is 0 (a sum over one axis keeps the others apart), or its rank is less than that of numbers
+        without any order.
     """
     size = len(S)
     apart = S[~np.eye(size, dtype=bool)]
@@ -186,4 +186,4 @@ def is_a_sum(S: np.ndarray) -> bool:
         return True
     block = S[: size // 2, size // 2 :].transpose(0, 2, 1, 3)
     block = block.reshape(block.shape[0] * block.shape[1], -1)
-    return bool(2 * np.linalg.matrix_rank(block, CLOSE * np.abs(S).max()) <= min(block.shape))
+    return bool(np.linalg.matrix_rank(block, CLOSE * np.abs(S).max()) < min(block.shape))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -90,24 +89,26 @@ def extra_term(case: Case) -> Iterator[Explanation]:
     places = np.abs(J) > 1e-9 * np.abs(J).max()
     if np.abs(error[~places]).max(initial=0) > 1e-4 * scale:
         return
-    shown = [(name, np.broadcast_to(values, J.shape)[places]) for name, values in case.laid_out(plain=True)]
-    shown = [(name, values) for name, values in shown if np.abs(values).max() > 0]
     wanted = error[places]
     if not wanted.size or np.abs(wanted).min() < 1e-6 * scale:
         return
-
-    def fits(values: np.ndarray) -> bool:
-        return bool(np.isfinite(values).all() and np.abs(np.abs(values / wanted) - 1).max() < 1e-3)
-
-    candidates = list(shown)
-    for (one, a), (two, b) in itertools.permutations(shown, 2):
-        if one < two:
-            candidates.append((f"{one}·{two}", a * b))
-        if one.replace(TURNED, "") != two.replace(TURNED, ""):  # x/x is 1 and no name
-            candidates.append((f"{one}/{two}", a / b))
-    for name, values in candidates:
-        if fits(values) and np.ptp(np.sign(values * wanted)) == 0:
-            yield Explanation("along", "the error is {name}: a term too many or missing", {"quantity": name}, name)
+    shown = [("1", np.ones_like(wanted))]
+    shown += [(name, np.broadcast_to(values, J.shape)[places]) for name, values in case.laid_out(plain=True)]
+    shown = [(name, values) for name, values in shown if np.abs(values).min() > 0]
+    values = np.array([values for _, values in shown])
+    few = slice(None, None, max(1, wanted.size // 12))
+    for i, (one, a) in enumerate(shown):
+        for sign, target in (("·", wanted / a), ("/", a / wanted)):  # the error is a·b, or a/b
+            near = np.abs(np.abs(values[:, few] / target[few]) - 1).max(1) < 1e-3
+            for k in np.flatnonzero(near):
+                two, b = shown[k]
+                if (k < i and sign == "·") or one.replace(TURNED, "") == two.replace(TURNED, "") != "1":
+                    continue  # x/x is 1 and no name
+                if np.abs(np.abs(b / target) - 1).max() < 1e-3 and np.ptp(np.sign(b * target)) == 0:
+                    name = f"{one}{sign}{two}".removeprefix("1·").removesuffix("/1")
+                    yield Explanation(
+                        "along", "the error is {name}: a term too many or missing", {"quantity": name}, name
+                    )
 
 
 def along(case: Case) -> Iterator[Explanation]:
