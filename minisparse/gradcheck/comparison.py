@@ -158,15 +158,30 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
                 "changes one in place"
             )
         seen[id(value)] = name
+    return findings + _repeated(grads, names, probe, backward)
+
+
+def _repeated(grads: Any, names: list[str], probe: Probe, backward: Callable) -> list[Finding]:
+    """Call backward again, on the same cache and after another forward: the gradients must be the same."""
     usable = {name: as_gradient(grads[name]).copy() for name in names if name in grads and not _kind(grads[name])}
+
+    def differing(cache: Any) -> list[str]:
+        again = backward(probe.cotangent(), cache)
+        return [name for name in usable if not np.array_equal(usable[name], as_gradient(again[name]), equal_nan=True)]
+
+    code, sentence = "not-deterministic", "two backward calls on the same cache differ; leave the cache as it is"
     try:
-        again = backward(probe.cotangent(), probe.cache)
-        differ = [name for name in usable if not np.array_equal(usable[name], as_gradient(again[name]), equal_nan=True)]
-        sentence = "two backward calls on the same cache differ"
+        differ = differing(probe.cache)
+        if differ and differing(probe.call()[1]):
+            code = "state"
+            sentence = (
+                "backward keeps state: after the same forward it gives another gradient when it is called once more "
+                "(does it add to what the last call left?)"
+            )
     except Exception as error:
-        differ, sentence = [next(iter(names))], f"a second backward call on the same cache fails ({error!r})"
-    findings += [Finding("not-deterministic", name, f"{sentence}; leave the cache as it is") for name in differ]
-    return findings
+        differ = [next(iter(names))]
+        sentence = f"a second backward call on the same cache fails ({error!r}); leave the cache as it is"
+    return [Finding(code, name, sentence) for name in differ]
 
 
 def as_gradient(value: Any) -> np.ndarray:

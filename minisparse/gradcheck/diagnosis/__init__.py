@@ -76,7 +76,9 @@ def diagnose(
         at = [] if restless else list(draws(probe, backward, names, support, judged))
     except Exception:  # a backward pass that cannot be asked about single outputs stays a plain mismatch
         return {}
-    sentence = "backward keeps state: after the same forward it gives another gradient when it is called once more"
+    sentence = (
+        "backward keeps state: the same forward and backward give another gradient when they are called once more"
+    )
     found = {name: Finding("state", name, sentence) for name in restless}
     for name in names if at else ():
         cases = [cases[name] for cases in at]

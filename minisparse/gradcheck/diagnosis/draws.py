@@ -9,7 +9,7 @@ import numpy as np
 
 from ...backend import to_numpy
 from ..probe import Probe
-from .case import Case
+from .case import CLOSE, Case
 from .quantities import quantities
 
 FEW = 24
@@ -100,12 +100,10 @@ def cases_at(
 def _turned(probe: Probe, name: str, S: np.ndarray, J: np.ndarray) -> Callable[[], Iterator[tuple[str, np.ndarray]]]:
     """Return a function that yields the right Jacobian where another input is turned round or transposed."""
 
-    def close(a: np.ndarray, b: np.ndarray) -> bool:
-        return bool(np.isclose(a, b, rtol=1e-4, atol=0).any())
-
     def turned() -> Iterator[tuple[str, np.ndarray]]:
-        S2, J2 = S * S, J * J
-        if not close(S2.sum(), J2.sum()) and not close(S2.sum(1)[S2.any(1)], J2.sum(1)[S2.any(1)]):
+        differ = np.abs(S - J).max(1) > CLOSE * np.abs(J).max()
+        sizes = [((A * A)[differ].sum(1), (A * A).sum(keepdims=True)) for A in (S, J)]
+        if not any(np.isclose(a, b, rtol=1e-4, atol=0).any() for a, b in zip(*sizes, strict=True)):
             return  # the numbers of J in another order keep their size
         for other in probe.floats:
             for text, change in _turns(probe.value(other).shape) if other != name else ():

@@ -28,6 +28,27 @@ def keeps_state(probe: Probe, backward: Callable, names: list[str]) -> list[str]
     return [name for name in names if not np.array_equal(one[name], two[name])]
 
 
+def is_unused(probe: Probe, name: str) -> bool:
+    """Whether the output stays as it is wherever an input goes (that of a rectifier, say, stays for a while only).
+
+    Parameters
+    ----------
+    probe : Probe
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    rng, value, outputs = np.random.default_rng(3), probe.value(name), []
+    for size in (1, 1, 10, 10):
+        try:
+            outputs.append(probe.elsewhere({name: value + size * rng.standard_normal(value.shape)}).y)
+        except Exception:  # outside the domain, which is a use
+            return False
+    return all(np.array_equal(y, probe.y) for y in outputs)
+
+
 def fact(probe: Probe, backward: Callable, case: Case) -> Explanation | None:
     """Say what is wrong with a gradient as a function of dy, or that forward does not use the input.
 
@@ -44,7 +65,7 @@ def fact(probe: Probe, backward: Callable, case: Case) -> Explanation | None:
     """
     if not case.J.any():
         used = f"the output does not depend on {case.name} at all, but its gradient is not 0: does forward use it?"
-        return Explanation("unused", used) if case.S.any() else None
+        return Explanation("unused", used) if case.S.any() and is_unused(probe, case.name) else None
     grad, twice, none = (ask(probe, backward, [case.name], k * probe.dy)[case.name].ravel() for k in (1, 2, 0))
     on, scale = case.judged.ravel(), np.abs(grad).max() or 1.0
     grad, twice, none = grad * on, twice * on, none * on

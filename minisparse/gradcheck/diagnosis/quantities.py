@@ -132,7 +132,8 @@ def _add(found: list[Quantity], name: str, values: np.ndarray, kind: str) -> Non
     values = np.asarray(values, float)
     if not values.size or not np.isfinite(values).all():
         return
-    if not any(q.values.shape == values.shape and np.allclose(q.values, values, rtol=1e-9, atol=0) for q in found):
+    room = 1e-9 * np.abs(values)
+    if not any(q.values.shape == values.shape and (np.abs(q.values - values) <= room).all() for q in found):
         found.append(Quantity(name, values, kind))
 
 
