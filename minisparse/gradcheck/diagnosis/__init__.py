@@ -168,7 +168,8 @@ def _shared_cause(found: dict[str, Finding], names: list[str]) -> dict[str, Find
     clear = {name: f for name, f in found.items() if f.evidence.get("of") != "output"} or found
     clear = {name: f for name, f in clear.items() if f.code != "zero"} or clear
     source, cause = next(iter(clear.items()), ("", None))
-    if not cause or cause.code not in SHARED or len({finding.code for finding in clear.values()}) > 1:
+    by_place = cause and cause.code == "confined" and "quantity" not in cause.evidence
+    if not cause or cause.code not in SHARED or by_place or len({finding.code for finding in clear.values()}) > 1:
         return found
     for name in names:
         if name not in clear and (name not in found or found[name].code != "zero"):

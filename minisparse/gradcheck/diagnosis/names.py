@@ -26,6 +26,7 @@ def numbers(case: Case) -> Iterator[tuple[int, str, float]]:
     for name, a in [*sizes, *given]:
         yield 0, name, a
         yield 0, f"1/{name}", 1 / a if a else np.inf
+    for name, a in [(name, a) for name, a in [*sizes, *given] if not name.isdigit()]:
         yield 1, f"{name}²", a * a
         yield 1, f"1/{name}²", 1 / (a * a) if a else np.inf
         yield 1, f"√{name}", abs(a) ** 0.5

@@ -116,6 +116,7 @@ def quantities(probe: Probe, support: dict[str, Any]) -> list[Quantity]:
             _add_reductions(found, quantity)
     for size in sorted({size for values in (*arrays.values(),) for size in values.shape if size > 1}):
         axes = [f"{name}.shape[{axis}]" for name in [*probe.floats, "the output"] for axis in _axes(arrays[name], size)]
+        axes = axes or [f"{name}.shape[{axis}]" for name in arrays for axis in _axes(arrays[name], size)][:1]
         if axes:
             named = " = ".join(axes).replace("the output", "y")
             found.append(Quantity(f"{size} ({named})", np.array(float(size)), "size"))

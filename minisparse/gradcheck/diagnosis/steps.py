@@ -9,15 +9,16 @@ import numpy as np
 
 from .case import Case, Explanation
 
-OFF = "{name} after each step is used where {name} before it belongs: h[t + 1] for h[t]"
+LATE = "{name} after each step is used where {name} before it belongs: h[t + 1] for h[t]"
+EARLY = "{name} before each step is used where {name} after it belongs: h[t - 1] for h[t]"
 ONE = "of the {steps} steps in {name} only the {word} counts: add up over time with += and not with ="
 
 
 def by_state(case: Case) -> Iterator[Explanation]:
     """J = Σ g(t) a(t) and S = Σ g(t) b(t) with the same g, where b is the state of the next step or of one step only.
 
-    Each output has a g of its own, with as many numbers as there are steps before it, and J and S give it twice as many
-    equations as there are units. Outputs with too many steps are left out, as any S would fit.
+    Each output has a g of its own, with as many numbers as there are steps before it. If these are no more than the
+    units, J gives g and g gives S; outputs with so many steps that J leaves most of S open are left out.
     """
     for axis in (1, 0) if len(case.in_shape) == 2 else ():
         length = case.in_shape[axis]
@@ -47,9 +48,11 @@ def hypotheses(case: Case, length: int) -> Iterator[tuple[str, str, str, np.ndar
             if shape[units] == length and shape[time] > 2 and time < 2:
                 states = np.moveaxis(quantity.values, (time, units), (0, -1)).reshape(shape[time], -1, length)
                 started = np.concatenate([np.zeros_like(states[:1]), states])
-                yield "operand", OFF, quantity.name, states[:-1], states[1:]
-                yield "operand", OFF, quantity.name, started[:-1], started[1:]
-                for a, (word, kept) in itertools.product((states, states[:-1]), (("first", 0), ("last", -1))):
+                for before, after in ((states[:-1], states[1:]), (started[:-1], started[1:])):
+                    yield "operand", LATE, quantity.name, before, after
+                    yield "operand", EARLY, quantity.name, after, before
+                sums = states, states[:-1], states[1:]
+                for a, (word, kept) in itertools.product(sums, (("first", 0), ("last", -1))):
                     only = np.zeros_like(a)
                     only[kept] = a[kept]
                     sentence = ONE.replace("{steps}", str(len(a))).replace("{word}", word)
@@ -83,13 +86,13 @@ def told(case: Case, wanted: np.ndarray, right: np.ndarray, wrong: np.ndarray, r
     reach : (outputs,) array
     """
     length = right.shape[-1]
-    space = sum(np.linalg.matrix_rank(A.reshape(-1, length)) for A in (right, wrong))
     fits, looked = np.zeros(len(wanted), bool), np.zeros(len(wanted), bool)
     for example in [slice(k, k + 1) for k in range(right.shape[1])] + [slice(None)]:
         for steps in np.unique(reach):
-            both = np.hstack([A[:steps, example].reshape(-1, length) for A in (right, wrong)])
-            here = reach == steps
-            if 4 * np.linalg.matrix_rank(both) <= 3 * space:
+            a, b = (A[:steps, example].reshape(-1, length) for A in (right, wrong))
+            both, here = np.hstack([a, b]), reach == steps
+            free = np.linalg.matrix_rank(both) - np.linalg.matrix_rank(a)
+            if 2 * free <= np.linalg.matrix_rank(b):  # numbers of S that J leaves open
                 apart = wanted[here] - wanted[here] @ np.linalg.pinv(both) @ both
                 fits[here] |= np.abs(apart).max((1, 2)) <= 1e-4 * case.scale
                 looked[here] = True
