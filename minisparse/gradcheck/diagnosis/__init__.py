@@ -18,7 +18,7 @@ from ..probe import Probe
 from ..report import Finding
 from .case import CLOSE, Attempt, Case, Explanation
 from .draws import draws
-from .factors import extra_factor, one_number, own_number, per_entry, per_output
+from .factors import extra_factor, lacks_mask, one_number, own_number, per_entry, per_output
 from .facts import fact, keeps_state
 from .products import contracted
 from .smaller import last_step, peeled
@@ -33,8 +33,8 @@ LARGEST = 2_000_000
 
 ATTEMPTS: tuple[Attempt, ...] = (
     zero, one_number, swapped, handed_through, one_summand, through_time, shared, per_entry, per_output, extra_factor,
-    diagonal, penalty, other_path, own_number, reordered, turned_operand, contracted, by_state, summed, mixed, confined,
-    extra_term, along, peeled, last_step,
+    lacks_mask, diagonal, penalty, other_path, own_number, reordered, turned_operand, contracted, by_state, summed,
+    mixed, confined, extra_term, along, peeled, last_step,
 )  # fmt: skip
 
 SHARED = {"step-factor", "truncated", "confined", "mixed", "diagonal", "operand", "summand"}

@@ -127,6 +127,14 @@ def extra_factor(case: Case) -> Iterator[Explanation]:
             yield worded(right, wrong, {"right": right, "wrong": wrong})
 
 
+def lacks_mask(case: Case) -> Iterator[Explanation]:
+    """S times a known array with zeros is J: a mask that the gradient lacks."""
+    S, J = case.joint(case.S), case.joint(case.J)
+    for name, values in case.laid_out(plain=True):
+        if (values == 0).any() and case.same(S * values, J):
+            yield Explanation("factor", "the gradient lacks the factor {name}", {"quantity": f"1/{name}"}, name)
+
+
 def worded(right: str, wrong: str, evidence: dict) -> Explanation:
     """Say that one array stands where another belongs, or that there is one too many."""
     if not right or not wrong:

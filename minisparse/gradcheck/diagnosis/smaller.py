@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .case import Attempt, Case, Explanation, parallel
-from .factors import extra_factor, one_number, per_entry, per_output
+from .factors import extra_factor, lacks_mask, one_number, per_entry, per_output
 from .products import coefficients, linear_maps
 from .structure import diagonal, is_kept_apart, mixed
 from .terms import along
 
-INNER: tuple[Attempt, ...] = (one_number, per_entry, per_output, diagonal, extra_factor, mixed, along)
+INNER: tuple[Attempt, ...] = (one_number, per_entry, per_output, diagonal, extra_factor, lacks_mask, mixed, along)
 
 
 def peeled(case: Case) -> Iterator[Explanation]:

@@ -120,7 +120,7 @@ def along(case: Case) -> Iterator[Explanation]:
         ones = np.ones([1] * (first + axis) + [size] + [1] * (len(case.in_shape) - axis - 1))
         if size > 1 and parallel(error, ones, first + axis) and not parallel(right, ones, first + axis):
             sentence = f"the error is one number all along axis {axis}: a sum or mean over it is missing or wrong"
-            yield Explanation("along", sentence, {"axis": axis, "quantity": "ones"})
+            yield Explanation("along", sentence, {"axis": axis, "quantity": "ones"}, free=lines(error, first + axis))
     directions = [*case.laid_out(plain=True), *products(case)]
     for centred in (False, True):
         for axis, size in enumerate(case.in_shape):
@@ -136,7 +136,19 @@ def along(case: Case) -> Iterator[Explanation]:
                 if parallel(against, direction, place) and not parallel(judged, direction, place):
                     plus = " plus a constant" if centred else ""
                     sentence = f"the error lies along {{name}}{plus} (axis {axis}): that term is missing or wrong"
-                    yield Explanation("along", sentence, {"axis": axis, "quantity": name}, name)
+                    free = (1 + centred) * lines(error, place)
+                    yield Explanation("along", sentence, {"axis": axis, "quantity": name}, name, free=free)
+
+
+def lines(error: np.ndarray, axis: int) -> int:
+    """Return how many lines along an axis are not 0; each takes a number of its own.
+
+    Parameters
+    ----------
+    error : array
+    axis : int
+    """
+    return int((np.abs(error).max(axis) > 1e-9 * np.abs(error).max()).sum())
 
 
 def products(case: Case) -> Iterator[tuple[str, np.ndarray]]:

@@ -53,6 +53,17 @@ def test_a_mask_of_zeros_and_ones_does_not_explain_by_being_zero(seed):
     assert found["x"].code == "mismatch"
 
 
+def test_a_mask_that_is_forgotten_is_named():
+    def backward(dy, cache):
+        dropped, W = cache
+        return {"x": dy @ W.T, "W": dropped.T @ dy}
+
+    inputs = {**drawn(x=(4, 5), W=(5, 3)), "mask": np.random.default_rng(0).integers(0, 2, (4, 5)).astype(float)}
+    found = findings(lambda x, W, mask: ((x * mask) @ W, (x * mask, W)), backward, inputs, wrt=["x", "W"])
+    assert set(found) == {"x"}
+    assert "lacks the factor mask" in found["x"].sentence
+
+
 def gated(axis):
     """c = g c + x with g = sigmoid(U x), time on axis 0 or 1, and its backward pass with two places to go wrong."""
 
