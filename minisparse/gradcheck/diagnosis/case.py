@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,6 +57,8 @@ class Case:
     judged: np.ndarray
     turned: Callable[[], Iterator[tuple[str, np.ndarray]]] = lambda: iter(())
     """Yields the right Jacobian where another input is turned round or transposed, and says how."""
+    layouts: dict = dataclasses.field(default_factory=dict)
+    """What `laid_out` has returned, by shape; a part of a case shares it."""
 
     @property
     def scale(self) -> float:
@@ -88,15 +89,11 @@ class Case:
 
     def laid_out(self, plain: bool = False) -> list[tuple[str, np.ndarray]]:
         """Return every known array along every choice of axes that it fits, and unless `plain` its transforms."""
-        if plain not in self._laid_out:
-            shape = (*self.out_shape, *self.in_shape)
+        shape = (*self.out_shape, *self.in_shape)
+        if (shape, plain) not in self.layouts:
             arrays = [quantity for quantity in self.known if quantity.kind != "size"]
-            self._laid_out[plain] = [entry for quantity in arrays for entry in quantity.along(shape, plain)]
-        return self._laid_out[plain]
-
-    @functools.cached_property
-    def _laid_out(self) -> dict[bool, list]:
-        return {}
+            self.layouts[shape, plain] = [entry for quantity in arrays for entry in quantity.along(shape, plain)]
+        return self.layouts[shape, plain]
 
 
 Attempt = Callable[[Case], Iterator[Explanation]]

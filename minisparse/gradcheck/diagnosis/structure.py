@@ -154,7 +154,12 @@ def summed(case: Case) -> Iterator[Explanation]:
 
 
 def mixed(case: Case) -> Iterator[Explanation]:
-    """S leads from an index of the output to other indices of the tensor where J does not, as a sum over them would."""
+    """S leads from an index of the output to other indices of the tensor where J does not, as a sum over them would.
+
+    What depends on the sum of dy alone says nothing: any numbers times this sum would do.
+    """
+    if np.linalg.matrix_rank(case.S, CLOSE * case.scale) < 2:
+        return
     for out_axis, axis, S, J in reversed(list(matched_axes(case))):
         apart = ~np.eye(len(S), dtype=bool)
         if np.abs(J[apart]).max() <= 1e-7 * case.scale < CLOSE * case.scale < np.abs(S[apart]).max():
