@@ -149,7 +149,7 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
             if found == right[::-1]:
                 hint = "; it is transposed"
             elif [k for k in found if k > 1] == [k for k in right if k > 1]:
-                hint = "; sum with keepdims=True"
+                hint = "; sum with keepdims=True" if len(found) < len(right) else "; sum without keepdims=True"
             findings.append(Finding("shape", name, f"its gradient has shape {found}, not {right}{hint}"))
         elif not np.isfinite(as_gradient(grads[name])).all():
             findings.append(Finding("not-finite", name, "its gradient holds nan or inf"))
@@ -159,21 +159,35 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
     seen: dict[int, str] = {}
     for name, value in grads.items():
         if id(value) in seen and getattr(value, "ndim", 0):
-            findings.append(
-                Finding(
-                    "aliased", name, f"is the same array as {seen[id(value)]}: an in-place update of one moves both"
-                )
+            probe.notes.append(
+                f"the gradient of {name} is the same array as that of {seen[id(value)]}: right, as long as nobody "
+                "changes one in place"
             )
         seen[id(value)] = name
+    return findings + _repeated(grads, names, probe, backward)
+
+
+def _repeated(grads: Any, names: list[str], probe: Probe, backward: Callable) -> list[Finding]:
+    """Call backward again, on the same cache and after another forward: the gradients must be the same."""
     usable = {name: as_gradient(grads[name]).copy() for name in names if name in grads and not _kind(grads[name])}
+
+    def differing(cache: Any) -> list[str]:
+        again = backward(probe.cotangent(), cache)
+        return [name for name in usable if not np.array_equal(usable[name], as_gradient(again[name]), equal_nan=True)]
+
+    code, sentence = "not-deterministic", "two backward calls on the same cache differ; leave the cache as it is"
     try:
-        again = backward(probe.cotangent(), probe.cache)
-        differ = [name for name in usable if not np.array_equal(usable[name], as_gradient(again[name]), equal_nan=True)]
-        sentence = "two backward calls on the same cache differ"
+        differ = differing(probe.cache)
+        if differ and differing(probe.call()[1]):
+            code = "state"
+            sentence = (
+                "backward keeps state: after the same forward it gives another gradient when it is called once more "
+                "(does it add to what the last call left?)"
+            )
     except Exception as error:
-        differ, sentence = [next(iter(names))], f"a second backward call on the same cache fails ({error!r})"
-    findings += [Finding("not-deterministic", name, f"{sentence}; leave the cache as it is") for name in differ]
-    return findings
+        differ = [next(iter(names))]
+        sentence = f"a second backward call on the same cache fails ({error!r}); leave the cache as it is"
+    return [Finding(code, name, sentence) for name in differ]
 
 
 def as_gradient(value: Any) -> np.ndarray:

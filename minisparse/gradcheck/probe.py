@@ -127,6 +127,15 @@ class Probe:
         """Return the float64 copy of an input."""
         return self._hosts[name]
 
+    def call(self) -> tuple[Array, Any]:
+        """Run forward once more at the inputs, as for a layer that keeps its cache on self."""
+        return self._forward(**{name: self._place(name, host) for name, host in self._hosts.items()}, **self.others)
+
+    def elsewhere(self, values: dict[str, np.ndarray], seed: int = 0) -> Probe:
+        """Return the same function held still where some inputs have other values."""
+        given = {name: self._place(name, values.get(name, host)) for name, host in self._hosts.items()}
+        return Probe(self._forward, {**given, **self.others}, seed)
+
     def step(self, name: str) -> float:
         """Return the difference step that suits an input's magnitude."""
         return STEP * (np.abs(self.value(name)).max(initial=0) or 1.0)

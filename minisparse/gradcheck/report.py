@@ -102,9 +102,10 @@ class GradientReport:
     findings : tuple of Finding
         Everything that is wrong; empty if all is well. Their codes:
 
-        * the answer itself: missing, extra, type, shape, aliased, changed-input, not-deterministic, not-finite;
-        * the numbers, explained: zero, sign, factor, step-factor, operand, along, confined, summand, truncated, mixed,
-          diagonal, transpose, permuted, swapped, summed, ignores-dy, not-linear, off-pattern;
+        * the answer itself: missing, extra, type, shape, changed-input, not-deterministic, state, unused, not-finite;
+        * the numbers, explained: zero, sign, factor, step-factor, operand, along, path, term-sign, unchanged, confined,
+          summand, truncated, mixed, diagonal, transpose, permuted, swapped, summed, ignores-dy, not-linear,
+          off-pattern;
         * the numbers, not explained: mismatch, unjudged;
         * for models of this library, a code of the catalogue;
         * for training steps: step, constraint.

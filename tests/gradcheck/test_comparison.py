@@ -20,14 +20,15 @@ def test_structure_comes_before_numbers(backward, found):
     assert codes(ms.check_pair(affine, backward, affine_inputs())) == found
 
 
-def test_one_array_under_two_names_is_named():
+def test_one_array_under_two_names_is_noted_and_right():
     def forward(a, b):
         return a + b, None
 
     report = ms.check_pair(
         forward, lambda dy, _: dict.fromkeys("ab", dy * 1), {"a": np.ones((2, 2)), "b": np.ones((2, 2))}
     )
-    assert codes(report) == {("aliased", "b")}
+    assert report.ok
+    assert "the gradient of b is the same array as that of a" in str(report)
 
 
 def test_functions_that_remember_or_change_their_input_are_named():

@@ -1,49 +1,46 @@
 """Say what is wrong with a gradient, from numbers alone: no source is read, nothing about the layer is known.
 
 Central differences give the whole Jacobian J of the output by each input, and a backward pass, called once per output
-entry, gives the Jacobian S that it computes. Each function below tries one explanation of S by J; the first that holds
-to rounding is reported. They stand in the order of simplicity: one number, a number per entry, an error of some form.
+entry, gives the Jacobian S that it computes. Each attempt tries one form of explanation of S by J; `proven` takes the
+first one that holds and could have failed. They stand in the order of simplicity: one number, a number per entry, an
+error of some form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ...backend import to_numpy
 from ..probe import Probe
 from ..report import Finding
-from .case import Case
-from .factors import extra_factor, one_number, own_number, per_entry, per_output
+from .case import CLOSE, Attempt, Case, Explanation
+from .draws import draws
+from .factors import extra_factor, lacks_mask, one_number, own_number, per_entry, per_output
+from .facts import fact, keeps_state
 from .products import contracted
-from .quantities import quantities
-from .smaller import first_that_holds, last_step, peeled
-from .structure import diagonal, mixed, not_linear, reordered, summed, swapped, zero
-from .terms import along, confined, extra_term
+from .smaller import last_step, peeled
+from .steps import by_state
+from .structure import diagonal, handed_through, mixed, reordered, summed, swapped, turned_operand, zero
+from .summands import one_summand, shared
+from .terms import along, confined, extra_term, other_path, penalty
 from .through_time import through_time
 
 LARGEST = 2_000_000
 """Entries of a Jacobian up to which a diagnosis is tried."""
 
-ATTEMPTS: tuple[Callable[[Case], Any], ...] = (
-    zero, one_number, swapped, per_entry, per_output, extra_factor, through_time, diagonal, own_number,
-    reordered, contracted, summed, mixed, confined, extra_term, along, peeled, last_step,
+ATTEMPTS: tuple[Attempt, ...] = (
+    zero, one_number, swapped, handed_through, one_summand, through_time, shared, per_entry, per_output, extra_factor,
+    lacks_mask, diagonal, penalty, other_path, own_number, reordered, turned_operand, contracted, by_state, summed,
+    mixed, confined, extra_term, along, peeled, last_step,
 )  # fmt: skip
 
-SHARED = {"step-factor", "truncated", "confined", "mixed", "diagonal", "operand"}
+SHARED = {"step-factor", "truncated", "confined", "mixed", "diagonal", "operand", "summand"}
 """Causes that lie on the way to several inputs; a factor or an exchanged axis is one gradient's own."""
 
 __all__ = ["diagnose"]
-
-
-def as_float(gradient: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a gradient as float64 on the host; refuse another shape."""
-    array = np.asarray(to_numpy(gradient) if hasattr(gradient, "dtype") else gradient, float)
-    if array.shape != shape:
-        raise ValueError(f"a gradient of shape {array.shape} for an input of shape {shape}")
-    return array
 
 
 def diagnose(
@@ -74,36 +71,92 @@ def diagnose(
     total = sum(probe.value(name).size for name in probe.floats)
     if not names or probe.y.size * total > LARGEST:
         return {}
-    cotangents = [*np.eye(probe.y.size).reshape(-1, *probe.y.shape), 2 * probe.dy, 0 * probe.dy]
     try:
-        answers = [backward(probe.cotangent(dy), probe.cache) for dy in cotangents]
-        answers = [{name: as_float(grads[name], probe.value(name).shape) for name in names} for grads in answers]
+        restless = keeps_state(probe, backward, names)
+        at = [] if restless else list(draws(probe, backward, names, support, judged))
     except Exception:  # a backward pass that cannot be asked about single outputs stays a plain mismatch
         return {}
-    *calls, double, nothing = answers
-    right = {name: probe.jacobian(name) for name in probe.floats}
-    known = quantities(probe, support)
-    found = {}
-    for name in names:
-        S = np.array([grads[name].ravel() for grads in calls])
-        grad = as_float(probe.grads[name], probe.value(name).shape).ravel()
-        twice, zero = double[name].ravel(), nothing[name].ravel()
-        J = right[name]
-        on = judged[name].ravel()
-        if not on.all():
-            J, S, grad, twice, zero = J * on, S * on, grad * on, twice * on, zero * on
-        case = Case(name, S, J, probe.value(name).shape, probe.y.shape, known, right, judged[name])
-        if not np.isfinite(S).all() or not np.isfinite(J).all():
+    sentence = (
+        "backward keeps state: the same forward and backward give another gradient when they are called once more"
+    )
+    found = {name: Finding("state", name, sentence) for name in restless}
+    for name in names if at else ():
+        cases = [cases[name] for cases in at]
+        if not np.isfinite(cases[0].S).all() or not np.isfinite(cases[0].J).all():
             continue
-        if not case.same(S.T @ probe.dy.ravel(), grad, np.abs(grad).max() or 1.0):
-            explained = not_linear(case, grad, twice, zero)
-        else:
-            with np.errstate(all="ignore"):
-                explained = first_that_holds(case, ATTEMPTS)
+        with np.errstate(all="ignore"):
+            explained = fact(probe, backward, cases[0]) or first_proven(cases)
         if explained:
-            code, sentence, evidence = explained
-            found[name] = Finding(code, name, sentence, evidence)
+            found[name] = Finding(explained.code, name, explained.sentence, explained.evidence)
     return _shared_cause(found, names)
+
+
+def first_proven(cases: list[Case]) -> Explanation | None:
+    """Return the first explanation that is proven."""
+    if len(cases) < 2 or any(not case.J.any() for case in cases):
+        return None
+    attempts = ATTEMPTS if cases[0].S.size > 1 else ATTEMPTS[:3]  # one number by one number
+    return next(filter(None, (proven(attempt, cases) for attempt in attempts)), None)
+
+
+def proven(attempt: Attempt, cases: list[Case]) -> Explanation | None:
+    """Return what an attempt says, if it says it at every draw of the inputs and could not say it of any gradient.
+
+    An explanation is proven if it fits fewer numbers than it explains, if it is the same at fresh inputs, and if it
+    does not explain random numbers: as a gradient everywhere, where the right one is not 0, and as factors of dy. If
+    several names fit equally well, all are said.
+
+    Parameters
+    ----------
+    attempt : function
+    cases : list of Case
+        One wrong gradient, at each draw.
+
+    Returns
+    -------
+    Explanation or None
+    """
+    found = list(attempt(cases[0]))
+    for case in cases[1:]:
+        if not found:
+            return None
+        again = {(e.code, e.sentence, e.name): e for e in attempt(case)}
+        found = [_at_both(e, again.get((e.code, e.sentence, e.name))) for e in found]
+        found = [e for e in found if e and e.free < min(case.equations, cases[0].equations)]
+    if not found:
+        return None
+    anything, *sparse = ([*attempt(placebo)] for placebo in _placebos(cases[0]))
+    vacuous = {(e.code, e.sentence) for e in anything}
+    vacuous |= {(e.code, e.sentence, e.name) for said in sparse for e in said}
+    found = [e for e in found if not vacuous & {(e.code, e.sentence), (e.code, e.sentence, e.name)}]
+    if not found:
+        return None
+    best = found[0]
+    named = [e.name for e in found if (e.code, e.sentence, e.rank) == (best.code, best.sentence, best.rank)]
+    sentence = best.sentence.replace("{name}", " or ".join(dict.fromkeys(named)))
+    return dataclasses.replace(best, sentence=sentence.replace("{number}", _written(best.number)))
+
+
+def _at_both(one: Explanation, two: Explanation | None) -> Explanation | None:
+    """Return an explanation that holds at both draws; what changes between them is not given as a number."""
+    if two is None:
+        return None
+    if not one.name and isinstance(one.number, float) and abs(one.number - two.number) > CLOSE * abs(one.number):
+        return dataclasses.replace(one, number=f"a number that changes with the inputs ({one.number:.6g} here)")
+    return one
+
+
+def _placebos(case: Case) -> Iterator[Case]:
+    rng = np.random.default_rng(5)
+    straight = case.straight()
+    for places in (np.ones_like(case.J), case.J != 0, *([] if straight is None else [straight])):
+        yield dataclasses.replace(case, S=case.scale * rng.standard_normal(case.J.shape) * places)
+
+
+def _written(number: Any) -> str:
+    if isinstance(number, np.ndarray):
+        return ", ".join(f"{v:.4g}" for v in number[:4]) + (", ..." if number.size > 4 else "")
+    return f"{number:.6g}" if isinstance(number, float) else str(number)
 
 
 def _shared_cause(found: dict[str, Finding], names: list[str]) -> dict[str, Finding]:
@@ -113,13 +166,13 @@ def _shared_cause(found: dict[str, Finding], names: list[str]) -> dict[str, Find
     more than "wrong from some output on"; the input's gradient, step by step, shows the cause.
     """
     clear = {name: f for name, f in found.items() if f.evidence.get("of") != "output"} or found
-    if len({finding.code for finding in clear.values()}) != 1:
-        return found
-    source, cause = next(iter(clear.items()))
-    if cause.code not in SHARED:
+    clear = {name: f for name, f in clear.items() if f.code != "zero"} or clear
+    source, cause = next(iter(clear.items()), ("", None))
+    by_place = cause and cause.code == "confined" and "quantity" not in cause.evidence
+    if not cause or cause.code not in SHARED or by_place or len({finding.code for finding in clear.values()}) > 1:
         return found
     for name in names:
-        if name not in clear:
+        if name not in clear and (name not in found or found[name].code != "zero"):
             sentence = f"probably the same cause as in {source}: {cause.sentence}"
             found[name] = Finding(cause.code, name, sentence, {**cause.evidence, "as": source})
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .case import Case
+from .case import Case, Explanation
 from .quantities import Quantity
 
 
@@ -41,7 +41,7 @@ def coefficients(case: Case, jacobian: np.ndarray, values: np.ndarray, axis: int
     return np.moveaxis(np.moveaxis(G, 0, -2) if values.ndim == 3 else G[0], -1, axis + 1)
 
 
-def contracted(case: Case) -> tuple | None:
+def contracted(case: Case) -> Iterator[Explanation]:
     """J = G a and S = G b for two arrays of one shape: b is used where a belongs."""
     for right, axis, theirs in linear_maps(case):
         G = coefficients(case, case.J, right.values, axis, theirs)
@@ -53,5 +53,4 @@ def contracted(case: Case) -> tuple | None:
             made = coefficients(case, case.S, wrong.values, axis, theirs)
             if made is not None and case.same(made, G, np.abs(G).max()):
                 evidence = {"right": right.name, "wrong": wrong.name}
-                return "operand", f"{wrong.name} is used where {right.name} belongs", evidence
-    return None
+                yield Explanation("operand", f"{{name}} is used where {right.name} belongs", evidence, wrong.name)

@@ -30,7 +30,16 @@ TRANSFORMS = (
     ("the sign of {}", np.sign),
     ("|{}|", np.abs),
 )
-
+FORMS = (
+    ("{}²", lambda q: q * q),
+    ("(1 - {}²)", lambda q: 1 - q * q),
+    ("(1 - {})", lambda q: 1 - q),
+    ("{0}(1 - {0})", lambda q: q * (1 - q)),
+    ("(1 - tanh({})²)", lambda q: 1 - np.tanh(q) ** 2),
+    ("(1 - tanh(tanh({}))²)", lambda q: 1 - np.tanh(np.tanh(q)) ** 2),
+    ("σ({0})(1 - σ({0}))", lambda q: np.exp(-np.abs(q)) / (1 + np.exp(-np.abs(q))) ** 2),
+)
+"""What an array may be laid along axes as; the last three are slopes of an activation."""
 
 TURNED = " along another axis"
 
@@ -47,14 +56,13 @@ class Quantity:
         """Return the values against an array of this shape, or None if they do not lie along its axes."""
         if self.values.size == 1:
             return None
-        if self.values.ndim != len(shape) or any(
-            a not in (1, b) for a, b in zip(self.values.shape, shape, strict=True)
-        ):
+        theirs = shape[len(shape) - self.values.ndim :] if self.values.ndim <= len(shape) else None
+        if theirs is None or any(a not in (1, b) for a, b in zip(self.values.shape, theirs, strict=True)):
             return None
         return np.broadcast_to(self.values, shape)
 
     def along(self, shape: tuple[int, ...], plain: bool = False) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the quantity, its square and 1 - its square along every choice of axes of a shape that it fits."""
+        """Yield the quantity and its `FORMS` along every choice of axes of a shape that it fits."""
         axes = [axis for axis, size in enumerate(self.values.shape) if size > 1]
         choices = [[place for place, size in enumerate(shape) if size == self.values.shape[axis]] for axis in axes]
         values = self.values.squeeze()
@@ -65,13 +73,12 @@ class Quantity:
                 [shape[place] if place in places else 1 for place in range(len(shape))]
             )
             name = f"{self.name}{TURNED}" if number else self.name
-            if np.ptp(laid) > 1e-6 * np.abs(laid).max():
+            if laid.max() - laid.min() > 1e-6 * np.abs(laid).max():
                 yield name, laid
                 if plain:
                     continue
-                yield f"{name}²", laid * laid
-                yield f"(1 - {name}²)", 1 - laid * laid
-                yield f"(1 - {name})", 1 - laid
+                for text, change in FORMS:
+                    yield text.format(name), change(laid)
 
     def transformed(
         self, shape: tuple[int, ...] | None = None, transforms: tuple = TRANSFORMS
@@ -100,15 +107,21 @@ def quantities(probe: Probe, support: dict[str, Any]) -> list[Quantity]:
         for axis, word in ((1, "row"), (0, "column")):
             counts = np.maximum(to_numpy(mask).sum(axis=axis, keepdims=True), 1)
             _add(found, f"the number of synapses in each {word} of {name}", counts, "reduced")
+    for name in probe.others:
+        for size in {shape[1] for shape in (probe.value(other).shape for other in probe.floats) if len(shape) == 2}:
+            if name in arrays and _are_indices(arrays[name], size):
+                _add(found, f"the one-hot of {name}", np.eye(size)[arrays[name]], "array")
     for quantity in list(found):
         if quantity.values.ndim == 2 and quantity.kind == "array":
             _add_reductions(found, quantity)
     for size in sorted({size for values in (*arrays.values(),) for size in values.shape if size > 1}):
         axes = [f"{name}.shape[{axis}]" for name in [*probe.floats, "the output"] for axis in _axes(arrays[name], size)]
+        axes = axes or [f"{name}.shape[{axis}]" for name in arrays for axis in _axes(arrays[name], size)][:1]
         if axes:
             named = " = ".join(axes).replace("the output", "y")
             found.append(Quantity(f"{size} ({named})", np.array(float(size)), "size"))
-    found += [Quantity(str(k), np.array(float(k)), "size") for k in (2, 3)]
+    taken = {quantity.values.item() for quantity in found if quantity.kind == "size"}
+    found += [Quantity(str(k), np.array(float(k)), "size") for k in (2, 3) if k not in taken]
     return found
 
 
@@ -120,7 +133,8 @@ def _add(found: list[Quantity], name: str, values: np.ndarray, kind: str) -> Non
     values = np.asarray(values, float)
     if not values.size or not np.isfinite(values).all():
         return
-    if not any(q.values.shape == values.shape and np.allclose(q.values, values, rtol=1e-9, atol=0) for q in found):
+    room = 1e-9 * np.abs(values)
+    if not any(q.values.shape == values.shape and (np.abs(q.values - values) <= room).all() for q in found):
         found.append(Quantity(name, values, kind))
 
 
@@ -135,6 +149,10 @@ def _add_reductions(found: list[Quantity], quantity: Quantity) -> None:
         _add(found, f"the standard deviation {over} {name}", values.std(**settings), "reduced")
 
 
+def _are_indices(labels: np.ndarray, size: int) -> bool:
+    return labels.ndim == 1 and labels.dtype.kind in "iu" and bool(((labels >= 0) & (labels < size)).all())
+
+
 def _is_stack(values: list | tuple) -> bool:
     return all(map(_is_numeric, values)) and len({value.shape for value in values}) == 1
 
@@ -143,10 +161,23 @@ def _is_numeric(value: Any) -> bool:
     return hasattr(value, "dtype") and value.dtype.kind in "fiub"
 
 
-def _arrays_in(cache: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Find the arrays in a cache, down one level of tuples, dicts and namespaces."""
+def _arrays_in(cache: Any, name: str, depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Find the arrays in a cache, down three levels; what is a list of equal arrays, one per step, is stacked."""
     if _is_numeric(cache):
         yield name, np.asarray(to_numpy(cache))
+    elif isinstance(cache, float):
+        yield name, np.asarray(cache)
+    if _is_numeric(cache) or depth > 2:
+        return
+    by_step = isinstance(cache, dict) and all(isinstance(key, int) for key in cache)
+    steps = list(cache.values()) if by_step else cache
+    if isinstance(steps, (list, tuple)) and len(steps) and depth and _is_stack(steps):
+        yield name, np.stack([to_numpy(v) for v in steps])
+        return
+    if isinstance(steps, (list, tuple)) and len(steps) > 1 and all(isinstance(v, (dict, tuple)) for v in steps):
+        records = [v if isinstance(v, dict) else dict(enumerate(v)) for v in steps]
+        for key in records[0] if all(record.keys() == records[0].keys() for record in records) else ():
+            yield from _arrays_in([record[key] for record in records], f"{name}[:][{key!r}]", depth + 1)
         return
     if isinstance(cache, dict):
         parts = ((f"{name}[{key!r}]", value) for key, value in cache.items())
@@ -155,12 +186,7 @@ def _arrays_in(cache: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
     else:
         parts = ((f"{name}.{key}", value) for key, value in getattr(cache, "__dict__", {}).items())
     for label, value in parts:
-        if _is_numeric(value):
-            yield label, np.asarray(to_numpy(value))
-        elif isinstance(value, float):
-            yield label, np.asarray(value)
-        elif isinstance(value, (list, tuple)) and _is_stack(value):
-            yield label, np.stack([to_numpy(v) for v in value])
+        yield from _arrays_in(value, label, depth + 1)
 
 
 def describe_axes(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:

@@ -30,9 +30,16 @@ def cases(name):
     return module.CASES
 
 
-@pytest.mark.parametrize(("name", "at_least"), [("first", 0.9), ("second", 0.7), ("third", 0.8), ("fourth", 0.8)])
-def test_what_students_get_wrong_is_caught_and_mostly_named(name, at_least):
-    rows, right = cases(name), 0
+ALSO_RIGHT = {"mixed", "diagonal"}
+"""Codes that came later, so their authors could not list them: a sum over the wrong axis, a softmax as a sigmoid."""
+
+
+@pytest.mark.parametrize(
+    ("name", "by_author", "with_later_codes"),
+    [("first", 23, 23), ("second", 17, 20), ("third", 21, 21), ("fourth", 22, 22)],
+)
+def test_what_students_get_wrong_is_caught_and_mostly_named(name, by_author, with_later_codes):
+    rows, right, also = cases(name), 0, 0
     assert len(rows) == 24
     for case in rows:
         given_inputs = case.inputs(np.random.default_rng(0))
@@ -41,7 +48,10 @@ def test_what_students_get_wrong_is_caught_and_mostly_named(name, at_least):
         found = {finding.tensor: finding.code for finding in report.findings}
         assert set(case.expected) <= set(found), (case.layer, case.mistake)
         right += all(found[tensor] in codes for tensor, codes in case.expected.items())
-    assert right >= at_least * len(rows), f"{right} of {len(rows)} named as their author would"
+        also += all(found[tensor] in {*codes, *ALSO_RIGHT} for tensor, codes in case.expected.items())
+    print(f"{name}: {right} of {len(rows)} named as their author would, {also} with the codes that came later")
+    assert right >= by_author
+    assert also >= with_later_codes
 
 
 def square(x):
@@ -64,7 +74,7 @@ ELEMENTWISE = {
     "mixed": (
         lambda dy, x: 2 * x * dy.mean(1, keepdims=True),
         "mixed",
-        "along axis 1 (the examples, if that is the batch) is mixed",
+        "along axis 1 is mixed",
     ),
     "no dy": (lambda dy, x: 2 * x, "ignores-dy", "does not depend on dy"),
     "dy squared": (lambda dy, x: 2 * x * dy * dy, "not-linear", "not linear in dy"),
