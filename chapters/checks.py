@@ -161,7 +161,7 @@ model, params, x, labels, signs = sight.example("dense", "tanh")
 functions = ms.pair(model, params, x)
 forward, values = functions["forward"], functions["inputs"]
 y, cache = forward(**values)
-dy = np.random.default_rng(0).standard_normal(y.shape)
+dy = ms.asarray(np.random.default_rng(0).standard_normal(y.shape))
 slip = ms.pair(catalogue.find("bptt-no-slope").plant(model), params, x)
 grads = {
     "right": functions["backward"](dy, cache),
@@ -171,11 +171,12 @@ STEPS = 10.0 ** np.arange(-13, 0.5, 0.5)
 found = {name: np.zeros((20, len(STEPS))) for name in grads}
 for k, direction in enumerate(np.random.default_rng(1).standard_normal((20, *params["W_in"].shape))):
     for j, h in enumerate(STEPS):
-        ahead, behind = (forward(**{**values, "W_in": params["W_in"] + s * h * direction})[0] for s in (1, -1))
+        d = ms.asarray(direction)
+        ahead, behind = (forward(**{**values, "W_in": params["W_in"] + s * h * d})[0] for s in (1, -1))
         numeric = float((dy * (ahead - behind)).sum()) / (2 * h)
-        scale = np.abs(grads["right"]["W_in"] * direction).sum()  # what a slope adds up from; the slope may cancel
+        scale = float(abs(grads["right"]["W_in"] * d).sum())  # what a slope adds up from; the slope may cancel
         for name, grad in grads.items():
-            found[name][k, j] = abs(numeric - float((grad["W_in"] * direction).sum())) / scale
+            found[name][k, j] = abs(numeric - float((grad["W_in"] * d).sum())) / scale
 bands = {name: np.quantile(errors, (0.1, 0.5, 0.9), axis=0).tolist() for name, errors in found.items()}
 best = int(np.argmin(bands["right"][1]))
 print(f"\nsmallest median error of the right gradient: {bands['right'][1][best]:.0e} at h = {STEPS[best]:.0e}")

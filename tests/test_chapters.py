@@ -154,7 +154,8 @@ def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, her
     lies = {(row["what"], row["check"]): (row["ok"], row["codes"]) for row in written if row["part"] == "lies"}
     typed = [row["typed"] for row in written if row["part"] == "lies"]
     assert typed == [True, False, True, None, False, True, None, None], "what the typed judge says"
-    assert lies["a softmax whose backward returns 0", "dy = 1"] == (False, ["unjudged"])
+    assert lies["a softmax whose backward returns 0", "dy = 1"] == (True, [])
+    assert not lies["a small slope of the wrong sign", "each entry"][0]
     assert lies["", "random dy"] == (False, ["zero"])
     assert lies["a gradient without its mask", "existing synapses only"][0]
     assert lies["", "exact zeros"] == (False, ["off-pattern"])

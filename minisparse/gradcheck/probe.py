@@ -78,7 +78,7 @@ class Probe:
         again = to_numpy(self._call(given))
         if not np.array_equal(again, self.y):
             self.findings.append(Finding("not-deterministic", "y", "two forward calls on the same inputs differ"))
-        self.dy = np.random.default_rng(seed).standard_normal(self.y.shape) if dy is None else _like(dy, self.y)
+        self.dy = np.random.default_rng([seed, 3]).standard_normal(self.y.shape) if dy is None else _like(dy, self.y)
         if not self.dy.any():
             raise InputError("dy is 0, so every gradient is; pass another one or none")
         terms = np.abs(self.dy * (beside - self.y)).sum() / BESIDE  # large beside y where what adds up to y cancels
@@ -165,7 +165,8 @@ class Probe:
         """Return the central differences of every output entry by every entry of an input, (y.size, entries)."""
         value, columns = self.value(name), []
         for place, unit in zip(np.ndindex(value.shape), np.eye(value.size).reshape(-1, *value.shape), strict=True):
-            step = self.steps.get((name, place), self.step(name))
+            own = max(abs(value[place]) / 8, 1e-9 * self.step(name)) if value[place] else np.inf
+            step = min(self.steps.get((name, place), self.step(name)), own)
             ahead, behind = self._moved(name, value + step * unit), self._moved(name, value - step * unit)
             columns.append((ahead - behind).ravel() / (2 * step))
         return np.array(columns).reshape(value.size, self.y.size).T

@@ -141,6 +141,7 @@ def test_a_small_entry_of_the_wrong_sign_is_seen_next_to_a_large_one():
     assert not wrong.ok
     assert [entry.verdict for entry in wrong.rows[0].entries] == ["agrees", "disagrees"]
     assert wrong.rows[0].worst == (1,)
+    assert wrong.codes == ("mismatch",), "nothing is explained that the other entries drown"
     ms.check_pair(forward, lambda dy, w: {"w": dy * np.array([2e4 * w[0], 2e-3 * w[1]])}, {"w": np.ones(2)}).assert_ok()
 
 

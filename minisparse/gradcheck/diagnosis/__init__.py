@@ -95,6 +95,8 @@ def first_proven(cases: list[Case]) -> Explanation | None:
     """Return the first explanation that is proven."""
     if len(cases) < 2 or any(not case.J.any() for case in cases):
         return None
+    if cases[0].same(cases[0].S, cases[0].J):  # wrong is what is too small next to other entries to be explained
+        return None
     attempts = ATTEMPTS if cases[0].S.size > 1 else ATTEMPTS[:3]  # one number by one number
     return next(filter(None, (proven(attempt, cases) for attempt in attempts)), None)
 
