@@ -67,30 +67,34 @@ def check(
     True
     """
     settings = {"mode": mode, "seed": seed, "tolerance": tolerance}
-    report, known, blind = _recognised(model, params, x, pair(model, params, x), [*params, "x"], settings)
-    rows, findings = list(report.rows), list(report.findings)
+    params, x = {name: value.copy() for name, value in params.items()}, x.copy()  # read again when it is explained
+    parts = [(model, params, x, compare(**pair(model, params, x), wrt=[*params, "x"], **settings))]
     if labels is not None:
         logits, _ = model.forward(params, x)
-        functions = {
+        of_loss = {
             "forward": lambda logits: loss(logits, labels),
             "backward": lambda dy, dlogits: {"logits": dy * dlogits},
             "inputs": {"logits": logits},
         }
-        of_loss, named, unseen = _recognised(loss, logits, labels, functions, None, settings)
-        rows, findings = rows + list(of_loss.rows), findings + list(of_loss.findings)
-        known, blind = known + named, blind + unseen
+        parts.append((loss, logits, labels, compare(**of_loss, **settings)))
+
+    def explain() -> tuple[list[Finding], list[str]]:
+        read = [_recognised(*part, seed) for part in parts]
+        named = [finding for known, _, _ in read for finding in known]
+        return named + [f for _, others, _ in read for f in others], [code for *_, unseen in read for code in unseen]
+
+    reports = [found.report for *_, found in parts]
+    rows, findings = ([each for report in reports for each in getattr(report, what)] for what in ("rows", "raw"))
     return GradientReport(
-        rows, known + findings, report.not_checked, mode, sizes_of(model, params, x), blind, report.notes
-    )
+        rows, findings, reports[0].not_checked, mode, sizes_of(model, params, x), (), reports[0].notes,
+        explain if mode == "entries" else None,
+    )  # fmt: skip
 
 
-def _recognised(subject: Any, given: Any, data: Array, functions: dict, wrt: Any, settings: dict) -> tuple:
-    """Check a library model or loss: the report, the mistake recognised, and the mistakes that could not be seen."""
-    found = compare(**functions, wrt=wrt, **settings)
-    if settings["mode"] != "entries":
-        return found.report, [], []
-    known, blind = recognise(subject, given, data, found.report, settings["seed"])
-    return found.report if known else _diagnosed(found), known, blind
+def _recognised(subject: Any, given: Any, data: Array, found: Compared, seed: int) -> tuple:
+    """Return the mistake recognised in a library model or loss, all other findings, and what could not be seen."""
+    known, blind = recognise(subject, given, data, found.report, seed)
+    return known, found.report.raw if known else _diagnosed(found).findings, blind
 
 
 def pair(model: Model, params: dict[str, Array], x: Array) -> dict[str, Any]:
@@ -175,15 +179,20 @@ def check_pair(
 
 
 def _diagnosed(found: Compared) -> GradientReport:
-    """Explain the mismatches of a report, where they can be explained."""
+    """Have the mismatches of a report explained, where they can be, when somebody reads them."""
     report, probe, backward, support, judged = found
-    wrong = [finding.tensor for finding in report.findings if finding.code == "mismatch"]
+    wrong = [finding.tensor for finding in report.raw if finding.code == "mismatch"]
     if not wrong or "not-deterministic" in report.codes:
         return report
-    with np.errstate(all="ignore"):
-        why = diagnose(probe, backward, wrong, support, judged)
-    report.findings = tuple(_explained(finding, why) for finding in report.findings)
-    return report
+
+    def explain() -> tuple[Iterable[Finding], Iterable[str]]:
+        with np.errstate(all="ignore"):
+            why = diagnose(probe, backward, wrong, support, judged)
+        return [_explained(finding, why) for finding in report.raw], report.blind
+
+    return GradientReport(
+        report.rows, report.raw, report.not_checked, report.mode, report.sizes, report.blind, report.notes, explain
+    )
 
 
 def _explained(finding: Finding, explained: dict[str, Finding]) -> Finding:

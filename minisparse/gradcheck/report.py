@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -92,6 +92,20 @@ class Finding:
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
+class GradientError(AssertionError):
+    """A gradient is wrong; the report is written, and what is wrong explained, when the message is read.
+
+    Hypothesis raises an error for every smaller example that it tries, and shows the last one alone.
+    """
+
+    def __init__(self, report: GradientReport):
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+
 class GradientReport:
     """What a gradient check found, as data; printing it is one rendering.
 
@@ -100,7 +114,8 @@ class GradientReport:
     rows : tuple of Row
         One per tensor checked.
     findings : tuple of Finding
-        Everything that is wrong; empty if all is well. Their codes:
+        Everything that is wrong; empty if all is well. They are explained when they are read for the first time, which
+        takes longer than the check; `ok` does not ask for it. Their codes:
 
         * the answer itself: missing, extra, type, shape, changed-input, not-deterministic, state, unused, not-finite;
         * the numbers, explained: zero, sign, factor, step-factor, operand, along, path, term-sign, unchanged, confined,
@@ -119,6 +134,8 @@ class GradientReport:
         What these sizes cannot show.
     notes : tuple of str
         What was done to the inputs before the check.
+    raw : tuple of Finding
+        The findings as the check left them, until they are explained.
 
     Examples
     --------
@@ -138,9 +155,33 @@ class GradientReport:
         sizes: dict[str, Any] | None = None,
         blind: Iterable[str] = (),
         notes: Iterable[str] = (),
+        explain: Callable[[], tuple[Iterable[Finding], Iterable[str]]] | None = None,
     ):
-        self.rows, self.findings, self.not_checked = tuple(rows), tuple(findings), tuple(not_checked)
+        self.rows, self.raw, self.not_checked = tuple(rows), tuple(findings), tuple(not_checked)
+        self._explain = explain
         self.mode, self.sizes, self.blind, self.notes = mode, dict(sizes or {}), tuple(blind), tuple(notes)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong; explained when it is read for the first time."""
+        self._read()
+        return self.raw
+
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """What the sizes cannot show."""
+        self._read()
+        return self._blind
+
+    @blind.setter
+    def blind(self, codes: Iterable[str]) -> None:
+        self._blind = tuple(codes)
+
+    def _read(self) -> None:
+        if self._explain:
+            explain, self._explain = self._explain, None
+            findings, blind = explain()
+            self.raw, self._blind = tuple(findings), tuple(blind)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -150,12 +191,13 @@ class GradientReport:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.findings
+        return not self.raw
 
     def assert_ok(self) -> None:
-        """Raise AssertionError with the whole report if anything is wrong."""
+        """Raise `GradientError` with the whole report if anything is wrong."""
+        __tracebackhide__ = True  # pytest shows the caller's line, not this one
         if not self.ok:
-            raise AssertionError(str(self))
+            raise GradientError(self)
 
     def to_dict(self) -> dict:
         """Return the report in plain values."""

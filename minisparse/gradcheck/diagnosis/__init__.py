@@ -20,6 +20,7 @@ from .case import CLOSE, Attempt, Case, Explanation
 from .draws import draws
 from .factors import extra_factor, lacks_mask, one_number, own_number, per_entry, per_output
 from .facts import fact, keeps_state
+from .large import large
 from .products import contracted
 from .smaller import last_step, peeled
 from .steps import by_state
@@ -69,8 +70,8 @@ def diagnose(
     dict of Finding
     """
     total = sum(probe.value(name).size for name in probe.floats)
-    if not names or probe.y.size * total > LARGEST:
-        return {}
+    if probe.y.size * total > LARGEST:
+        return large(probe, names, LARGEST)
     try:
         restless = keeps_state(probe, backward, names)
         at = [] if restless else list(draws(probe, backward, names, support, judged))
