@@ -19,7 +19,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 
-from . import growth, kernels, networks, programs, report, timing
+from . import failing, growth, kernels, networks, programs, report, timing
 from .timing import not_run
 
 Part = Callable[[bool], Iterator[dict]]
@@ -35,7 +35,7 @@ PARTS: dict[str, Part] = {
             kernels.limits,
             growth.growth,
         ),
-        *(growth.rewiring, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
+        *(growth.rewiring, failing.failing, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
     )
 }
 QUICK_PAUSE, QUICK_ROUNDS = 0.02, 3
