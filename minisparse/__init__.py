@@ -33,7 +33,7 @@ _HOMES = {
         *("backward_gain", "forward_gain", "predicted_gain", "training_delay", "gradient_statistics", "sign_changes"),
         *("last_states", "active_share", "random_pairs", "correlations", "mutual_information", "dropout_accuracy"),
     ),
-    "gradcheck": ("GradientReport", "check", "check_pair", "check_steps", "pair"),
+    "gradcheck": ("GradientError", "GradientReport", "check", "check_layer", "check_pair", "check_steps", "pair"),
     "equations": ("code_line",),
     "errors": ("UserError",),
 }
@@ -113,10 +113,16 @@ if TYPE_CHECKING:  # what a type checker and an editor see
         RigL as RigL,
     )
     from .gradcheck import (
+        GradientError as GradientError,
+    )
+    from .gradcheck import (
         GradientReport as GradientReport,
     )
     from .gradcheck import (
         check as check,
+    )
+    from .gradcheck import (
+        check_layer as check_layer,
     )
     from .gradcheck import (
         check_pair as check_pair,

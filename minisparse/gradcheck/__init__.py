@@ -2,8 +2,12 @@
 
 from .checker import check, check_pair, pair
 from .comparison import TOLERANCE, compare
+from .layers import check_layer
 from .probe import STEP
-from .report import Finding, GradientReport
+from .report import Finding, GradientError, GradientReport
 from .steps import check_steps
 
-__all__ = ["STEP", "TOLERANCE", "Finding", "GradientReport", "check", "check_pair", "check_steps", "compare", "pair"]
+__all__ = [
+    "STEP", "TOLERANCE", "Finding", "GradientError", "GradientReport", "check", "check_layer", "check_pair",
+    "check_steps", "compare", "pair",
+]  # fmt: skip

@@ -137,11 +137,14 @@ def check_pair(
 ) -> GradientReport:
     """Check a pair of functions: ``y, cache = forward(**inputs)`` and ``grads = backward(dy, cache)``.
 
+    Other forms are taken, too: inputs by position (a list), parameters as dicts in a dict (their arrays get dotted
+    names), a number or a tuple of arrays as y (dy then is a tuple as well), and gradients as a tuple.
+
     Parameters
     ----------
     forward, backward : callable
-        `grads` is a dict with the names of `inputs`.
-    inputs : dict
+        `grads` is a dict with the names of `inputs`, or a tuple in the order of `wrt`.
+    inputs : dict, list or tuple
         Float arrays are checked (as float64 copies that cannot be written to), and so are lists of
         fractions. Whole numbers are converted if `wrt` names them or `backward` returns their gradient. The report says
         what was converted; all else is passed on as it is.
@@ -174,8 +177,12 @@ def check_pair(
     >>> minisparse.check_pair(forward, lambda dy, y: {"x": dy * (1 - y * y)}, {"x": numpy.ones((2, 3))}).ok
     True
     """
+    wrt = wrt if wrt is None or isinstance(wrt, str) else list(wrt)
     found = compare(forward, backward, inputs, wrt, support, mode, seed, tolerance, dy)
-    return _diagnosed(found) if mode == "entries" else found.report
+    report = _diagnosed(found) if mode == "entries" else found.report
+    settings = {"wrt": wrt, "seed": seed}
+    report.case = forward, backward, inputs, {name: value for name, value in settings.items() if value}
+    return report
 
 
 def _diagnosed(found: Compared) -> GradientReport:

@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import Array, to_numpy
 from ..errors import InputError
 from ..protocols import Rng
+from .adapt import adapted
 from .probe import Probe, is_float
 from .report import Entry, Finding, GradientReport, Row
 from .slopes import Line
@@ -51,6 +52,7 @@ def compare(
     wrt = [wrt] if isinstance(wrt, str) else None if wrt is None else list(wrt)
     if wrt == []:
         raise InputError("wrt names nothing, so nothing would be checked; leave it out to check every float array")
+    forward, backward, inputs = adapted(forward, backward, inputs, wrt)
     support = {
         name: to_numpy(np.asarray(mask) if isinstance(mask, list) else mask) for name, mask in (support or {}).items()
     }
@@ -140,7 +142,9 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
     for name in names:
         if name not in grads:
             found = ", ".join(map(str, grads)) or "nothing"
-            findings.append(Finding("missing", name, f"backward returns no gradient of this name; it returns {found}"))
+            hint = "; if it is data, leave it out: wrt=[...] names what is checked" if grads else ""
+            said = f"backward returns no gradient of this name; it returns {found}{hint}"
+            findings.append(Finding("missing", name, said))
         elif isinstance(kind := _kind(grads[name]), str):
             findings.append(Finding("type", name, f"its gradient is {kind}; return an array of floats"))
         elif as_gradient(grads[name]).shape != probe.value(name).shape:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from .render import as_html, as_program
+
 
 class Entry(NamedTuple):
     """The verdict on one entry of a tensor.
@@ -136,6 +138,8 @@ class GradientReport:
         What was done to the inputs before the check.
     raw : tuple of Finding
         The findings as the check left them, until they are explained.
+    case : tuple or None
+        What `reproduce` writes down: forward, backward, inputs, settings.
 
     Examples
     --------
@@ -159,6 +163,7 @@ class GradientReport:
     ):
         self.rows, self.raw, self.not_checked = tuple(rows), tuple(findings), tuple(not_checked)
         self._explain = explain
+        self.case: tuple | None = None
         self.mode, self.sizes, self.blind, self.notes = mode, dict(sizes or {}), tuple(blind), tuple(notes)
 
     @property
@@ -231,7 +236,7 @@ class GradientReport:
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"NOT CHECKED: {', '.join(self.not_checked)}"] if self.not_checked else []
         lines += [f"{finding.tensor}: {finding.sentence} [{finding.code}]" for finding in self.findings]
-        lines += [self._agree() if self.ok else "GRADIENTS DISAGREE"]
+        lines += [self.verdict()]
         if self.sizes:
             sizes = ", ".join(f"{name} {' x '.join(map(str, size)) or 'scalar'}" for name, size in _shown(self.sizes))
             lines.append(
@@ -239,8 +244,24 @@ class GradientReport:
             )
         return "\n".join(lines)
 
-    def _agree(self) -> str:
-        """Say that gradients agree, and of how many entries, unless it is all."""
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        return as_html(self)
+
+    def reproduce(self) -> str:
+        """Return a short program that runs the check again: the inputs as numbers, the functions by their names.
+
+        Returns
+        -------
+        str
+            Where a function has no name that could be imported, a line says that it has to be put there.
+        """
+        return as_program(self.case)
+
+    def verdict(self) -> str:
+        """Say whether gradients agree, and of how many entries, unless it is all."""
+        if not self.ok:
+            return "GRADIENTS DISAGREE"
         told, hidden = (sum(getattr(row, what) for row in self.rows) for what in ("judged", "not_judged"))
         where = f" where it can be told ({told} of {told + hidden})" if hidden else ""
         return f"gradients agree{where}" + ("; large tensors by a sample" if any(r.sampled for r in self.rows) else "")
