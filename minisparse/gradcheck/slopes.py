@@ -134,6 +134,8 @@ class Line:
             ladder = self._climb(look, exact)
             finer = ladder.looks[-1].step / RATIO
             if self._resolved(look, ladder, exact):
+                if abs(exact - ladder.numeric) <= CLOSE * abs(ladder.numeric) and ladder.bar <= CLOSE * abs(exact):
+                    return Slope("agrees", "", ladder.numeric, ladder.bar, ladder.looks[-1].step)
                 hitch, far = self._second_look(ladder, exact)
                 verdict = self._decided(exact, ladder.numeric, ladder.bar)
                 hidden = self._probe.noise[~self._heard].sum() / look.step  # outputs that do not move may hide as much
