@@ -222,7 +222,7 @@ class Probe:
             before, nearer = share, far
             with np.errstate(divide="ignore", invalid="ignore"):
                 share, far = off / np.abs(one), np.abs(one)
-                kink = (before > 0.05) & (np.abs(share / before - 1) < 0.3) & (np.abs(far / nearer / 64 - 1) < 0.3)
+                kink = (before > 0.05) & (np.abs(share / before - 1) < 0.02) & (np.abs(far / nearer / 64 - 1) < 0.02)
             found = np.where(searching, np.where(kink, earlier, np.maximum(noise, off)), noise)
             earlier, noise = noise, found
             searching &= ~kink & ((off > 0.05 * far) | (far <= 8 * exact))

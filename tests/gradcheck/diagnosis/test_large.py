@@ -42,5 +42,7 @@ def test_what_the_gradients_alone_tell(tensor, change, code, words):
 
 def test_a_turned_square_matrix_is_seen():
     square = {"W": rng.standard_normal((36, 36)), "x": rng.standard_normal((36, 50))}
-    report = ms.check_pair(lambda W, x: (W @ x, (W, x)), lambda dy, c: {"W": c[1] @ dy.T, "x": c[0].T @ dy}, square)
+    report = ms.check_pair(
+        lambda W, x: (W @ x, (W, x)), lambda dy, c: {"W": c[1] @ dy.T, "x": c[0].T @ dy}, square
+    )
     assert report.codes == ("transpose",)
