@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -13,14 +14,16 @@ from ..protocols import Rng
 from .adapt import adapted
 from .probe import Probe, is_float
 from .report import Entry, Finding, GradientReport, Row
-from .slopes import Line
+from .slopes import SEEN, Line
 
 TOLERANCE = 1e-6
 """Share of an entry's own slope by which its gradient may be off, besides the error bar."""
 ALL_OF = 64
 """Entries of a tensor up to which each is judged."""
-SAMPLE, DIRECTIONS = 32, 2
-"""Of a larger tensor so many entries, and so many random directions in it; all entries if one of these disagrees."""
+SAMPLE, GROUP = 32, 32
+"""Of a larger tensor so many entries; the others in groups of so many, which move together along a random direction."""
+DOUBTS = 3
+"""Groups that do not agree before the other groups are taken entry by entry, too."""
 ENOUGH = 12
 """Entries that disagree before the rest of a tensor is left alone."""
 
@@ -214,12 +217,14 @@ def _kind(value: Any) -> str | None:
 def _by_entry(
     probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng
 ) -> tuple[Row, np.ndarray]:
-    """Judge entries one by one; of a large tensor a sample, unless a random direction shows that something is wrong."""
+    """Judge entries one by one; of a large tensor a sample, and what is in a group that does not agree."""
     places = [tuple(map(int, place)) for place in np.argwhere(allowed)]
-    sampled = len(places) > ALL_OF and all(
-        _along(probe, name, analytic, allowed, tolerance, rng).verdict == "agrees" for _ in range(DIRECTIONS)
-    )
-    chosen = [places[k] for k in np.sort(rng.choice(len(places), SAMPLE, replace=False))] if sampled else places
+    chosen = places
+    if len(places) > ALL_OF:
+        doubted = _doubted(probe, name, analytic, allowed, tolerance, rng)
+        sample = {places[k] for k in rng.choice(len(places), SAMPLE, replace=False)}
+        chosen = [place for place in places if doubted[place] or place in sample]
+    sampled = len(chosen) < len(places)
     entries, wrong, judged = [], 0, np.ones(analytic.shape, bool)
     for place in chosen:
         exact = float(analytic[place])
@@ -232,6 +237,32 @@ def _by_entry(
         if wrong >= ENOUGH:
             break
     return _row(name, analytic.shape, entries, len(places), sampled, probe), judged & allowed
+
+
+def _doubted(
+    probe: Probe, name: str, analytic: np.ndarray, allowed: np.ndarray, tolerance: float, rng: Rng
+) -> np.ndarray:
+    """Return which entries are in groups that do not agree along a random direction.
+
+    A group has gradients of like size, large ones moved less, and agrees
+    if the bar is small beside one contribution: so one wrong entry shows, however small it is beside other groups.
+    """
+    value, doubts = probe.value(name), 0
+    shares = np.abs(analytic) * np.where(value == 0, np.abs(value).max(initial=0) or 1.0, np.abs(value))
+    order = np.flatnonzero(allowed)[np.argsort(shares[allowed], kind="stable")]
+    zeros, doubted = int((shares[allowed] == 0).sum()), np.zeros(analytic.shape, bool)
+    starts = [*range(0, zeros, GROUP), *range(zeros, order.size, GROUP)]
+    for first, last in itertools.pairwise([*starts, order.size]):
+        group = np.zeros(analytic.shape, bool)
+        group.flat[order[first:last]] = True
+        if doubts < DOUBTS:
+            entry = _along(probe, name, analytic, group, tolerance, rng)
+            smallest = shares[group].min() / 2
+            if entry.verdict == "agrees" and (not smallest or entry.bar <= smallest / SEEN):
+                continue
+            doubts += 1
+        doubted |= group
+    return doubted
 
 
 def _by_direction(

@@ -187,7 +187,7 @@ class Probe:
         return moves
 
     def _along(self, direction: dict[str, np.ndarray], step: float) -> np.ndarray | None:
-        return self.changes({name: host + step * direction[name] for name, host in self._hosts.items()})
+        return self.changes({name: host + step * direction.get(name, 0) for name, host in self._hosts.items()})
 
     @functools.cached_property
     def noise(self) -> np.ndarray:
@@ -196,27 +196,38 @@ class Probe:
         The stairs of single precision show in most directions that one goes. So where two of three show none there are
         none, and the least counts; elsewhere the most.
         """
-        found = np.array([self._noise_along(self._together(trial)) for trial in range(3)])
+        looks = [self.noise_along(self._together(trial)) for trial in range(3)]
+        found, self.stuck = np.array([noise for noise, _ in looks]), looks[-1][1]
         stairs = np.median(found, axis=0) > COARSE * np.abs(self.dy * self.y).ravel()
         return np.where(stairs, found.max(axis=0), found.min(axis=0))
 
-    def _noise_along(self, direction: dict[str, np.ndarray]) -> np.ndarray:
-        """Move all inputs further and further, until the outputs follow in proportion: what is off before is noise.
+    def noise_along(self, direction: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Move inputs further and further, until the outputs follow in proportion: what is off before is noise.
 
-        The three moves have no common measure, so that stairs cannot hide.
+        The three moves have no common measure, so that stairs cannot hide. What is off by the same share twice, while
+        the outputs move 64 times further, is no noise but a kink.
+
+        Returns the noise, and which outputs have hardly moved.
         """
         exact = EPS * np.abs(self.dy * self.y).ravel()
         noise, searching = exact.copy(), self.y.ravel() != 0
+        stuck = np.zeros(noise.shape, bool)
+        earlier, share, far = noise, np.zeros(noise.shape), np.zeros(noise.shape)
         for exponent in range(-50, -7, 6):
             looks = [self._along(direction, f * 2.0**exponent) for f in (1, 2.7, -1.6)] if searching.any() else [None]
             if any(look is None for look in looks):
                 break
             one, two, back = looks
             off = np.maximum(np.abs(two - 2.7 * one), np.abs(back + 1.6 * one))
-            noise = np.where(searching, np.maximum(noise, off), noise)
-            searching &= (off > 0.05 * np.abs(one)) | (np.abs(one) <= 8 * exact)
-            self.stuck = searching & (np.abs(two) <= 8 * exact)
-        return noise
+            before, nearer = share, far
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share, far = off / np.abs(one), np.abs(one)
+                kink = (before > 0.05) & (np.abs(share / before - 1) < 0.02) & (np.abs(far / nearer / 64 - 1) < 0.02)
+            found = np.where(searching, np.where(kink, earlier, np.maximum(noise, off)), noise)
+            earlier, noise = noise, found
+            searching &= ~kink & ((off > 0.05 * far) | (far <= 8 * exact))
+            stuck = searching & (np.abs(two) <= 8 * exact)
+        return noise, stuck
 
     @functools.cached_property
     def coarse(self) -> np.ndarray:

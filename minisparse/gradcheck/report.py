@@ -55,7 +55,7 @@ class Row:
     total : int
         Entries that could be judged.
     sampled : bool
-        Whether only some of them were looked at, because two random directions in all of them agree.
+        Whether only some of them were looked at, because the others agree in groups, along random directions.
     entries : tuple of Entry
         Those that were looked at. After a dozen that disagree the rest is left alone.
     """
@@ -230,7 +230,9 @@ class GradientReport:
                 f"{row.analytic:14.6e}{row.numeric:14.6e}{row.error:9.1e}"
             )
             if row.sampled:
-                lines.append(f"{'':10s}{row.judged + row.not_judged} one by one, all others along random directions")
+                lines.append(
+                    f"{'':10s}{row.judged + row.not_judged} one by one, all others in groups along random directions"
+                )
             if row.not_judged:
                 lines.append(f"{'':10s}{row.not_judged} cannot be told: {row.reason}")
         lines += [f"note: {note}" for note in self.notes]

@@ -108,6 +108,7 @@ class Line:
         self._scale = 1.0 if place is None else float(abs(self._value[place])) or self._size
         self._widest = 4 * max(self._scale, 1.0 if place is None else max(self._size, 1.0))
         self._heard = np.zeros(probe.y.size, bool)  # outputs that move, so that their noise counts
+        self._noise = probe.noise
         self._wakes = False  # nothing moves here, but would far away on one side, as with a dead unit
 
     def judge(self, exact: float) -> Slope:
@@ -121,6 +122,20 @@ class Line:
         -------
         Slope
         """
+        slope = self._judged(exact)
+        if slope.reason not in ("rounding", "precision") or self._probe.half or not self._heard.any():
+            return slope
+        unit = np.zeros(self._value.shape) if self._place is not None else self._direction
+        if self._place is not None:
+            unit[self._place] = self._scale
+        with np.errstate(all="ignore"):
+            own, _ = self._probe.noise_along({self._name: unit})  # what other inputs add to the noise stands still here
+        if not (own < self._noise)[self._heard].any():
+            return slope
+        self._noise = np.where(self._heard, np.minimum(own, self._noise), self._noise)
+        return self._judged(exact)
+
+    def _judged(self, exact: float) -> Slope:
         look, bend, ladder = self._first_look(), np.inf, None
         reason = "rounding" if look else "domain"
         if look and not look.larger:
@@ -138,7 +153,7 @@ class Line:
                     return Slope("agrees", "", ladder.numeric, ladder.bar, ladder.looks[-1].step)
                 hitch, far = self._second_look(ladder, exact)
                 verdict = self._decided(exact, ladder.numeric, ladder.bar)
-                hidden = self._probe.noise[~self._heard].sum() / look.step  # outputs that do not move may hide as much
+                hidden = self._noise[~self._heard].sum() / look.step  # outputs that do not move may hide as much
                 if hitch == "rounding" or (verdict == "disagrees" and abs(exact - ladder.numeric) <= 4 * hidden):
                     break
                 if not hitch:
@@ -174,7 +189,7 @@ class Line:
             return None
         self._heard |= (ahead != 0) | (behind != 0)
         sides = np.abs(ahead).sum() / right, np.abs(behind).sum() / -left
-        outputs = self._probe.noise[self._heard if self._heard.any() else ...].sum()
+        outputs = self._noise[self._heard if self._heard.any() else ...].sum()
         slope, bend = ((ahead - behind) / (right - left)).sum(), np.abs(ahead / right - behind / left).sum() / 2
         return _Look(step, slope, bend, max(sides), min(sides), (outputs + EPS * self._scale * sum(sides)) / step)
 
