@@ -237,7 +237,7 @@ class Probe:
     @functools.cached_property
     def half(self) -> bool:
         """Whether an output is computed with less than five digits, as in half precision."""
-        return bool((self.noise > 1e-5 * np.abs(self.dy * self.y).ravel()).any())
+        return bool((self.noise > 6e-6 * np.abs(self.dy * self.y).ravel()).any())
 
     @functools.cached_property
     def analytic(self) -> bool:
