@@ -15,10 +15,11 @@ class _Optimiser:
 
     moments: tuple[str, ...] = ()
 
-    def __init__(self, decay: float = 0.0, **settings: float):
-        self.settings, self.decay = settings, decay
+    def __init__(self, decay: float = 0.0, rates: dict[str, float] | None = None, **settings: float):
+        self.settings, self.decay, self.rates = settings, decay, dict(rates or {})
         self.state: dict = {}
-        _check_rate("lr", settings["lr"], positive=True)
+        for name, rate in {"lr": settings["lr"], **self.rates}.items():
+            _check_rate(name if name == "lr" else f"rates[{name!r}]", rate, positive=True)
         if not 0 <= decay * settings["lr"] < 1:
             raise InputError(f"decay must be at least 0 and below 1 / lr = {1 / settings['lr']:g}, got {decay}")
 
@@ -30,12 +31,17 @@ class _Optimiser:
         return {"optimiser": type(self).__name__, **self._described()}
 
     def _described(self) -> dict:
-        return {**self.settings, "decay": self.decay} if self.decay else self.settings
+        more = {"decay": self.decay, "rates": self.rates}
+        return {**self.settings, **{name: value for name, value in more.items() if value}}
 
     @property
     def lr(self) -> float:
         """The rate of the next step: the one asked for, or what a schedule has put in ``state["lr"]``."""
         return self.state.get("lr", self.settings["lr"])
+
+    def rate(self, name: str) -> float:
+        """The rate of the next step of one parameter; a schedule changes all in proportion."""
+        return self.lr * (self.rates[name] / self.settings["lr"]) if name in self.rates else self.lr
 
     def step(self, params: dict[str, Array], grads: dict[str, Array]) -> None:
         """Take one step down the gradient, in place.
@@ -48,8 +54,10 @@ class _Optimiser:
         Raises
         ------
         ValueError
-            If the keys or shapes differ; nothing has been changed then.
+            If the keys or shapes differ, or `rates` names no parameter; nothing has been changed then.
         """
+        if unknown := self.rates.keys() - params.keys():
+            raise InputError(f"rates names {', '.join(sorted(unknown))}, but the parameters are {', '.join(params)}")
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise InputError(f"params and grads must have the same keys; only one of them has {', '.join(odd)}")
@@ -71,11 +79,12 @@ class _Optimiser:
                 if key not in self.state:
                     self.state[key] = array_module(w).zeros_like(w)
                 moments.append(self.state[key])  # (O4)
+            lr = self.rate(name)
             if self.decay and decays(name):
-                w -= self.lr * self.decay * w  # (O7)
-            self._update(w, grads[name], *moments)
+                w -= lr * self.decay * w  # (O7)
+            self._update(lr, w, grads[name], *moments)
 
-    def _update(self, w: Array, grad: Array, *moments: Array) -> None:
+    def _update(self, lr: float, w: Array, grad: Array, *moments: Array) -> None:
         raise NotImplementedError
 
 
@@ -101,6 +110,8 @@ class SGD(_Optimiser):
         0 <= momentum < 1.
     decay : float
         Decoupled weight decay, ``w ← w - lr·decay·w`` before the step: see `Adam`.
+    rates : dict, optional
+        Learning rates of single parameters, by name: ``{"W_rec": 0.05}``.
 
     Examples
     --------
@@ -110,13 +121,15 @@ class SGD(_Optimiser):
     array([0.5])
     """
 
-    def __init__(self, lr: float = 1e-2, momentum: float = 0.0, decay: float = 0.0):
+    def __init__(
+        self, lr: float = 1e-2, momentum: float = 0.0, decay: float = 0.0, rates: dict[str, float] | None = None
+    ):
         _check_rate("momentum", momentum)
-        super().__init__(decay, lr=lr, momentum=momentum)
+        super().__init__(decay, rates, lr=lr, momentum=momentum)
         self.moments = ("m",) if momentum else ()
 
-    def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        kernels.table(w).sgd(w, grad, *moments, lr=self.lr, momentum=self.settings["momentum"])
+    def _update(self, lr: float, w: Array, grad: Array, *moments: Array) -> None:
+        kernels.table(w).sgd(w, grad, *moments, lr=lr, momentum=self.settings["momentum"])
 
 
 class Adam(_Optimiser):
@@ -138,6 +151,8 @@ class Adam(_Optimiser):
         Decoupled weight decay, ``w ← w - lr·decay·w`` before the step (Loshchilov & Hutter 2019), of weights and
         filters, not of biases and scales (`decays`). An absent synapse stays +0.0. Added to the gradient in its place,
         the decay would be divided by the root of its own square: full-size steps, however small it is.
+    rates : dict, optional
+        Learning rates of single parameters, by name: ``{"W_rec": 0.05}``.
 
     Examples
     --------
@@ -150,15 +165,21 @@ class Adam(_Optimiser):
     moments = ("m", "v")
 
     def __init__(
-        self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, decay: float = 0.0
+        self,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        decay: float = 0.0,
+        rates: dict[str, float] | None = None,
     ):
         _check_rate("beta1", beta1)
         _check_rate("beta2", beta2)
         _check_rate("eps", eps, positive=True)
-        super().__init__(decay, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+        super().__init__(decay, rates, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
-    def _update(self, w: Array, grad: Array, *moments: Array) -> None:
-        kernels.table(w).adam(w, grad, *moments, **{**self.settings, "lr": self.lr}, step=self.state["step"])
+    def _update(self, lr: float, w: Array, grad: Array, *moments: Array) -> None:
+        kernels.table(w).adam(w, grad, *moments, **{**self.settings, "lr": lr}, step=self.state["step"])
 
 
 class Cosine:

@@ -162,6 +162,10 @@ class Optimiser(Protocol):
         """Learning rate of the next step."""
         ...
 
+    def rate(self, name: str) -> float:
+        """Learning rate of the next step of one parameter."""
+        ...
+
     def config(self) -> dict[str, Any]:
         """Describe the optimiser in plain values."""
         ...

@@ -272,7 +272,7 @@ def test_check_steps_knows_the_closed_form_with_decay(make):
     given = model, model.init(rng, dtype=float, w_max=0.5), rng.standard_normal((5, 3)), np.array([0, 3, 1])
     ms.check_steps(*given, make(lr=0.1, decay=0.3), steps=3).assert_ok()
     broken = make(lr=0.1, decay=0.3)
-    broken._update = lambda w, grad, *moments: np.multiply(w, 0.99, out=w)
+    broken._update = lambda lr, w, grad, *moments: np.multiply(w, 0.99, out=w)
     assert "step" in ms.check_steps(*given, broken, steps=3).codes
 
 
@@ -343,3 +343,41 @@ def test_a_run_on_a_schedule_resumes_bit_for_bit(tmp_path):
     resumed = train(after_epoch=[lambda run: None], resume=True)
     for name, w in whole.items():
         np.testing.assert_array_equal(w, resumed[name])
+
+
+@pytest.mark.parametrize("make", [ms.Adam, ms.SGD])
+def test_a_parameter_may_have_a_rate_of_its_own(make):
+    rng = np.random.default_rng(0)
+    params = {"W_rec": rng.standard_normal((3, 2)), "b": rng.standard_normal((3, 1))}
+    grads = {name: rng.standard_normal(value.shape) for name, value in params.items()}
+    own, slow, fast = ({name: value.copy() for name, value in params.items()} for _ in range(3))
+    opt = make(lr=0.01, decay=0.1, rates={"W_rec": 0.5})
+    for _ in range(2):
+        opt.step(own, grads)
+    for rate, found in ((0.01, slow), (0.5, fast)):
+        plain = make(lr=rate, decay=0.1)
+        for _ in range(2):
+            plain.step(found, grads)
+    np.testing.assert_allclose(own["W_rec"], fast["W_rec"], rtol=1e-12)
+    np.testing.assert_array_equal(own["b"], slow["b"])
+    assert opt.config()["rates"] == {"W_rec": 0.5}
+
+
+def test_rates_follow_a_schedule_in_proportion_and_unknown_names_are_refused():
+    opt = ms.SGD(lr=0.1, rates={"w": 0.4})
+    opt.state["lr"] = 0.05
+    params = {"w": np.array([1.0]), "b": np.array([1.0])}
+    opt.step(params, {"w": np.array([1.0]), "b": np.array([1.0])})
+    np.testing.assert_allclose([params["w"][0], params["b"][0]], [0.8, 0.95])
+    with pytest.raises(ValueError, match="rates names W, but the parameters are b"):
+        ms.Adam(rates={"W": 0.1}).step({"b": np.ones(1)}, {"b": np.ones(1)})
+    with pytest.raises(ValueError, match=r"rates\['W'\] must be above 0"):
+        ms.Adam(rates={"W": 0.0})
+
+
+@pytest.mark.parametrize("make", [ms.Adam, ms.SGD])
+def test_check_steps_knows_rates(make):
+    rng = np.random.default_rng(0)
+    model = ms.RNN(2, ms.make_weights(ms.bernoulli(7, 7, 0.5, rng)), 4, "tanh")
+    params, x = model.init(rng, dtype=float, w_max=0.5), rng.standard_normal((5, 2, 3))
+    ms.check_steps(model, params, x, np.array([0, 3, 1]), make(lr=0.01, rates={"W_rec": 0.2})).assert_ok()

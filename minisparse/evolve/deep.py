@@ -119,9 +119,8 @@ class DeepRewiring(Rule):
         """Move θ by l1 and noise, and exchange what went dormant, in place; links and share are not looked at."""
         if "aligned" not in self.state:
             self.align(model, params)
-        lr = opt.lr
         for name in self._names(model):
-            weights, packed = model.weights[name], params[name]
+            lr, weights, packed = opt.rate(name), model.weights[name], params[name]
             values = to_numpy(weights.values(packed))
             s = self.sign(name, weights.shape, flat_places(weights.pattern)).astype(values.dtype)
             nu = rng.standard_normal(values.size).astype(values.dtype)

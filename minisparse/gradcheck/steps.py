@@ -42,7 +42,11 @@ def _sgd(gradients: list[np.ndarray], lr: float, momentum: float) -> np.ndarray:
 
 def _decayed(opt: Optimiser, name: str, state: SimpleNamespace) -> np.ndarray:
     decay = getattr(opt, "decay", 0.0) if decays(name) else 0.0
-    return opt.settings["lr"] * decay * state.old[name]
+    return _rate(opt, name) * decay * state.old[name]
+
+
+def _rate(opt: Optimiser, name: str) -> float:
+    return getattr(opt, "rates", {}).get(name, opt.settings["lr"])
 
 
 CLOSED_FORMS = {"Adam": _adam, "SGD": _sgd}
@@ -109,11 +113,15 @@ def check_steps(
         at = f"step {number}"
         report = check(model, state.before, x, labels, seed=seed, tolerance=tolerance)
         rows += report.rows
-        findings += [Finding(f.code, f.tensor, f"before {at}: {f.sentence}", f.evidence) for f in report.findings]
+        findings += [
+            Finding(f.code, f.tensor, f"before {at}: {f.sentence}", f.evidence)
+            for f in (() if report.ok else report.findings)
+        ]
         for name in params:
             gradients[name].append(state.grads[name])
             if form:
-                row = _compare_step(name, state, form(gradients[name], **opt.settings) + _decayed(opt, name, state))
+                given = {**opt.settings, "lr": _rate(opt, name)}
+                row = _compare_step(name, state, form(gradients[name], **given) + _decayed(opt, name, state))
                 rows.append(row)
                 if not row.error <= STEP_TOLERANCE:
                     sentence = (
