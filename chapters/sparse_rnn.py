@@ -2,10 +2,10 @@
 Sparse and dense recurrent networks
 ===================================
 
-Cortex connects a tenth of its possible pairs. Fruengel and Oberlaender (*Sparse connectivity enables efficient
-information processing in cortex-like artificial neural networks*, 2025) train recurrent networks of many sizes and
-densities on images read row by row, and find that after one epoch large sparse networks are ahead of dense ones, while
-among small networks the dense ones are.
+In cortex less than one in a hundred pairs of neurons is connected. Fruengel and Oberlaender (*Sparse connectivity
+enables efficient information processing in cortex-like artificial neural networks*, 2025) train recurrent networks of
+many sizes and densities on images read row by row, and find that after one epoch large sparse networks are ahead of
+dense ones, while among small networks the dense ones are.
 
 This chapter re-runs the comparison: over size and density (Figure 2), against feedforward networks and another
 nonlinearity (Figure 3), with little data (Figure 4), at equal numbers of recurrent weights (S2). And it adds the
