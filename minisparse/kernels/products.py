@@ -244,10 +244,8 @@ def write_rows(indptr, indices, values, x, plus, out, first, last):
     lanes = BYTES // x.itemsize
     for i in range(first, last):
         o, start, end = out[i], indptr[i], indptr[i + 1]
-        if len(plus):
-            o[:] = plus[i]
-        else:
-            o[:] = 0
+        for b in range(o.size):
+            o[b] = plus[i, b] if len(plus) else 0
         b, left = 0, o.size
         if lanes == 8 and left == 10:
             add_rows(o, b, 1, 2, values, indices, start, end, x)

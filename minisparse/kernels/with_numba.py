@@ -312,19 +312,21 @@ def _taken(x, rows):
     return out
 
 
-def _adam_loop(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
+@njit(**SERIAL)
+def _adam_small(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
+    for i in range(w.size):
+        m[i] = beta1 * m[i] + rest1 * grad[i]
+        v[i] = beta2 * v[i] + rest2 * (grad[i] * grad[i])
+        w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
+
+
+@njit(**OPTIONS)
+def _adam(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
     setting = float_setting()
     for task in prange((w.size + TINY - 1) // TINY):
-        own = take_over(setting)
-        for i in range(task * TINY, min((task + 1) * TINY, w.size)):
-            m[i] = beta1 * m[i] + rest1 * grad[i]
-            v[i] = beta2 * v[i] + rest2 * (grad[i] * grad[i])
-            w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
+        own, part = take_over(setting), slice(task * TINY, (task + 1) * TINY)
+        _adam_small(w[part], grad[part], m[part], v[part], lr, beta1, rest1, beta2, rest2, eps, correct1, correct2)
         take_over(own)
-
-
-_adam = njit(**OPTIONS)(_adam_loop)
-_adam_small = njit(**SERIAL)(_adam_loop)
 
 
 @njit(**SERIAL)
