@@ -195,7 +195,7 @@ def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
         return reference.adam(w, grad, m, v, lr, beta1, beta2, eps, step)
     number = w.dtype.type
     numbers = [number(a) for a in (lr, beta1, 1 - beta1, beta2, 1 - beta2, eps, 1 - beta1**step, 1 - beta2**step)]
-    update = _adam if w.size >= SMALL else _adam_small
+    update = _adam if w.size >= SMALL and blas_is_limited() else _adam_small  # else its threads would be in BLAS's way
     return update(*(a.reshape(-1) for a in (w, _laid_out(grad), m, v)), *numbers)
 
 
