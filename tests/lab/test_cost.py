@@ -86,7 +86,8 @@ def held(n, p, storage, dtype, steps, batch, signs=None):
 )
 def test_memory_is_what_is_allocated_from_the_pattern_to_the_last_step(p, storage, signs, dtype):
     n, steps, batch = 700, 2, 2
-    held(20, p, storage, dtype, steps, batch)  # kernels and imports are there
+    for small in (20, 200):  # kernels of either size, and imports, are there
+        held(small, p, storage, dtype, steps, batch)
     after, peak = held(n, p, storage, dtype, steps, batch, np.ones((n, 1)) if signs else None)
     expected = cost.memory(n, p, storage, dtype) + cost.activations(n, steps, batch, storage, dtype)
     beside = 30 * n * np.dtype(dtype).itemsize + 50_000  # input, readout, biases, their moments
