@@ -108,7 +108,7 @@ def test_the_index_arrays_of_a_csr_matrix_take_what_is_said():
 @pytest.mark.parametrize(("storage", "p"), [("dense", 1), ("csr", 0.3)])
 def test_activations_are_what_a_long_run_allocates(storage, p):
     n, steps, batch = 120, 40, 100
-    held(20, p, storage, np.float32, 3, 3)
+    held(n, p, storage, np.float32, 3, batch)  # kernels are there
     _, peak = held(n, p, storage, np.float32, steps, batch)
     said = cost.activations(n, steps, batch, storage) + cost.memory(n, p, storage)
     assert 0.8 * said <= peak <= 1.2 * said
