@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend import array_module
 from ..errors import InputError
-from .probe import is_float
+from .probe import PAIR, is_float
 
 
 def adapted(
@@ -45,10 +45,7 @@ def adapted(
         given = _nested(values, named)
         result = forward(*given.values()) if by_place else forward(**given)
         if not (isinstance(result, tuple) and len(result) == 2):
-            raise InputError(
-                "forward must return a pair: the output (an array, a number, or a tuple of arrays) and the cache that "
-                "backward needs"
-            )
+            raise InputError(PAIR)
         y, cache = result
         if isinstance(y, (bool, int, float)):
             y = np.array(float(y))
@@ -93,7 +90,7 @@ def _nested(values: dict[str, Any], like: dict[str, Any], before: str = "") -> d
 def _joined(outputs: Sequence) -> tuple[Any, list[tuple]]:
     """Return several outputs as one vector, and their shapes."""
     if not outputs or not all(hasattr(y, "dtype") for y in outputs):
-        raise InputError("forward must return a pair: the output, an array or a tuple of arrays alone, and the cache")
+        raise InputError(PAIR)
     xp = array_module(*outputs)
     return xp.concatenate([y.reshape(-1) for y in outputs]), [tuple(y.shape) for y in outputs]
 

@@ -14,6 +14,7 @@ from ..errors import InputError
 from .report import Finding
 
 EPS = float(np.finfo(float).eps)
+PAIR = "forward must return a pair: the output (an array, a number, a tuple of arrays) and the cache for backward"
 COARSE = 1e-10
 """Noise, as a share of an output, that no cancelling in float64 makes."""
 FLOOR = 1e-8
@@ -102,7 +103,7 @@ class Probe:
                 raise InputError("forward writes into one of its inputs; make it work on a copy") from error
             raise
         if not (isinstance(result, tuple) and len(result) == 2 and hasattr(result[0], "dtype")):
-            raise InputError("forward must return a pair: the output, an array, and the cache that backward needs")
+            raise InputError(PAIR)
         return result
 
     def _call(self, given: dict[str, Array]) -> Array:
@@ -197,7 +198,8 @@ class Probe:
         none, and the least counts; elsewhere the most.
         """
         looks = [self.noise_along(self._together(trial)) for trial in range(3)]
-        found, self.stuck = np.array([noise for noise, _ in looks]), looks[-1][1]
+        found, stuck = (np.array(each) for each in zip(*looks, strict=True))
+        self.stuck = stuck.all(axis=0)
         stairs = np.median(found, axis=0) > COARSE * np.abs(self.dy * self.y).ravel()
         return np.where(stairs, found.max(axis=0), found.min(axis=0))
 

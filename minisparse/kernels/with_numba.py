@@ -28,7 +28,7 @@ from .products import (
     take_over,
     write_product,
     write_rows,
-)  # fmt: skip
+)
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True

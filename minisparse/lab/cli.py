@@ -99,7 +99,8 @@ def chapter(
     def flag(name: str, help: str, **options: Any) -> None:
         default = options.pop("default", values.get(name.removeprefix("--").replace("-", "_")))
         shown = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else default
-        parser.add_argument(name, default=default, help=f"{help} (default: {shown})", **options)
+        said = help if default is None else f"{help} (default: {shown})"
+        parser.add_argument(name, default=default, help=said, **options)
 
     def switch(name: str, help: str, among: Any = parser) -> None:
         among.add_argument(name, action="store_true", help=help)

@@ -46,7 +46,11 @@ def draw(kind, seed):
                 shift = -slope * x[k]
             size_of_term = 10.0 ** (rng.uniform(-6, 6) if kind == "wide" else rng.uniform(-1, 1))
             terms.append((int(rng.integers(outputs)), k, name, slope, shift, size_of_term * rng.choice([-1, 1])))
-    inside = kind if kind.startswith("float") else None
+    return *summed(terms, size, outputs, kind if kind.startswith("float") else None), {"x": x}
+
+
+def summed(terms, size, outputs, inside=None):
+    """Return forward and backward of sums of terms c f(slope x_k + shift), each of one output; f may see fewer."""
 
     def forward(x):
         y = np.zeros(outputs, x.dtype)
@@ -61,4 +65,4 @@ def draw(kind, seed):
             dx[k] += dy[j] * c * slope * TABLE[name][1](slope * x[k] + shift)
         return {"x": dx}
 
-    return forward, backward, {"x": x}
+    return forward, backward
