@@ -31,6 +31,7 @@ _HOMES = {
     "train": ("evaluate", "fit"),
     "measure": (
         *("backward_gain", "forward_gain", "predicted_gain", "training_delay", "gradient_statistics", "sign_changes"),
+        *("gain_step", "input_sd", "dendritic_step"),
         *("last_states", "active_share", "random_pairs", "correlations", "mutual_information", "dropout_accuracy"),
     ),
     "gradcheck": ("GradientError", "GradientReport", "check", "check_layer", "check_pair", "check_steps", "pair"),
@@ -145,13 +146,22 @@ if TYPE_CHECKING:  # what a type checker and an editor see
         correlations as correlations,
     )
     from .measure import (
+        dendritic_step as dendritic_step,
+    )
+    from .measure import (
         dropout_accuracy as dropout_accuracy,
     )
     from .measure import (
         forward_gain as forward_gain,
     )
     from .measure import (
+        gain_step as gain_step,
+    )
+    from .measure import (
         gradient_statistics as gradient_statistics,
+    )
+    from .measure import (
+        input_sd as input_sd,
     )
     from .measure import (
         last_states as last_states,

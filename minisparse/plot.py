@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,30 @@ LINES = (
 )
 """Keyword arguments of the first, second, ... line of an axes (Okabe & Ito's colours)."""
 
+DENSITIES = {
+    1.0: {"color": "#D55E00", "linestyle": "-", "marker": "s"},
+    0.5: {"color": "#B58900", "linestyle": (0, (5, 1, 1, 1)), "marker": "D"},
+    0.3: {"color": "#CC79A7", "linestyle": "-.", "marker": "^"},
+    0.2: {"color": "#009E73", "linestyle": ":", "marker": "v"},
+    0.1: {"color": "#0072B2", "linestyle": "--", "marker": "o"},
+    0.05: {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "P"},
+    0.01: {"color": "#000000", "linestyle": (0, (1, 1)), "marker": "x"},
+}
+"""The line of a density, the same in every figure: dense is red-orange, sparse is blue, as in the papers."""
+
 STYLE = {
-    "font.size": 10,
+    "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 10,
+    "axes.titlesize": 12,
     "axes.titlelocation": "left",
     "legend.frameon": False,
-    "lines.markersize": 4,
+    "legend.fontsize": 11,
+    "lines.markersize": 5,
     "figure.dpi": 100,
     "savefig.dpi": 150,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "minisparse",
 }
 
 
@@ -62,6 +77,77 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 4.
     with matplotlib.rc_context(STYLE):
         made = Figure(figsize=size, layout="constrained")
         return made, made.subplots(rows, columns, **subplots)
+
+
+def of_density(p: float) -> dict:
+    """Return the line of a density: that of the nearest one in `DENSITIES`, by ratio.
+
+    Examples
+    --------
+    >>> minisparse.plot.of_density(0.1)["color"], minisparse.plot.of_density(0.9)["marker"]
+    ('#0072B2', 's')
+    """
+    return DENSITIES[min(DENSITIES, key=lambda q: abs(np.log(q / p)))]
+
+
+def epochs(axes: Any) -> None:
+    """Name the horizontal axis "epoch" and give it whole numbers.
+
+    Examples
+    --------
+    >>> figure, axes = minisparse.plot.figure()
+    >>> minisparse.plot.epochs(axes)
+    >>> axes.get_xlabel()
+    'epoch'
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def name_lines(axes: Any, size: float = 11.0) -> None:
+    """Write the name of each line at its right end, in its colour, none over another, instead of a legend.
+
+    Call it when limits and scales are set: the places are taken from them.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+        A line's name is its label; one without a label or without a finite value gets none.
+    size : float
+        Of the letters, in points.
+
+    Examples
+    --------
+    >>> figure, axes = minisparse.plot.figure()
+    >>> _ = axes.plot([0, 1], [0, 1], label="up"), axes.plot([0, 1], [0.1, 1], label="up, too")
+    >>> minisparse.plot.name_lines(axes)
+    >>> [text.get_text() for text in axes.texts]
+    ['up', 'up, too']
+    """
+    axes.get_figure().draw_without_rendering()
+    to_axes = axes.transData + axes.transAxes.inverted()
+    ends = []
+    for line in axes.get_lines():
+        x, y = (np.asarray(values, dtype=float) for values in line.get_data())
+        finite = np.flatnonzero(np.isfinite(y))
+        if not line.get_label().startswith("_") and finite.size:
+            ends.append((to_axes.transform((x[finite[-1]], y[finite[-1]]))[1], line))
+    ends.sort(key=lambda end: end[0])
+    gap = 1.25 * size / 72 / (axes.get_position().height * axes.get_figure().get_figheight())
+    places = np.array([min(max(place, 0.0), 1.0) for place, _ in ends])
+    for _ in range(200):
+        close = np.flatnonzero(np.diff(places) < 0.999 * gap)
+        if not close.size:
+            break
+        for low in close:  # move both apart, by half of what is missing each
+            lack = (gap - (places[low + 1] - places[low])) / 2
+            places[low], places[low + 1] = places[low] - lack, places[low + 1] + lack
+        places += max(0.0, -places[0])
+    for place, (_, line) in zip(places, ends, strict=True):
+        where = {"xycoords": axes.transAxes, "xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(line.get_label(), (1.0, place), color=line.get_color(), size=size, **where)
 
 
 def band(axes: Any, curves: Sequence, style: dict, label: str, x: Sequence | None = None) -> None:
@@ -137,13 +223,13 @@ def unrolled(path: str | os.PathLike) -> None:
 
 
 def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
-    """Write a figure as PNG with its alternative text inside.
+    """Write a figure as PNG, and beside it as SVG, with its alternative text inside.
 
     Parameters
     ----------
     figure : matplotlib figure
     path : path
-        Written aside and renamed.
+        Of the PNG file. Both are written aside and renamed.
     alt : str
         What the figure shows, in a sentence that says the finding; for those who cannot see it.
 
@@ -168,3 +254,5 @@ def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
 
     with matplotlib.rc_context(STYLE):
         write_aside(path, lambda file: figure.savefig(file, format="png", metadata={"Description": alt}))
+        about = {"Description": alt, "Date": None}
+        write_aside(Path(path).with_suffix(".svg"), lambda file: figure.savefig(file, format="svg", metadata=about))

@@ -1,5 +1,7 @@
 """Figures carry their alternative text, and are told apart without colour."""
 
+import itertools
+
 import pytest
 
 import minisparse as ms
@@ -12,6 +14,9 @@ def test_a_saved_figure_holds_its_text(tmp_path):
     content = (tmp_path / "a.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert b"One rises with the other." in content
+    vector = (tmp_path / "a.svg").read_text()
+    assert "One rises with the other." in vector
+    assert "<dc:date>" not in vector
 
 
 def test_a_figure_without_text_is_refused_and_nothing_is_written(tmp_path):
@@ -24,3 +29,22 @@ def test_a_figure_without_text_is_refused_and_nothing_is_written(tmp_path):
 def test_every_line_differs_in_dash_and_marker():
     assert len({str(line["linestyle"]) for line in ms.plot.LINES}) == len(ms.plot.LINES)
     assert len({line["marker"] for line in ms.plot.LINES}) == len(ms.plot.LINES)
+
+
+def test_every_density_has_a_line_of_its_own_and_dense_is_red_orange():
+    lines = ms.plot.DENSITIES.values()
+    for part in ("color", "linestyle", "marker"):
+        assert len({str(line[part]) for line in lines}) == len(lines)
+    assert [ms.plot.of_density(p)["color"] for p in (1.0, 0.1, 0.12)] == ["#D55E00", "#0072B2", "#0072B2"]
+
+
+def test_names_of_lines_that_end_together_are_not_written_over_one_another():
+    figure, axes = ms.plot.figure()
+    for k in range(6):
+        axes.plot([0, 1], [0, 0.5 + k / 1000], label=f"line {k}")
+    axes.plot([0, 1], [1, 1])
+    ms.plot.name_lines(axes)
+    figure.draw_without_rendering()
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert [text.get_text() for text in axes.texts] == [f"line {k}" for k in range(6)]
+    assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_HOMES = {"chapter": "cli", "confirm": "cli", "cells": "sweep", "finish": "rows", "Judged": "claims"}
+_HOMES = {
+    "chapter": "cli",
+    "confirm": "cli",
+    "cells": "sweep",
+    "finish": "rows",
+    "Judged": "claims",
+    "matched": "claims",
+}
 _MODULES = ("claims", "cli", "cost", "page", "provenance", "recipes", "rows", "sweep", "verify")
 __all__ = [*_HOMES, *_MODULES]
 

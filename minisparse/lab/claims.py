@@ -181,6 +181,37 @@ class Judged(list):
         print(f"  {figure:4s} {statement}: {self[-1]['status']}\n{'':7s}{self[-1]['ours']}")
 
 
+def matched(number: str, paper: dict[str, float], ours: dict[str, float]) -> bool:
+    """Print the number that an effect hangs on, in the paper's networks and in ours, and whether they are equal.
+
+    Parameters
+    ----------
+    number : str
+        What it is.
+    paper, ours : dict
+        Name of a network to its number; the same names.
+
+    Returns
+    -------
+    bool
+        Whether they are equal, to one in a hundred.
+
+    Examples
+    --------
+    >>> minisparse.lab.claims.matched("gain per step", {"dense": 10.0, "sparse": 1.0}, {"dense": 10.0, "sparse": 2.0})
+    the number: gain per step
+      dense         the paper's 10         here 10         equal
+      sparse        the paper's 1          here 2          NOT EQUAL
+    False
+    """
+    print(f"the number: {number}")
+    equal = {name: math.isclose(value, ours[name], rel_tol=0.01) for name, value in paper.items()}
+    for name, value in paper.items():
+        said = "equal" if equal[name] else "NOT EQUAL"
+        print(f"  {name:14s}the paper's {value:<11.3g}here {ours[name]:<11.3g}{said}")
+    return all(equal.values())
+
+
 def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> dict:
     """Return a claim that nobody has run yet, with the command that would.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,10 +49,71 @@ def pattern(nodes: int, density: float, rng: Rng) -> Pattern:
     return full(nodes, nodes) if density == 1 else bernoulli(nodes, nodes, density, rng)
 
 
+@dataclass(frozen=True)
+class Replica:
+    """A small network each of whose neurons stands for `copies` equal ones of a large network.
+
+    Give each of `nodes` neurons ``copies - 1`` twins with the same weights: ``size = copies · nodes``. Twins see the
+    same, do the same and, under Adam, learn the same, so they act as one neuron. Its weight from another group of twins
+    is the *sum* of ``copies`` weights: it moves by ``copies`` times the learning rate per step of Adam. The same holds
+    for the readout. What a neuron gets from outside, its input weights and biases, is no sum: its rate stays. (The
+    gradient of a twin's weight is that of the group's over ``copies``; Adam divides by the root of the square, so its
+    steps do not see that.) Sums of ``copies`` independent weights have ``√copies`` times the standard deviation.
+
+    So the small network with these rates *is* a network of the large size, up to Adam's eps: not any one, but one
+    whose neurons are alike in groups. Its change of gain per step, ``(copies · lr) p nodes``, is ``lr p N``.
+    """
+
+    size: int
+    nodes: int
+
+    @property
+    def copies(self) -> float:
+        """Neurons of the large network that one neuron stands for."""
+        return self.size / self.nodes
+
+    def rates(self, lr: float = 1e-3, names: tuple[str, ...] = ("W_rec", "W_out")) -> dict[str, float]:
+        """Return the learning rates of the parameters that are sums over neurons, for `Adam`.
+
+        Examples
+        --------
+        >>> minisparse.lab.recipes.replica_of(10_000, nodes=200).rates(0.001)
+        {'W_rec': 0.05, 'W_out': 0.05}
+        """
+        return {name: lr * self.copies for name in names}
+
+
+def replica_of(size: int, nodes: int) -> Replica:
+    """Return how a network of `nodes` neurons stands for one of `size`.
+
+    Parameters
+    ----------
+    size, nodes : int
+        Neurons of the large network and of the small one.
+
+    Returns
+    -------
+    Replica
+
+    Raises
+    ------
+    ValueError
+        If the small network is larger, or there is no neuron.
+
+    Examples
+    --------
+    >>> minisparse.lab.recipes.replica_of(10_000, nodes=200).copies
+    50.0
+    """
+    if not 1 <= nodes <= size:
+        raise InputError(f"a replica has 1 to {size:,} neurons, as many as the network it stands for; got {nodes:,}")
+    return Replica(size, nodes)
+
+
 def recurrent(
     sizes: data.Dataset, nodes: int, density: float, seed: int, activation: str = "relu", storage: str = "auto",
     w_max: float = W_MAX, inhibitory: float | None = None, inhibition_gain: float = 1.0,
-    published_draw: bool = False, clamp: str = "enforced",
+    published_draw: bool = False, clamp: str = "enforced", copies: float = 1.0,
 ) -> SimpleNamespace:  # fmt: skip
     """Make the recurrent network, and with `inhibitory` its Dale clamp.
 
@@ -72,6 +134,8 @@ def recurrent(
     published_draw : bool
         Draw inhibitory neurons with replacement, as the published notebook does: 39.3 % where 50 % are asked for.
     clamp : {"enforced", "init_only"}
+    copies : float
+        Neurons of the published network that each one stands for (`Replica`), which gives the ranges of the draws.
 
     Returns
     -------
@@ -82,8 +146,11 @@ def recurrent(
     weights = make_weights(pattern(nodes, density, synapses), storage)
     model = RNN(sizes.sample_shape[1], weights, sizes.n_classes, activation)
     if inhibitory is None:
-        params = model.init(values, w_max=w_max)
+        params = model.init(values, w_max=w_max * math.sqrt(copies))
+        _draw_as_of_more(params, ("W_in", "b_in", "b_rec", "b_out"), copies)
         return SimpleNamespace(model=model, params=params, rng=order, after_step=[], dale=None, strengths=None)
+    if copies != 1:
+        raise InputError("a replica has no Dale's principle here: leave out copies, or inhibitory")
     signs = dale_signs(nodes, inhibitory, whose, replacement=published_draw)
     strengths = np.where(signs < 0, -inhibition_gain, 1.0)
     params, dale = model.init(values, w_max=w_max, signs=strengths), Dale(signs, clamp)
@@ -92,7 +159,7 @@ def recurrent(
 
 def feedforward(
     sizes: data.Dataset, nodes: int, density: float, seed: int, activation: str = "relu", storage: str = "auto",
-    w_max: float = W_MAX,
+    w_max: float = W_MAX, copies: float = 1.0,
 ) -> SimpleNamespace:  # fmt: skip
     """Make the feedforward control: the nodes in two layers of half the size, sparse between the two.
 
@@ -108,6 +175,8 @@ def feedforward(
     seed : int
     activation, storage : str
     w_max : float
+    copies : float
+        As for `recurrent`; the sums over neurons are W1 and W2.
 
     Returns
     -------
@@ -124,10 +193,17 @@ def feedforward(
     params: dict[str, Any] = {}
     for k, weights in enumerate(layers):
         fan_in = weights.shape[1] ** -0.5
-        bound = w_max if weights is between else fan_in
+        bound = w_max * math.sqrt(copies) if weights is between else fan_in
         params[f"W{k}"] = weights.from_values(uniform(values, (weights.nnz,), bound))
         params[f"b{k}"] = uniform(values, (weights.shape[0], 1), fan_in)
+    _draw_as_of_more(params, ("b1", "b2"), copies)
     return SimpleNamespace(model=model, params=params, rng=order, after_step=[], dale=None, strengths=None)
+
+
+def _draw_as_of_more(params: dict[str, Any], names: tuple[str, ...], copies: float) -> None:
+    """Give parameters that are drawn from ±1/√(neurons) the range of a network of `copies` times as many."""
+    for name in names:
+        params[name] *= params[name].dtype.type(copies**-0.5)
 
 
 MODELS = {"recurrent": recurrent, "feedforward": feedforward}

@@ -128,7 +128,7 @@ def finish(args: Namespace, name: str, claims: Iterable[dict], files: Iterable[s
         From `claims.claim` and `claims.not_run`, or other rows with a ``part``. A claim that is not run and has a
         command is kept in the file without a suffix alone, so that a chapter lists it once.
     files : iterable of str
-        The figures in ``args.out``.
+        The figures in ``args.out``, each a PNG file with an SVG file beside it.
     suffix : str
         Says in what a run differs from the default one: "-mnist-1000".
     """
@@ -138,10 +138,10 @@ def finish(args: Namespace, name: str, claims: Iterable[dict], files: Iterable[s
     named = f"{name}{suffix}"
     targets = {"rows.jsonl": f"{named}.jsonl", f"{named}.png": f"{named}.png"}
     for file in ["rows.jsonl", *files] if args.record else ():
-        content = (Path(args.out) / file).read_bytes()
-        write_aside(
-            RESULTS / targets.get(file, f"{named}-{file}"), lambda handle, content=content: handle.write(content)
-        )
+        target = RESULTS / targets.get(file, f"{named}-{file}")
+        for kind in (target.suffix, ".svg")[: 1 + (target.suffix == ".png")]:
+            content = (Path(args.out) / file).with_suffix(kind).read_bytes()
+            write_aside(target.with_suffix(kind), lambda handle, content=content: handle.write(content))
     if args.record:
         print(f"recorded in {RESULTS}")
     for file in [*files, "rows.jsonl"]:

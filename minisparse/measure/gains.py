@@ -41,6 +41,90 @@ def predicted_gain(n: int, p: float, w_max: float, inhibitory: float = 0.0, inhi
     return p * n * (w_max / 2) * (1 - inhibitory - inhibition_gain * inhibitory)
 
 
+def gain_step(lr: float, p: float, n: int) -> float:
+    """Return the most by which one step of Adam can change the gain of a recurrent network: ``lr p n``.
+
+    Adam divides a gradient by the root of its own running square, so each of its first steps moves every weight by the
+    learning rate, whatever the gradient's size. A neuron has ``p n`` afferents. If all of them move one way, its
+    summed input at activity 1, which is the gain, changes by ``lr p n``. (A step of SGD has no such bound: it is
+    proportional to the gradient.)
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate of the recurrent weights.
+    p : float
+        Density.
+    n : int
+        Neurons.
+
+    Returns
+    -------
+    float
+        Dimensionless.
+
+    Examples
+    --------
+    >>> [round(minisparse.gain_step(0.001, p, 10_000), 9) for p in (1, 0.1)]
+    [10.0, 1.0]
+    """
+    return lr * p * n
+
+
+def input_sd(std: float, afferents: float, x: np.ndarray) -> float:
+    """Return the standard deviation of a unit's summed input over draws of its weights: ``std √(afferents <x²>)``.
+
+    The sum has `afferents` terms ``w x``; with weights independent of each other and of mean 0, its variance is the
+    sum of the ``std² x²``. The mean is over the entries of `x`: over inputs and examples. A sigmoid unit whose summed
+    input is far above 1 is saturated, and its slope is near 0.
+
+    Parameters
+    ----------
+    std : float
+        Standard deviation of one weight.
+    afferents : float
+        Synapses of a unit.
+    x : array
+        Inputs, any shape.
+
+    Returns
+    -------
+    float
+        In the units of x times those of a weight.
+
+    Examples
+    --------
+    >>> minisparse.input_sd(0.5, 16, numpy.array([[1.0, -1.0], [1.0, 1.0]]))
+    2.0
+    """
+    return float(std * np.sqrt(afferents * np.mean(np.square(to_numpy(x), dtype=float))))
+
+
+def dendritic_step(scale: float, afferents: float) -> float:
+    """Return the step of a weight under dendritic normalisation over that of a plain weight: ``(scale / afferents)²``.
+
+    With ``w = (s / n) v`` the gradient of v is ``(s / n) dw``, and a step of gradient descent of that size on v moves w
+    by ``(s / n)`` times itself: once for the chain rule, once for the way back to w (Bird & Cuntz, Eq 4).
+
+    Parameters
+    ----------
+    scale : float
+        s.
+    afferents : float
+        n, synapses of the unit.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> minisparse.dendritic_step(25.0, 100)
+    0.0625
+    """
+    return (scale / afferents) ** 2
+
+
 def forward_gain(weights: Weights, w: Array) -> float:
     """Return the mean over neurons of W·1: what one step (no bias, input or nonlinearity) makes of activity 1.
 

@@ -71,3 +71,57 @@ def test_streams_of_one_seed_differ_from_each_other_and_repeat():
     assert first == again
     assert len(set(first)) == len(first) == 4
     assert not set(first) & {rng.integers(0, 2**62) for rng in streams(4)}
+
+
+# Replicas
+
+
+def twins(array, copies, axes, split):
+    """Repeat the neurons of a small network's array; a sum over neurons is split among the twins."""
+    for axis in axes:
+        array = np.repeat(array, copies, axis=axis)
+    return array / copies if split else array.copy()
+
+
+def test_a_replica_trains_as_the_network_of_twins_that_it_stands_for():
+    copies, nodes, rng = 4, 6, np.random.default_rng(3)
+    small = ms.RNN(5, ms.make_weights(ms.bernoulli(nodes, nodes, 0.6, rng), "dense"), 3)
+    params = small.init(rng, dtype=float, w_max=0.3)
+    shapes = {"W_in": ((0,), False), "b_in": ((0,), False), "b_rec": ((0,), False), "b_out": ((), False)}
+    shapes |= {"W_rec": ((0, 1), True), "W_out": ((1,), True)}
+    mask = np.kron(small.weights["W_rec"].pattern.mask(), np.ones((copies, copies), bool))
+    large = ms.RNN(5, ms.make_weights(ms.Pattern.from_mask(mask), "dense"), 3)
+    of_twins = {name: twins(params[name], copies, *shapes[name]) for name in params}
+    optimisers = [ms.Adam(lr=0.01, eps=1e-15), ms.Adam(0.01, eps=1e-15, rates=recipes.replica_of(24, 6).rates(0.01))]
+    for step in range(5):
+        x, labels = rng.standard_normal((7, 5, 8)), rng.integers(0, 3, 8)
+        found = []
+        for model, values, optimiser in zip((large, small), (of_twins, params), optimisers, strict=True):
+            logits, cache = model.forward(values, x)
+            optimiser.step(values, model.backward(ms.softmax_cross_entropy(logits, labels)[1], cache))
+            found.append(logits)
+        np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9, err_msg=f"step {step}")
+    for name in params:
+        np.testing.assert_allclose(of_twins[name], twins(params[name], copies, *shapes[name]), rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize(("kind", "sums"), [("recurrent", ("W_rec", "W_out")), ("feedforward", ("W1", "W2"))])
+def test_a_replica_is_drawn_with_the_deviations_of_the_large_network(kind, sums):
+    large, small = (recipes.MODELS[kind](DIGITS, n, 0.5, 0, copies=c).params for n, c in ((1600, 1.0), (400, 4.0)))
+    for name in large:
+        grows = 2.0 if name in sums else 1.0
+        if large[name].size > 100:
+            assert small[name][small[name] != 0].std() == pytest.approx(
+                grows * large[name][large[name] != 0].std(), rel=0.05
+            ), name
+        else:
+            assert largest(small[name]) <= 1.001 * 1600**-0.5 * 2**0.5, name
+
+
+def test_a_replica_has_the_step_of_the_large_network_and_is_not_larger():
+    replica = recipes.replica_of(10_000, nodes=200)
+    assert ms.gain_step(replica.rates(0.001)["W_rec"], 0.1, 200) == pytest.approx(ms.gain_step(0.001, 0.1, 10_000))
+    with pytest.raises(ms.UserError, match="a replica has 1 to 100 neurons"):
+        recipes.replica_of(100, nodes=101)
+    with pytest.raises(ms.UserError, match="leave out copies"):
+        recipes.recurrent(DIGITS, 10, 0.5, 0, inhibitory=0.5, copies=2.0)

@@ -17,6 +17,7 @@ def args(tmp_path):
     rows.write(tmp_path / "rows.jsonl", [CELL, {"part": "claim", "made_by": MADE_BY}])
     for name in ("tiny.png", "2C.png"):
         (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / name).with_suffix(".svg").write_bytes(b"<svg/>")
     return SimpleNamespace(out=tmp_path, made_by=MADE_BY, record=False)
 
 
@@ -56,8 +57,17 @@ def test_a_chapter_ends_with_its_claims_in_place_of_earlier_ones(args, results, 
 @pytest.mark.parametrize(
     ("suffix", "names"),
     [
-        ("", ["tiny-2C.png", "tiny.jsonl", "tiny.png"]),
-        ("-mnist", ["tiny-mnist-2C.png", "tiny-mnist-tiny.png", "tiny-mnist.jsonl"]),
+        ("", ["tiny-2C.png", "tiny-2C.svg", "tiny.jsonl", "tiny.png", "tiny.svg"]),
+        (
+            "-mnist",
+            [
+                "tiny-mnist-2C.png",
+                "tiny-mnist-2C.svg",
+                "tiny-mnist-tiny.png",
+                "tiny-mnist-tiny.svg",
+                "tiny-mnist.jsonl",
+            ],
+        ),
     ],
 )
 def test_recorded_files_are_named_after_the_chapter_and_its_setting(suffix, names, args, results, capsys):

@@ -193,3 +193,37 @@ def test_no_epoch_has_no_delay_and_the_default_threshold_is_twenty_percent():
     for nothing in ([], np.zeros(0)):
         with pytest.raises(ms.UserError, match="a delay needs the accuracy of at least one epoch"):
             ms.training_delay(nothing)
+
+
+# The numbers that the papers' effects hang on
+
+
+def test_the_gain_step_is_what_adam_does_to_a_network_whose_gradients_all_point_one_way():
+    model, params = recurrent("csr")
+    weights, lr = model.weights["W_rec"], 0.003
+    before = ms.forward_gain(weights, params["W_rec"])
+    grads = {name: -np.ones_like(value) for name, value in params.items()}
+    ms.Adam(lr=lr).step(params, grads)
+    density = weights.nnz / weights.shape[0] ** 2
+    moved = ms.forward_gain(weights, params["W_rec"]) - before
+    assert moved == pytest.approx(ms.gain_step(lr, density, weights.shape[0]), rel=1e-6)
+
+
+def test_the_deviation_of_a_summed_input_is_that_of_drawn_weights():
+    x = rng().uniform(0, 1, (50, 200))
+    drawn = rng(1).normal(0, 0.7, (4000, 50)) @ x
+    assert ms.input_sd(0.7, 50, x) == pytest.approx(drawn.std(), rel=0.03)
+
+
+def test_a_dendritic_step_is_a_plain_step_times_the_square_of_scale_over_afferents():
+    layers = [ms.make_weights(ms.full(post, pre), "dense") for post, pre in ((3, 4), (2, 3))]
+    start, da = rng().standard_normal((3, 4)), rng(1).standard_normal((2, 4))
+    moved = []
+    for rule, raw in ((None, start), (ms.Dendritic(2.5), start * 4 / 2.5)):
+        model = ms.MLP(layers, "sigmoid", rule)
+        params = {**model.init(rng(2), dtype=float), "W0": raw, "W1": np.ones((2, 3)), "b0": np.zeros((3, 1))}
+        _, cache = model.forward(params, np.eye(4))
+        grads = model.backward(da, cache)
+        params["W0"] = raw - 0.1 * grads["W0"]
+        moved.append(model.weight(params, "W0") - start)
+    np.testing.assert_allclose(moved[1], moved[0] * ms.dendritic_step(2.5, 4), rtol=1e-9)
