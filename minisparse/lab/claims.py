@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ..errors import InputError
+from .provenance import ROOT
 
 STATUSES = (
     "REPRODUCED",
@@ -90,6 +91,36 @@ def near(values: Sequence[float], mean: float, sd: float, seeds: int = 10) -> bo
         return False
     ours = statistics.variance(values) / len(values) if len(values) > 1 else 0.0
     return abs(statistics.mean(values) - mean) <= 2 * math.sqrt(sd**2 / seeds + ours) + 1
+
+
+def clearly(more: Sequence[float], less: Sequence[float], level: float = 0.05) -> bool | None:
+    """Whether the mean of one set of values is above that of another, by Welch's test.
+
+    Parameters
+    ----------
+    more, less : sequence of float
+        One value per seed.
+    level : float
+        Largest one-sided p value that counts as clear.
+
+    Returns
+    -------
+    bool or None
+        None where one set has fewer than three values: nothing can be told.
+
+    Examples
+    --------
+    >>> clearly = minisparse.lab.claims.clearly
+    >>> clearly([90, 91, 92], [80, 82, 84]), clearly([80, 90, 100], [81, 89, 97]), clearly([90, 91], [1, 2])
+    (True, False, None)
+    """
+    if min(len(more), len(less)) < 3:
+        return None
+    if statistics.stdev(more) == statistics.stdev(less) == 0:
+        return statistics.mean(more) > statistics.mean(less)
+    from scipy.stats import ttest_ind
+
+    return bool(ttest_ind(more, less, equal_var=False, alternative="greater").pvalue < level)
 
 
 def claim(
@@ -229,15 +260,15 @@ def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> 
     return {**claim(figure, statement, "", {}, "NOT RUN", paper), "command": command}
 
 
-def planned(name: str, table: str) -> list[dict]:
-    """Return the claims of a table that nobody has run yet.
+def planned(name: str, table: str = "") -> list[dict]:
+    """Return a chapter's claims that nobody has run yet.
 
     Parameters
     ----------
     name : str
         The chapter's.
     table : str
-        An entry is "figure | statement | paper", over several lines if all but the first are indented. Its last line
+        Without one it is ``chapters/not_run/NAME.txt``. An entry is "figure | statement | paper", over several lines if all but the first are indented. Its last line
         may be "$ cpu FLAGS" or "$ gpu FLAGS": the flags of the chapter that would run it, on a GPU at the paper's size.
 
     Returns
@@ -252,6 +283,7 @@ def planned(name: str, table: str) -> list[dict]:
     'python chapters/dale.py --seeds 3 --record'
     """
     found = []
+    table = table or (ROOT / "chapters" / "not_run" / f"{name}.txt").read_text(encoding="utf-8")
     for entry in re.split(r"\n(?!\s)", table.strip()):
         text, _, run = entry.partition("$ ")
         figure, statement, paper = (" ".join(part.split()) for part in f"{text} ||".split("|")[:3])
