@@ -252,6 +252,10 @@ def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
         raise InputError("a figure needs alternative text: pass alt=, a sentence that says what it shows")
     import matplotlib
 
+    for axes in figure.get_axes():
+        if title := axes.get_title():  # a sentence begins at the left
+            axes.set_title("")
+            axes.set_title(title, loc="left")
     with matplotlib.rc_context(STYLE):
         write_aside(path, lambda file: figure.savefig(file, format="png", metadata={"Description": alt}))
         about = {"Description": alt, "Date": None}

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 import statistics
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -209,7 +210,8 @@ class Judged(list):
         """
         setting, full = more.pop("setting", self.setting), more.pop("full", self.full)
         self.append(claim(figure, statement, setting, found, status(holds, full), paper, **more))
-        print(f"  {figure:4s} {statement}: {self[-1]['status']}\n{'':7s}{self[-1]['ours']}")
+        for text in (f"  {figure:4s} {statement}: {self[-1]['status']}", f"{'':7s}{self[-1]['ours']}"):
+            print(textwrap.fill(text, 100, subsequent_indent=" " * 7))
 
 
 def matched(number: str, paper: dict[str, float], ours: dict[str, float]) -> bool:
@@ -268,8 +270,9 @@ def planned(name: str, table: str = "") -> list[dict]:
     name : str
         The chapter's.
     table : str
-        Without one it is ``chapters/not_run/NAME.txt``. An entry is "figure | statement | paper", over several lines if all but the first are indented. Its last line
-        may be "$ cpu FLAGS" or "$ gpu FLAGS": the flags of the chapter that would run it, on a GPU at the paper's size.
+        Without one it is ``chapters/not_run/NAME.txt``. An entry is "figure | statement | paper", over several lines if
+        all but the first are indented. Its last line may be "$ cpu FLAGS" or "$ gpu FLAGS": the flags of the chapter
+        that would run it, on a GPU at the paper's size.
 
     Returns
     -------
