@@ -30,11 +30,19 @@ def main(argv: list[str] | None = None) -> int:
     results.add_argument("--cells", metavar="N", type=int, help="run only N cells, the others count as done")
     what = "note in rows that agree that they are of the present golden numbers and run part"
     results.add_argument("--stamp", action="store_true", help=what)
+    results.add_argument(
+        "--redraw", metavar="FILE", nargs="+", help="judge and draw again from a file's recorded cells"
+    )
     args = parser.parse_args(argv)
     try:
         checkout("python -m minisparse.lab results")
         if not args.verify and (args.stamp or args.cells is not None):
             raise InputError("--cells and --stamp go with --verify FILE")
+        if args.redraw:
+            from .verify import redraw
+
+            print("\n".join(name for file in args.redraw for name in redraw(file)))
+            return 0
         return _verify(args) if args.verify else _pages(args.write)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

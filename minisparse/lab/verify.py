@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import write_aside
 from . import cli, provenance, rows
 
 TOLERANCE = 0.05
@@ -89,6 +90,46 @@ def verify(name: str, cells: int | None = None, stamp: bool = False) -> list[str
         kept = [_stamped(row, state, ran) for row in table if row.get("status") != "NOT RUN"]
         rows.write(files[stem], kept + planned)
     return differ
+
+
+def redraw(name: str) -> list[str]:
+    """Judge a result file's claims and draw its figures once more, from its recorded cells: no cell is run.
+
+    Parameters
+    ----------
+    name : str
+        A file in ``chapters/results/`` without its ending.
+
+    Returns
+    -------
+    list of str
+        The names of the files written beside it. A claim keeps the command of its cells.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, it has no cells, or its command does not end.
+    """
+    path = rows.RESULTS / f"{name}.jsonl"
+    cells = [row for row in rows.read(path) if "key" in row]
+    if not cells:
+        raise InputError(f"there is no result file {name!r} with cells")
+    made_by = cells[0]["made_by"]
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, *arguments(made_by["command"]), "--rows", str(path), "--out", out]
+        ended = subprocess.run(command, cwd=provenance.ROOT, capture_output=True, text=True, encoding="utf-8")
+        if ended.returncode:
+            raise InputError(
+                f"{name}: the command failed: {(ended.stderr.strip().splitlines() or ['nothing said'])[-1]}"
+            )
+        claims = [{**row, "made_by": made_by} for row in rows.read(Path(out) / "rows.jsonl") if "key" not in row]
+        rows.write(path, cells + [row for row in claims if not (row.get("command") and "-" in name)])
+        written = []
+        for figure in sorted(Path(out).glob("*.png")) + sorted(Path(out).glob("*.svg")):
+            target = path.with_name(figure.name if figure.stem == name else f"{name}-{figure.name}")
+            write_aside(target, lambda file, figure=figure: file.write(figure.read_bytes()))
+            written.append(target.name)
+    return written
 
 
 def arguments(command: str) -> list[str]:
