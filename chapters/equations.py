@@ -26,6 +26,8 @@ every one, checks each form against differences, and shows where the printed one
 # scale is one :math:`s` for all neurons (Eq 1, 5) or each neuron's own :math:`g_i` (Eq 3, 6). :math:`G_i` is the
 # gradient of the loss by :math:`w_i` on the existing synapses.
 
+import textwrap
+
 import numpy as np
 
 import minisparse as ms
@@ -294,13 +296,20 @@ def run(name, seeds):
     ]
 
 
-print(f"\n{'':22s}{'gradient':9s}{'exact':>9s}   as printed: " + "".join(f"{name:>23s}" for name in SETTINGS))
+heads = [
+    name.replace("random signs and scale", "random")
+    .replace("all ", "")
+    .replace("scale 1", "c = 1")
+    .replace("scale n", "c = n")
+    for name in SETTINGS
+]
+print(f"\n{'':36s}as printed, error\n{'':25s}{'exact':>9s}" + "".join(f"{head:>13s}" for head in heads))
 for name in FORMS:
     for row in run(name, args.seeds):
         rows.append(row)
-        cells = "".join(f"{shown(row[setting]):>23s}" for setting in SETTINGS)
-        print(f"{name:22s}d{row['gradient']:8s}{row['exact']:9.1e}{'':15s}{cells}")
-print("'=' marks where the printed form coincides with the derivative")
+        cells = "".join(f"{shown(row[setting]):>13s}" for setting in SETTINGS)
+        print(f"{name:22s}d{row['gradient']:2s}{row['exact']:9.1e}{cells}".rstrip())
+print("'=' marks where the printed form coincides with the derivative; random: signs of v and scale c")
 
 # %%
 # What the check says
@@ -311,7 +320,8 @@ for name, signs in (("Eq 4", "random"), ("Eq 5, p = 3", "random"), ("Eq 6, p = 2
     rule, form = FORMS[name]
     print(f"\n{name} as printed")
     for finding in report(rule, signs, "random", 0, form, explain=True).findings:
-        print(f"  d{finding.tensor}: {finding.sentence} [{finding.code}]")
+        said = f"d{finding.tensor}: {finding.sentence} [{finding.code}]"
+        print(textwrap.fill(said, 98, initial_indent="  ", subsequent_indent="      "))
         rows.append({"part": "findings", "equation": name, "tensor": finding.tensor, "code": finding.code})
 
 # %%
@@ -320,26 +330,31 @@ for name, signs in (("Eq 4", "random"), ("Eq 5, p = 3", "random"), ("Eq 6, p = 2
 
 
 def plot_errors(rows, path):
-    """Draw the errors of printed and exact gradients."""
+    """Draw the errors of printed and exact gradients, those of v beside those of the scale."""
     table = [row for row in rows if row["part"] == "errors"]
-    labels = [f"{row['equation']}, d{row['gradient']}" for row in table]
-    figure, axes = ms.plot.figure(size=(7.2, 5.4))
-    places = np.arange(len(table))[::-1]
-    for line, (series, label) in zip(
-        ms.plot.LINES, (("exact", "exact"), ("random signs and scale", "as printed")), strict=False
-    ):
-        errors = [max(row[series], 1e-12) for row in table]
-        axes.plot(errors, places, label=label, linestyle="none", marker=line["marker"], color=line["color"])
-    axes.axvline(1e-6, color="0.5", linewidth=0.8, linestyle=":")
-    axes.set_xscale("log")
-    axes.set_yticks(places, labels, fontsize=8)
-    axes.set(xlabel="largest error against central differences (dimensionless)", ylim=(-0.8, len(table) - 0.2))
-    axes.set_title("Random signs and scales; dotted: tolerance of the check")
-    axes.legend(loc="center")
-    off = [label for label, row in zip(labels, table, strict=True) if row["random signs and scale"] > 1e-6]
-    alt = (
-        f"Error of printed and exact gradients. All exact ones lie below 1e-6; as printed, above it: {'; '.join(off)}."
-    )
+    names = list(dict.fromkeys(row["equation"] for row in table))
+    figure, panels = ms.plot.figure(1, 2, size=(10.5, 6.0), sharey=True)
+    printed, exact = ms.plot.LINES[1], ms.plot.LINES[0]
+    for panel, what, of_v in zip(panels, ("the gradient of v", "that of the scale"), (True, False), strict=True):
+        found = {row["equation"]: row for row in table if (row["gradient"] == "v") == of_v}
+        places = range(len(names), 0, -1)
+        for style, series, size in ((printed, "random signs and scale", 9), (exact, "exact", 5)):
+            errors = [max(found[name][series], 1e-12) for name in names]
+            panel.plot(errors, places, style["marker"], color=style["color"], markersize=size)
+        off = sum(row["random signs and scale"] > 1e-6 for row in found.values())
+        panel.axvline(1e-6, color="0.5", linewidth=0.8, linestyle=":")
+        panel.set(xscale="log", xlim=(2e-13, 1e2), xlabel="error (1e-12: that or less)", ylim=(0.3, len(names) + 1.6))
+        panel.set_title(f"As printed, {what} is off\nin {off} of {len(names)} forms", loc="left")
+        panel.text(2e-6, len(names) + 1, "off", size=11)
+        panel.text(4e-7, len(names) + 1, "within the tolerance", size=11, ha="right")
+    panels[0].set_yticks(places, names, fontsize=11)
+    worst = max(row["random signs and scale"] for row in table if row["equation"] == "Eq 6, p = 1")
+    panels[1].annotate("as printed", (worst, names[::-1].index("Eq 6, p = 1") + 1), (-10, 0), va="center", ha="right",
+                       textcoords="offset points", color=printed["color"], size=11)  # fmt: skip
+    panels[1].annotate("exact", (1e-12, names[::-1].index("Eq 6, p = 1") + 1), (10, 0), va="center",
+                       textcoords="offset points", color=exact["color"], size=11)  # fmt: skip
+    off = [f"{row['equation']}, d{row['gradient']}" for row in table if row["random signs and scale"] > 1e-6]
+    alt = f"Errors of the gradients. All exact ones lie below 1e-6; as printed, above it: {'; '.join(off)}."
     ms.plot.save(figure, path, alt=alt)
 
 

@@ -238,35 +238,62 @@ def shown(delay):
 
 
 def plot_delays(rows, path):
-    """Draw the delay over the size and over the gain; a run that never leaves chance waits to the end."""
+    """Draw the delay of each run over the size and over the gain; one that stays at chance is on top, at "never"."""
     rows = [row for row in rows if row["config"]["epochs"]]
     end = rows[0]["config"]["epochs"]
     usual = [row for row in rows if row["config"]["inhibitory"] == USUAL]
     kinds = {f"p = {p:g}": [row for row in usual if row["config"]["density"] == p]
              for p in dict.fromkeys(row["config"]["density"] for row in usual)}  # fmt: skip
-    figure, (over_size, over_gain) = ms.plot.figure(1, 2, size=(9.6, 4.0), sharey=True)
+    styles = {name: ms.plot.of_density(found[0]["config"]["density"]) for name, found in kinds.items()}
+    figure, (over_size, over_gain) = ms.plot.figure(1, 2, size=(10.5, 4.8), sharey=True)
 
     def delay(row):
-        return end if row["delay"] is None else row["delay"]
+        return 1.1 * end if row["delay"] is None else row["delay"]
 
-    for style, (name, found) in zip(ms.plot.LINES, kinds.items(), strict=False):
-        means = [(m[0]["config"]["equals"], statistics.mean(map(delay, m))) for m in lab.rows.seeds(found)]
-        over_size.plot(*zip(*means, strict=True), label=name, **style)
-    kinds["p = 1, other fractions"] = [row for row in rows if row["config"]["inhibitory"] != USUAL]
-    for style, (name, found) in zip(ms.plot.LINES, kinds.items(), strict=False):
-        if found:
-            gains = [row["predicted_gain"] for row in found]
-            over_gain.plot(gains, list(map(delay, found)), label=name, **{**style, "linestyle": ""})
-    over_gain.axvline(1, color="0.5", linewidth=0.8, linestyle=":")
-    over_size.set(title="6C: over the size", xlabel="neurons of the paper's network", ylabel="delay (epochs)")
-    over_gain.set(title="The control: over the gain", xlabel="predicted gain g per time step")
+    def wait(found):
+        longest = max(map(delay, found), default=0)
+        some = f"waits at most {longest} epoch{'s' * (longest > 1)}" if longest else "does not wait"
+        return "stays at chance" if longest > end else some
+
+    largest = max(row["config"]["equals"] for row in usual)
+    waits = []
+    for name, found in kinds.items():
+        sizes = {m[0]["config"]["equals"]: list(map(delay, m)) for m in lab.rows.seeds(found)}
+        ms.plot.band(over_size, list(zip(*sizes.values(), strict=True)), styles[name], name, list(sizes))
+        waits.append(f"{name} {wait([row for row in found if row['config']['equals'] == largest])}")
+    kinds["p = 1, more inhibitory"] = [row for row in rows if row["config"]["inhibitory"] != USUAL]
+    styles["p = 1, more inhibitory"] = ms.plot.LINES[2]
+    for k, (name, found) in enumerate(kinds.items()):
+        style = {**styles[name], "linestyle": "", "markersize": 7}
+        places = [(row["predicted_gain"] * 1.05 ** (2 * k + row["config"]["seed"] - 2), delay(row)) for row in found]
+        for place in places:  # side by side, where they are equal
+            over_gain.plot(*place, **style)
+        if places:
+            x, y = max(places, key=lambda place: place[::-1])
+            over_gain.annotate(name, (x, y), (-8, 16), textcoords="offset points", ha="right", va="center", zorder=1.5,
+                               color=style["color"], size=11, backgroundcolor="white")  # fmt: skip
+    over_gain.axvline(1, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
+    over_size.set(xscale="log", xlabel="neurons of the paper's network", ylabel="delay (epochs)")
+    over_size.set_xticks(sorted({row["config"]["equals"] for row in usual}))
+    over_gain.set(xscale="log", xlabel="predicted gain g per time step", ylim=(-0.06 * end, 1.24 * end))
+    gains = sorted(row["predicted_gain"] for row in rows)
+    marks = [x for x in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4) if 0.8 * gains[0] <= x <= max(1, 1.1 * gains[-1])]
+    over_gain.set_xticks(marks, [f"{mark:g}" for mark in marks])
+    whole = [*range(0, end + 1, max(1, end // 5))]
+    over_size.set_yticks([*whole, 1.1 * end], [*map(str, whole), "never"])
+    low, high = ([row for row in rows if (row["predicted_gain"] < 1) == side] for side in (True, False))
+    over_size.set_title(f"6C: as {largest:,} neurons\n{', '.join(waits)}", loc="left")
+    told = f"Below a gain of 1 the slowest network\n{wait(low)}" + (f", above it {wait(high)}" if high else "")
+    over_gain.set_title(told, loc="left")
     for panel in (over_size, over_gain):
-        panel.axhline(end, color="0.7", linewidth=0.8)
-        panel.legend(fontsize=8)
+        panel.axhline(1.1 * end, color="0.8", linewidth=0.8, zorder=0)
+        panel.minorticks_off()
+    over_size.xaxis.set_major_formatter("{x:,.0f}")
+    ms.plot.name_lines(over_size)
     c = rows[0]["config"]
     setting = f"{c['nodes']} neurons" if c["nodes"] else "true sizes"
-    alt = f"Delay over size and over gain ({setting}, {c['dataset']}); the upper line is the last of {end} epochs."
-    ms.plot.save(figure, path, alt=alt)
+    alt = f"As {largest} neurons {', '.join(waits)}; {told}".replace("\n", " ")
+    ms.plot.save(figure, path, alt=f"{alt} ({setting}, {c['dataset']}, {end} epochs).")
 
 
 if "6C" in args.figure:
@@ -339,7 +366,7 @@ def steps_back(w_max, n=1000, p=0.01, repeats=7):
 
 def plot_vanishing(rows, path):
     """Draw the share of denormal numbers and the time of each product, step by step back in time."""
-    figure, (shares, times) = ms.plot.figure(1, 2, size=(9.6, 3.4))
+    figure, (shares, times) = ms.plot.figure(1, 2, size=(10.5, 4.2))
     for style, row in zip(ms.plot.LINES, rows, strict=False):
         steps = range(1, len(row["share"]) + 1)
         shares.plot(steps, [100 * share for share in row["share"]], label=f"w_max = {row['w_max']:.2g}", **style)
@@ -350,10 +377,11 @@ def plot_vanishing(rows, path):
     shares.set(xlabel="steps back in time", ylabel="denormal numbers (%)", ylim=(-2, 102))
     times.set(xlabel="steps back in time", ylabel="time of a product (µs)")
     times.set_ylim(0, 1.2 * max(*paper["microseconds"], *ordinary["microseconds"]))
-    shares.set_title(f"Denormal numbers come after {worst + 1} steps,", loc="left", size=10)
+    shares.set_title(f"After {worst + 1} steps the paper's start\ngives denormal numbers,", loc="left")
     said = f"{ratio:.1f} times as long as usual" if ratio > 1.2 else "no longer than usual"
-    times.set_title(f"and a product then takes {said} (this machine)", loc="left", size=10)
-    shares.legend(fontsize=8)
+    times.set_title(f"and a product then takes {said}\n(on the machine that measured)", loc="left")
+    for panel in (shares, times):
+        ms.plot.name_lines(panel)
     alt = f"Share of denormal numbers and time per product; with most denormals it takes {ratio:.1f} times as long."
     ms.plot.save(figure, path, alt=alt)
 

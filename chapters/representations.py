@@ -7,19 +7,21 @@ After training, the last hidden state of a recurrent network is what its answer 
 Figure 5) compare these states in dense and sparse networks: how many neurons are active, how large their values are,
 how much two neurons know of each other, and how many can be silenced before the answer suffers.
 
-Each measure is defined, then taken from dense and sparse networks of one seed after training, and the active share
-before it as well. Two of them have a confounder, which is shown as well: a dead neuron shares no information with
-anybody, and a network at chance cannot lose accuracy.
+**The number**: the gain step :math:`\\eta p N`, the most by which one step of Adam changes the gain of a network. In
+the paper's networks of 10,000 it is 10 for a dense one and 1 at p = 0.1. Here 200 neurons stand for those 10,000, with
+the same steps, and learn 8 x 8 digits for as many steps as the paper's learn MNIST in its one epoch. Most of Figure 5
+comes out. Then the control: both densities at each other's gain step. That is what decides how many neurons stay
+active; the density does little.
 
 A longer run: ``python chapters/representations.py --dataset mnist --nodes 1000 --epochs 1 --record``
 """
 
 # %%
-# The claim, in one figure
-# ------------------------
-# The run below ends with ``out/representations/5.png``: active shares, values, mutual information and silenced neurons.
+# The claim, in two figures
+# -------------------------
+# The run below ends with ``out/representations/5.png``: active shares, values, mutual information and silenced neurons,
+# and with ``control.png``: the first and the third of these over the gain step.
 
-import itertools
 import math
 import statistics
 
@@ -28,12 +30,19 @@ from scipy.stats import ks_2samp
 
 import minisparse as ms
 from minisparse import lab
+from minisparse.errors import InputError
 from minisparse.lab import recipes
 
 SHARES = [round(0.1 * k, 1) for k in range(10)]
+EDGES = np.geomspace(1e-4, 1e4, 33)
+RATE = 1e-3  # of Adam, as in the paper
 
 
 def measures(flag):
+    flag("--equals", type=int, help="neurons that --nodes stand for; 0: themselves (default: 10,000 on digits, else 0)")
+    flag(
+        "--steps", nargs="*", type=float, default=[3.0], help="more gain steps for every density, where nodes stand in"
+    )
     flag("--pairs", type=int, default=200, help="pairs of neurons for the mutual information")
     flag("--activation", choices=("relu", "tanh"), default="relu", help="nonlinearity")
 
@@ -41,18 +50,15 @@ def measures(flag):
 args = lab.chapter(
     "representations",
     __doc__ or "What the neurons hold",
-    {"nodes": 200, "density": [1.0, 0.1], "epochs": 15, "seeds": 3, "time": "under a minute"},
-    smoke={"nodes": 30, "epochs": 1, "seeds": 1, "pairs": 5, "time": "under 10 s"},
-    paper={
-        "dataset": "mnist",
-        "nodes": 10_000,
-        "epochs": 1,
-        "seeds": 10,
-        "pairs": 10_000,
-        "time": "a day on two cores; use a GPU",
-    },
+    {"nodes": 200, "density": [1.0, 0.1], "epochs": 40, "seeds": None, "time": "a minute"},
+    smoke={"nodes": 20, "epochs": 1, "seeds": 1, "pairs": 5, "steps": [], "time": "under 10 s"},
+    paper={"dataset": "mnist", "nodes": 10_000, "epochs": 1, "seeds": 10, "pairs": 10_000, "time": "a day; use a GPU"},
     add=measures,
 )
+args.equals = 10_000 * (args.dataset == "digits") if args.equals is None else args.equals
+args.seeds = args.seeds or (5 if args.equals else 3)
+if args.equals % args.nodes:
+    raise InputError(f"--equals must be a multiple of --nodes, or 0; got {args.equals} and {args.nodes}")
 
 # %%
 # The measures
@@ -66,55 +72,94 @@ args = lab.chapter(
 #   digamma function.) A neuron that is 0 for every image has :math:`I = 0` with all others: so dead neurons pull a
 #   network's mean to 0, and the mean over live pairs is shown too.
 # * **Silencing**: at the readout each neuron is kept with probability :math:`1 - q`, afresh for each image, the rest is
-#   not rescaled. A larger :math:`q` silences all that a smaller one does.
+#   not rescaled. A larger :math:`q` silences all that a smaller one does. Where one neuron stands for fifty, each of
+#   the fifty is silenced by itself.
 # * **Gradient**: :math:`|\partial L / \partial W_{ij}|` of the recurrent synapses, for one batch after training (the
 #   paper's is a mean over the first epoch).
+#
+# The networks
+# ------------
+# Each of :math:`n` neurons stands for :math:`N/n` equal ones (``Replica`` in ``minisparse/lab/recipes.py``). Recurrent
+# weights and readout are then sums, and learn with :math:`\eta N / n`. The gain step of a neuron with :math:`p n`
+# afferents is :math:`(\eta N / n) \, p n = \eta p N`, the paper's. For the control the rate of the recurrent weights
+# alone is changed.
+
+
+class Active:
+    """Keeps the active share after each epoch."""
+
+    def __init__(self, x, epochs):
+        self.x, self.state = x, {"share": np.zeros(epochs)}
+
+    def __call__(self, run):
+        h = ms.last_states(run.model, run.params, self.x)
+        self.state["share"][run.epoch - 1] = ms.active_share(h).mean()
 
 
 def run_cell(config, checkpoint):
     """Train one network and measure its last states before and after."""
     data = recipes.dataset(config["dataset"], args.data_dir)
+    nodes, density, rates, copies = config["nodes"], config["density"], {}, 1
+    if "equals" in config:
+        stands = recipes.replica_of(config["equals"], nodes)
+        copies = int(stands.copies)
+        rates = {**stands.rates(RATE), "W_rec": config["gain_step"] / (density * nodes)}
     net = recipes.recurrent(
-        data, config["nodes"], config["density"], config["seed"], config["activation"], config["storage"]
-    )
+        data, nodes, density, config["seed"], config["activation"], config["storage"], copies=copies
+    )  # fmt: skip
     x, labels = data.to_backend().x_test, data.to_backend().y_test
     rng = recipes.streams(config["seed"], 5)[4]
-    before = ms.last_states(net.model, net.params, x)
+    before, active = ms.last_states(net.model, net.params, x), Active(x, config["epochs"])
     history = ms.fit(
-        net.model, net.params, ms.Adam(lr=1e-3), data, config["epochs"], net.rng, after_step=args.hooks,
-        checkpoint=checkpoint, resume=args.resume, quiet=True,
+        net.model, net.params, ms.Adam(lr=RATE, rates=rates), data, config["epochs"], net.rng, after_step=args.hooks,
+        after_epoch=[active], checkpoint=checkpoint, resume=args.resume, quiet=True,
     )  # fmt: skip
     h = ms.last_states(net.model, net.params, x)
     pairs = ms.random_pairs(len(h), config["pairs"], rng)
     information, constant = ms.mutual_information(h, pairs, rng)
-    found = ms.dropout_accuracy(net.model, net.params, x, labels, SHARES, rng)
+    found = ms.dropout_accuracy(net.model, net.params, x, labels, SHARES, rng, copies=copies)
     x_batch, y_batch = next(ms.batches(data.to_backend().x_train, data.to_backend().y_train, 100))
     logits, cache = net.model.forward(net.params, x_batch)
     grads = net.model.backward(ms.softmax_cross_entropy(logits, y_batch)[1], cache)
     alive = ~constant[pairs].any(axis=1)
-    values = abs(h[h != 0])
-    edges = np.geomspace(1e-4, 1e4, 33)
+    values, weights = abs(h[h != 0]), net.model.weights["W_rec"]
+    shares = [float(ms.active_share(before).mean()), *active.state["share"].tolist()]
     return {
         "origin": data.origin,
         "accuracy": [row["test_accuracy"] for row in history],
-        "active_before": float(ms.active_share(before).mean()),
+        "active": shares,
+        "active_before": shares[0],
         "active_after": float(ms.active_share(h).mean()),
         "dead": int(constant.sum()),
+        "forward_gain": ms.forward_gain(weights, net.model.weight(net.params)),
         "median_value": float(np.median(values)) if values.size else None,
-        "histogram": (np.histogram(values, edges)[0] / max(1, values.size)).tolist(),
+        "histogram": (np.histogram(values, EDGES)[0] / max(1, values.size)).tolist(),
         "information": np.round(information, 6).tolist(),
         "information_alive": float(information[alive].mean()) if alive.any() else None,
         "silenced": np.asarray(found).tolist(),
-        "gradient": ms.gradient_statistics(net.model.weights["W_rec"].values(grads["W_rec"])),
+        "gradient": ms.gradient_statistics(weights.values(grads["W_rec"]) / copies),
     }
+
+
+def own(density, nodes=args.equals or args.nodes):
+    """The gain step of a density at the paper's rate."""
+    return round(ms.gain_step(RATE, density, nodes), 6)
+
+
+def step(row):
+    """The gain step of a row."""
+    c = row["config"]
+    return c.get("gain_step", own(c["density"], c["nodes"]))
 
 
 def line(row):
     c = row["config"]
     found = f"{row['accuracy'][-1]:.1f} %, active {100 * row['active_after']:.0f} %, {row['dead']} dead"
-    return f"p = {c['density']:g}, seed {c['seed']}: {found}, {statistics.mean(row['information']):.3f} nats"
+    name = f"p = {c['density']:g}, step {step(row):g}, seed {c['seed']}"
+    return f"{name}: {found}, {statistics.mean(row['information']):.3f} nats"
 
 
+steps = sorted({*map(own, args.density), *args.steps}, reverse=True)
 cells = [
     {
         "part": "cells",
@@ -127,9 +172,11 @@ cells = [
             "pairs": args.pairs,
             "storage": args.storage,
             "seed": seed,
+            **({"equals": args.equals, "gain_step": size} if args.equals else {}),
         },
     }
     for density in args.density
+    for size in (steps if args.equals else [own(density)])
     for seed in range(args.seeds)
 ]
 lab.cost.preflight(args.nodes, max(args.density), args.storage)
@@ -137,42 +184,106 @@ if not args.smoke:
     configs = [cell["config"] for cell in cells]
     lab.confirm(args, lab.cost.estimate(recipes.dataset(args.dataset, args.data_dir), configs))
 rows = lab.cells(args, "representations", cells, run_cell, line)
-by_density = {p: [row for row in rows if row["config"]["density"] == p] for p in args.density}
+by_step = {(p, s): [row for row in rows if (row["config"]["density"], step(row)) == (p, s)]
+           for p in args.density for s in steps}  # fmt: skip
+by_density = {p: by_step[p, own(p)] for p in args.density}
 
 # %%
-# The figure
-# ----------
+# The figures
+# -----------
 
-decided = f"{args.nodes} neurons, {args.activation}, {args.dataset}, {args.epochs} epochs, {args.seeds} seeds"
+decided = f"{args.nodes} neurons{f' for {args.equals}' if args.equals else ''}, {args.activation}, {args.dataset}"
+decided += f", {args.epochs} epochs, {args.seeds} seeds"
 
 
 def plot_states(rows, path):
     """Draw active shares, values, mutual information and the accuracy with silenced neurons, per density."""
-    figure, panels = ms.plot.figure(2, 2, size=(9.6, 7.0))
+    figure, panels = ms.plot.figure(2, 2, size=(10.5, 8.4))
     shares, values, information, silenced = panels.flat
-    for style, members in zip(itertools.cycle(ms.plot.LINES), lab.rows.seeds(rows), strict=False):
-        c = members[0]["config"]
-        label, line = f"p = {c['density']:g}", {"color": style["color"], "linestyle": style["linestyle"]}
-        for row in members:
-            ends = [100 * row["active_before"], 100 * row["active_after"]]
-            shares.plot(["before", f"after {c['epochs']}"], ends, **style, label=label if row is members[0] else None)
-        edges, share = np.geomspace(1e-4, 1e4, 33), np.mean([row["histogram"] for row in members], axis=0)
-        values.stairs(share, edges, label=label, linewidth=1.8, **line)
-        pooled = np.sort([x for row in members for x in row["information"]])
-        information.plot(pooled, np.arange(1, len(pooled) + 1) / len(pooled), label=label, **line)
-        ms.plot.band(silenced, [row["silenced"] for row in members], style, label, SHARES)
-    shares.set(title="5B: active share", xlabel="epochs", ylabel="active neurons (%)", ylim=(0, 100))
-    values.set(title="5C: values", xlabel="|h|, not 0", ylabel="share of them", xscale="log")
-    information.set(title="5C: mutual information", xlabel="nats", ylabel="share of pairs below")
-    silenced.set(title="5E: silenced neurons", xlabel="share silenced at the readout", ylabel="test accuracy (%)")
-    for panel in panels.flat:
-        panel.legend(fontsize=8)
+    said, groups = {panel: [] for panel in panels.flat}, lab.rows.seeds(rows)
+    pooled = [np.sort([x for row in members for x in row["information"]]) for members in groups]
+    nats = np.linspace(0, max(np.quantile(found, 0.9) for found in pooled), 200)
+    middle, tallest = np.sqrt(EDGES[1:] * EDGES[:-1]), []
+    for members, known in zip(groups, pooled, strict=True):
+        p = members[0]["config"]["density"]
+        style, label = ms.plot.of_density(p), f"p = {p:g}"
+        plain = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 2, "label": label}
+        curves = [[100 * x for x in row.get("active", (row["active_before"], row["active_after"]))] for row in members]
+        ms.plot.band(shares, curves, style, label, range(len(curves[0])))
+        share = 100 * np.mean([row["histogram"] for row in members], axis=0)
+        values.plot(middle, share, drawstyle="steps-mid", **plain)
+        tallest.append((float(middle @ share), label, style["color"], np.flatnonzero(share >= share.max() / 2), share))
+        information.plot(nats, 100 * np.searchsorted(known, nats, side="right") / len(known), **plain)
+        ms.plot.band(silenced, [row["silenced"] for row in members], style, label, [100 * q for q in SHARES])
+        medians = [row["median_value"] for row in members if row["median_value"]]
+        lost = statistics.mean(row["silenced"][0] - row["silenced"][-1] for row in members)
+        said[shares] += [f"{np.mean(curves, axis=0)[-1]:.0f} % at {label}"]
+        said[values] += [f"{statistics.mean(medians):.2g} at {label}" if medians else f"none at {label}"]
+        said[information] += [f"{known.mean():.2g} nats at {label}"]
+        said[silenced] += [f"{lost:.1f} points at {label}"]
+    for mean, label, color, high, share in tallest:  # the largest values to the right of their line, others to the left
+        k, side, ha = (high[-1], 1, "left") if mean == max(tallest)[0] else (high[0], -1, "right")
+        place = {"xytext": (12 * side, 6), "textcoords": "offset points", "ha": ha}
+        values.annotate(label, (middle[k], share[k]), **place, color=color, size=11)
+    heads = ("5B: neurons active after training", "5C: median value of the active ones", "5C: mutual information",
+             "5E: with 90 % silenced at the readout, lost are")  # fmt: skip
+    for panel, head in zip(panels.flat, heads, strict=True):
+        panel.set_title(f"{head}\n{', '.join(said[panel])}", loc="left")
+    shares.set(ylabel="active neurons (%)", ylim=(0, None))
+    ms.plot.epochs(shares)
+    values.set(xlabel="|h|, not 0", ylabel="share of them (%)", xscale="log", xlim=(1e-3, 1e2), ylim=(0, None))
+    information.set(xlabel="nats", ylabel="pairs with less (%)", ylim=(0, 102))
+    silenced.set(xlabel="silenced (%)", ylabel="test accuracy (%)", ylim=(None, 100))
+    for panel in (shares, information, silenced):
+        ms.plot.name_lines(panel)
     setting = "{nodes} neurons, {activation}, {dataset}, {epochs} epochs".format(**rows[0]["config"])
-    alt = f"Active shares, values, mutual information and accuracy with silenced neurons, per density ({setting})."
+    found = "; ".join(f"{head} {', '.join(said[panel])}" for panel, head in zip(panels.flat, heads, strict=True))
+    ms.plot.save(figure, path, alt=f"{found} ({setting}).")
+
+
+MEASURED = {
+    "active neurons (%)": lambda row: 100 * row["active_after"],
+    "mutual information (nats)": lambda row: statistics.mean(row["information"]),
+}
+
+
+def by_gain_step(rows, number):
+    """The numbers of some rows by density and gain step, and the means of the sparsest over those of the densest."""
+    found = {}
+    for row in rows:
+        found.setdefault(row["config"]["density"], {}).setdefault(step(row), []).append(number(row))
+    high, low = max(found), min(found)
+    mean = {(p, s): statistics.mean(values) for p, there in found.items() for s, values in there.items()}
+    ratios = {"paper": mean[low, own(low)] / mean[high, own(high)]}
+    return found, ratios | {s: mean[low, s] / mean[high, s] for s in sorted(found[low])}
+
+
+def plot_control(rows, path):
+    """Draw the active share and the mutual information over the gain step, a line per density."""
+    figure, panels = ms.plot.figure(1, 2, size=(10.5, 4.8))
+    for panel, (what, number) in zip(panels, MEASURED.items(), strict=True):
+        found, ratios = by_gain_step(rows, number)
+        for p, there in found.items():
+            steps, curves = sorted(there), [there[s] for s in sorted(there)]
+            ms.plot.band(panel, list(zip(*curves, strict=True)), ms.plot.of_density(p), f"p = {p:g}", steps)
+            ring = {"markersize": 16, "markerfacecolor": "none", "color": "black", "label": "_"}
+            panel.plot(own(p), statistics.mean(there[own(p)]), "o", **ring)
+        panel.set(xscale="log", xlabel="gain step (rings: the paper's)", ylabel=what, ylim=(0, None))
+        panel.set_xticks(steps, [f"{s:g}" for s in steps])
+        panel.minorticks_off()
+        ms.plot.name_lines(panel)
+        among = [ratio for s, ratio in ratios.items() if s != "paper"]
+        said = f"{ratios['paper']:.1f} at own steps (rings), {min(among):.1f} to {max(among):.1f} at equal ones"
+        panel.set_title(f"{what.split(' (')[0].capitalize()}, sparse over dense:\n{said}", loc="left")
+    alt = "Active share and mutual information over the gain step, for each density; rings: the steps of the paper."
     ms.plot.save(figure, path, alt=alt)
 
 
-plot_states(rows, args.out / "5.png")
+plot_states([row for members in by_density.values() for row in members], args.out / "5.png")
+drawn = ["5.png"]
+if len(steps) > 1 and args.equals:
+    plot_control(rows, args.out / "control.png")
+    drawn.append("control.png")
 
 # %%
 # What comes out, and what the paper says
@@ -187,20 +298,18 @@ AS_PAPER = PAPER_SIZE and (args.activation, args.epochs) == ("relu", 1)
 
 
 claims = lab.Judged(decided, full=PAPER_SIZE)
+named = f" ({args.activation})" if not args.equals or args.activation != "relu" else ""
 
 
 def judge(panel, statement, found, holds=None, paper="", **more):
     """Print and keep a verdict; at the paper's size only its own setting is judged."""
     judged = AS_PAPER or not PAPER_SIZE or panel in ("5E", "3B")
-    claims.judge(panel, f"{statement} ({args.activation})", found, holds if judged else None, paper, **more)
+    claims.judge(panel, f"{statement}{named}", found, holds if judged else None, paper, **more)
 
 
-def each(name, at=None):
+def each(number):
     """A number of every row, by density."""
-    return {
-        f"p = {p:g}": [row[name] if at is None else row[name][at] for row in members]
-        for p, members in by_density.items()
-    }
+    return {f"p = {p:g}": [number(row) for row in members] for p, members in by_density.items()}
 
 
 def average(found, p):
@@ -215,44 +324,94 @@ def above(found, p, q):
 
 
 print()
+lab.matched(
+    "gain step eta p N",
+    {f"p = {p:g}": ms.gain_step(RATE, p, 10_000) for p in args.density},
+    {f"p = {p:g}": own(p) for p in args.density},
+)
 if {1.0, 0.1} <= set(args.density) and not args.smoke:
-    active = {p: [100 * x for x in values] for p, values in each("active_after").items()}
+    active = each(MEASURED["active neurons (%)"])
     paper = "11.2 ± 1.5 % and 3.0 ± 1.0 % at p = 0.1 and 1"
     larger = above(active, 0.1, 1) if args.activation == "relu" else None
     if AS_PAPER and larger:
         larger = average(active, 0.1) > 2 * average(active, 1)
     judge("5B", "active share (%) after training: larger if sparse", active, larger, paper)
-    judge("5B", "dead neurons", each("dead"), None)
-    informed = {f"p = {p:g}": [statistics.mean(row["information"]) for row in m] for p, m in by_density.items()}
+    judge("5B", "dead neurons", each(lambda row: row["dead"]))
+    informed = each(MEASURED["mutual information (nats)"])
     pooled = [[x for row in by_density[p] for x in row["information"]] for p in (1.0, 0.1)]
     distance = ks_2samp(*pooled).statistic
     paper = "0.019 ± 0.065 and 0.005 ± 0.029"
     apart = 0.05 <= distance <= 0.2 or not AS_PAPER
     holds, note = above(informed, 0.1, 1) and apart, f"KS distance {distance:.2f}"
     judge("5C", "mutual information (nats): larger if sparse", informed, holds, paper, digits=3, note=note)
-    judge("5C", "the same over live pairs only", each("information_alive"), None, digits=3)
-    judge("5C", "median value of the active ones: smaller if sparse", each("median_value"),
-            above(each("median_value"), 1, 0.1), digits=2)  # fmt: skip
+    judge("5C", "the same over live pairs only", each(lambda row: row["information_alive"]), digits=3)
+    medians = each(lambda row: row["median_value"])
+    smaller = above(medians, 1, 0.1)
+    judge("5C", "median value of the active ones: smaller if sparse", medians, smaller, digits=2)
     for share, paper in ((0.5, "sparse 0.2, dense 5.1"), (0.9, "sparse 3.1, dense 33.3")):
-        index = SHARES.index(share)
-        lost, left = (
-            {f"p = {p:g}": [number(row["silenced"]) for row in members] for p, members in by_density.items()}
-            for number in (lambda curve, k=index: curve[0] - curve[k], lambda curve, k=index: curve[k])
-        )
+        k = SHARES.index(share)
+        lost = each(lambda row, k=k: row["silenced"][0] - row["silenced"][k])
+        left = each(lambda row, k=k: row["silenced"][k])
         statement = f"{100 * share:.0f} % silenced: dense loses more points, and ends below sparse"
         holds = above(lost, 1, 0.1) and above(left, 0.1, 1)
         if AS_PAPER and share == 0.9:
             holds = holds and average(lost, 1) >= 5 * average(lost, 0.1)
         judge("5E", statement, lost, holds, paper)
-        judge("5E", f"accuracy (%) with {100 * share:.0f} % silenced", left, None)
-    whole = each("silenced", 0)
+        judge("5E", f"accuracy (%) with {100 * share:.0f} % silenced", left)
+    whole = each(lambda row: row["silenced"][0])
     as_there = lab.claims.near(whole["p = 0.1"], 91.1, 0.4) and lab.claims.near(whole["p = 1"], 81.4, 4.6)
     paper = "91.1 ± 0.4 and 81.4 ± 4.6"
     judge("5E", "accuracy (%) with no neuron silenced", whole, as_there if AS_PAPER else None, paper)
-    size = {f"p = {p:g}": [math.log10(max(row["gradient"]["mean"], 1e-30)) for row in m] for p, m in by_density.items()}
+    size = each(lambda row: math.log10(max(row["gradient"]["mean"], 1e-30)))
     low, high = {"relu": (-6, -5), "tanh": (-5.5, -4.5)}[args.activation]
     of_order = low <= average(size, 0.1) <= high if PAPER_SIZE else None
     judge("3B", "mean gradient of a synapse (log10)", size, of_order, "-5.2 for ReLU, -4.7 for tanh, p = 0.1", digits=2)
+
+# %%
+# The control: is it the density, or the gain step?
+# -------------------------------------------------
+# The table holds every density at every gain step. Three things could decide how many neurons stay active.
+#
+# * *The accuracy.* No: the dense network with the small step has passed the accuracy that the one with the large step
+#   ends with long before its end; at that epoch it has many times as many active neurons.
+# * *The density.* Hardly: at equal steps the active shares are close. What is left points the other way: the sparse
+#   network then has less mutual information, and loses more when its neurons are silenced.
+# * *The gain step.* Adam's first steps move all of a neuron's recurrent weights by the rate, whatever the gradient. If
+#   they go down together, its row sum (the gain) falls by the gain step at once. The larger the step, the more
+#   negative the sum: a neuron whose sum is far below 0 is silent once others are active. ReLU passes it no gradient
+#   then, so it stays silent; dead neurons share no information.
+#
+# So Figure 5 is about sparse networks as they are usually trained, at one rate for all: a neuron with a tenth of the
+# synapses takes a tenth of the step. Silencing costs less here than in the paper: fifty equal neurons are redundant by
+# construction. What can be compared is which network loses more.
+
+COLUMNS = {
+    "accuracy (%)": (lambda row: row["accuracy"][-1], 1),
+    "active (%)": (MEASURED["active neurons (%)"], 1),
+    "nats": (MEASURED["mutual information (nats)"], 3),
+    "lost at 90 %": (lambda row: row["silenced"][0] - row["silenced"][-1], 1),
+    "row sum of W": (lambda row: row["forward_gain"], 1),
+}
+if args.equals and {1.0, 0.1} <= set(args.density) and not args.smoke:
+    print(f"\n  {'step':>6s}{'p':>6s}" + "".join(f"{name:>16s}" for name in COLUMNS))
+    for s in steps:
+        for p in args.density:
+            members = by_step[p, s]
+            columns = [lab.claims.spread(list(map(number, members)), digits) for number, digits in COLUMNS.values()]
+            print(f"  {s:6g}{p:6g}" + "".join(f"{column:>16s}" for column in columns))
+    for panel, (what, number) in zip(("5B", "5C"), MEASURED.items(), strict=True):
+        ratios = by_gain_step(rows, number)[1]
+        note = ", ".join(f"{r:.2f} at {'own steps' if s == 'paper' else f'step {s:g}'}" for s, r in ratios.items())
+        numbers = {f"step {s}": ratio for s, ratio in ratios.items()}
+        claims.judge(panel, f"control: {what.split(' (')[0]}, sparse over dense", numbers, note=note)
+    equal = []
+    for large, small in zip(by_step[1, own(1)], by_step[1, own(0.1)], strict=True):
+        reached = [
+            share for share, x in zip(small["active"], small["accuracy"], strict=True) if x >= large["accuracy"][-1]
+        ]
+        equal.append(100 * reached[0] if reached else None)
+    shares = {"large step, at the end": active["p = 1"], "small step, at that accuracy": equal}
+    claims.judge("5B", "control: dense, active share (%) at equal accuracy", shares)
 
 # %%
 # What the published code does differently
@@ -267,7 +426,9 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
 # 1. ``--activation tanh``: which of the four panels lose their meaning?
 # 2. Copy one neuron's outgoing weights onto a second neuron and halve both. What happens to the mutual information of
 #    the two, and what to the silencing curve?
-# 3. Rescale by :math:`1/(1-q)` in ``dropout_accuracy``. Which network gains more, and why?
+# 3. After training with the large gain step, take from each row of ``W_rec`` its mean. How many neurons come back? Set
+#    the biases back to where they began instead: how many now?
+# 4. Rescale by :math:`1/(1-q)` in ``dropout_accuracy``. Which network gains more, and why?
 #
 # Read next
 # ---------
@@ -292,5 +453,6 @@ NOT_RUN = lab.claims.planned("representations", """
     $ gpu --epochs 10 --seeds 3
 """)  # fmt: skip
 suffix = f"-{args.dataset}-{args.nodes}-{args.epochs}" if args.dataset != "digits" else ""
+suffix += f"-as-{args.equals}" if args.equals != 10_000 * (args.dataset == "digits") else ""
 suffix += f"-{args.activation}" if args.activation != "relu" else ""
-lab.finish(args, "representations", claims + NOT_RUN, ["5.png"], suffix)
+lab.finish(args, "representations", claims + NOT_RUN, drawn, suffix)

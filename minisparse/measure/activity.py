@@ -83,6 +83,7 @@ def dropout_accuracy(
     shares: Sequence[float],
     rng: Rng,
     batch_size: int = 100,
+    copies: int = 1,
 ) -> np.ndarray:
     """Return the accuracy with some nodes silenced at the readout (Fruengel & Oberlaender 2025, Fig. 5E).
 
@@ -99,6 +100,9 @@ def dropout_accuracy(
     rng : Generator or RandomState
         Draws the same masks whatever `batch_size` is.
     batch_size : int
+    copies : int
+        Equal neurons that each node stands for (`lab.recipes.Replica`), silenced one by one: what is left of a node's
+        state is the share of them that is not.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def dropout_accuracy(
     Raises
     ------
     ValueError
-        If a share is outside [0, 1], or there is no sample or no hidden layer.
+        If a share is outside [0, 1], copies is below 1, or there is no sample or no hidden layer.
 
     Examples
     --------
@@ -123,12 +127,15 @@ def dropout_accuracy(
         raise InputError(f"shares must be a sequence of numbers in [0, 1], got {shares.tolist()}")
     if len(x) != len(labels):
         raise InputError(f"there must be one label per sample, got {len(labels)} labels for {len(x)} samples")
+    if copies != int(copies) or copies < 1:
+        raise InputError(f"copies must be a whole number of at least 1, got {copies}")
     xp = array_module(x, labels)
     correct = xp.zeros(len(shares))
     for h, y in _last_states(model, params, x, labels, batch_size):
-        drawn = xp.asarray(rng.uniform(size=h.shape[::-1])).T
+        drawn = xp.asarray(rng.uniform(size=(*h.shape[::-1], int(copies))))
         for k, share in enumerate(shares.tolist()):
-            correct[k] += (_readout(model, params, h * (drawn >= share)).argmax(axis=0) == y).sum()
+            left = (drawn >= share).mean(axis=2, dtype=h.dtype).T
+            correct[k] += (_readout(model, params, h * left).argmax(axis=0) == y).sum()
     return 100 * to_numpy(correct) / len(x)
 
 

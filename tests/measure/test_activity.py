@@ -111,6 +111,24 @@ def test_a_network_that_reads_any_one_node_fails_sample_by_sample_as_shares_grow
     assert found[[0, -1]].tolist() == [100, 0]
 
 
+def test_copies_of_a_node_are_silenced_one_by_one():
+    """As in the large network that has them all, each with its part of the readout."""
+    model, params = recurrent()
+    x, labels = task(100)
+    h = ms.last_states(model, params, x)
+    drawn = rng(8).uniform(size=(100, len(h), 4)).reshape(100, -1).T
+    states, readout = np.repeat(h, 4, axis=0), np.repeat(params["W_out"], 4, axis=1) / 4
+    shares = [0, 0.5, 0.9]
+    by_hand = [
+        100 * np.mean((readout @ np.where(drawn < q, 0, states) + params["b_out"]).argmax(axis=0) == labels)
+        for q in shares
+    ]
+    found = ms.dropout_accuracy(model, params, x, labels, shares, rng(8), copies=4)
+    assert found.tolist() == by_hand
+    with pytest.raises(ms.UserError, match="copies must be a whole number of at least 1, got 0"):
+        ms.dropout_accuracy(model, params, x, labels, shares, rng(8), copies=0)
+
+
 def test_shares_outside_zero_to_one_and_missing_labels_are_refused():
     model, params = recurrent()
     x, labels = task()
