@@ -54,7 +54,11 @@ def rows(folder, part=None):
 
 
 def visible(folder):
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    """The names of a folder's files; of a figure, which is there as PNG and as SVG, the first one."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    drawn = {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
+    assert drawn == {name.removesuffix(".png") for name in names if name.endswith(".png")}
+    return sorted(name for name in names if not name.endswith(".svg"))
 
 
 def write_idx(folder, n_train=40, n_test=20, change=None):

@@ -123,7 +123,7 @@ def redraw(name: str) -> list[str]:
                 f"{name}: the command failed: {(ended.stderr.strip().splitlines() or ['nothing said'])[-1]}"
             )
         claims = [{**row, "made_by": made_by} for row in rows.read(Path(out) / "rows.jsonl") if "key" not in row]
-        rows.write(path, cells + [row for row in claims if not (row.get("command") and "-" in name)])
+        rows.write(path, cells + claims)
         written = []
         for figure in sorted(Path(out).glob("*.png")) + sorted(Path(out).glob("*.svg")):
             target = path.with_name(figure.name if figure.stem == name else f"{name}-{figure.name}")

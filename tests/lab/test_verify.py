@@ -135,6 +135,22 @@ def test_a_number_that_differs_leaves_the_file_as_it_is(planted, sentence, tiny,
     assert sentence.format(key=chosen[0]) in capsys.readouterr().out.splitlines()
 
 
+def test_claims_and_figures_are_made_anew_from_the_recorded_cells_without_a_run(tiny, capsys):
+    before = rows.read(file_of(tiny))
+    edit(tiny, '"it learns"', '"it learns well"')
+    edit(tiny, "*NOT_RUN], [])", '*NOT_RUN], ["2C.png"])')
+    edit(tiny, "found = {", 'for kind in (".png", ".svg"):\n    (args.out / f"2C{kind}").write_bytes(b"new")\nfound = {')
+    assert results("--redraw", "tiny") == 0
+    assert capsys.readouterr().out.split() == ["tiny-2C.png", "tiny-2C.svg"]
+    assert file_of(tiny).with_name("tiny-2C.svg").read_bytes() == b"new"
+    after = rows.read(file_of(tiny))
+    assert after[:-2] == before[:-2], "the cells stay as recorded"
+    assert [row["claim"] for row in after[-2:]] == ["it learns well", "it grows"]
+    assert after[-2]["made_by"] == before[-2]["made_by"]
+    assert not (tiny / "ran").exists()
+    assert results("--redraw", "nothing") == 2
+
+
 def test_without_a_number_of_cells_all_are_run(tiny):
     assert verify.verify("tiny:1A") == []
     assert len((tiny / "ran").read_text().split()) == 8
