@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "density": {"type": float, "nargs": "+", "metavar": "P", "help": "share of the synapses that exist, up to 1"},
     "epochs": {"type": int, "help": "passes over the training set"},
     "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
+    "first-seed": {"type": int, "help": "the first seed"},
     "storage": {"help": f"how recurrent weights are kept: {', '.join(STORAGES)}"},
 }
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
@@ -67,8 +68,8 @@ def chapter(
     doc : str
         Shown by ``--help``.
     defaults : dict
-        Of those of nodes, density (a list), epochs and seeds that the chapter has a use for, and ``time``: what the
-        default run takes. May hold dataset and storage. A chapter that trains nothing has none of them.
+        Of those of nodes, density (a list), epochs, seeds and first_seed that the chapter has a use for, and ``time``:
+        what the default run takes. May hold dataset and storage. A chapter that trains nothing has none of them.
     smoke, paper : dict
         What ``--smoke`` and ``--paper`` change in the defaults, with a ``time`` of their own. A flag that is given
         wins over both. A chapter that has no paper setting gives none.
@@ -113,7 +114,7 @@ def chapter(
         switch("--resume", "continue an interrupted run of the same command")
     switch("--yes", "start even if it takes more than an hour")
     switch("--record", "copy rows and figures into chapters/results/")
-    shared = {f"--{option}": settings for option, settings in OPTIONS.items() if option in values}
+    shared = {f"--{option}": settings for option, settings in OPTIONS.items() if option.replace("-", "_") in values}
     flag("--out", "folder for figures and rows", default=f"out/{name}")
     for option, settings in (shared | (TRAINING if trains else {})).items():
         flag(option, **settings)
@@ -178,6 +179,8 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("nodes", "epochs", "seeds", "jobs"):
         if given.get(name, 1) is not None and given.get(name, 1) < 1:
             raise InputError(f"--{name} must be at least 1, got {given[name]}")
+    if given.get("first_seed", 0) < 0:
+        raise InputError(f"--first-seed must be at least 0, got {args.first_seed}")
     if not given.get("budget", math.inf) > 0:
         raise InputError(f"--budget must be above 0 minutes, got {args.budget:g}")
     for name, what, choices in (("dataset", "data set", data.NAMES), ("storage", "storage", STORAGES)):
