@@ -385,7 +385,7 @@ for part, f in dict.fromkeys((row["part"], row["config"]["inhibitory"]) for row 
     found = {p: delays for p in asked if (delays := waits(part, density=p, inhibitory=f))}
     if part not in {*judged} & {"6B", "6F", "S5C", "clamp", "step"} or (panel == "6B" and len(found) < 2):
         continue
-    right = [min(d) >= 10 if (panel, p) == ("6B", 1) else max(d) <= NO_DELAY for p, d in found.items()]
+    right = [min(d) >= 10 < args.epochs if (panel, p) == ("6B", 1) else max(d) <= NO_DELAY for p, d in found.items()]
     if all(right):
         shows[part, f] = ": dense networks stay at chance" if panel == "6B" else ": none waits"
     numbers = {f"delay {k} seed {i}": min(d, 1e6) for k, ds in enumerate(found.values()) for i, d in enumerate(ds)}
@@ -463,6 +463,7 @@ def plot_accuracy(panels, path):
         ms.plot.epochs(panel)
     axes[0, 0].set_ylabel("test accuracy (%)")
     axes[0, 0].text(1, 1, "grey: one answer to all images", color="0.35", size=11)
+    figure.supxlabel("p: density of synapses; g: gain of activity per time step", size=11)
     for panel in axes[0]:
         ms.plot.name_lines(panel)
     ms.plot.save(figure, path, alt=f"Test accuracy over epochs. {'; '.join(panels)}.")
@@ -500,7 +501,7 @@ if "6E" in figures:
 
 # %%
 # Three things do *not* cause the delay. Not the constraint: networks whose signs are only initialised, and free
-# afterwards, wait as long (``--figure clamp``). Not the small learning step of a small network: if the recurrent
+# afterwards, wait, too (``--figure clamp``). Not the small learning step of a small network: if the recurrent
 # weights learn 10,000 / N times as fast, so that a step of Adam moves the gain by as much as it does in the paper's
 # networks, dense networks wait, and half inhibitory ones do not (``--figure step``; they learn less well then, and
 # sparse ones better). And not a gain above 1 as such: the dense networks of the next two controls learn while theirs is
