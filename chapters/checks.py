@@ -14,13 +14,15 @@ and shows six situations in which its verdict is wrong, with the remedy for each
 # the difference quotient. Between too large a step (the curve bends) and too small a one (digits cancel) lies a valley,
 # far below the tolerance of the check; a wrong gradient has none.
 
+import textwrap
+
 import numpy as np
 
 from minisparse import lab
 
 
 def switches(flag):
-    flag("--catalogue", action="store_true", default=False, help="print every catalogued mistake and the lines shown")
+    flag("--all", action="store_true", default=False, help="also the lines, and each mistake with what each check sees")
 
 
 args = lab.chapter(
@@ -187,7 +189,7 @@ def plot_steps(rows, path):
     """Draw the error of a right and of a wrong gradient over the step of the difference quotient."""
     (row,) = (row for row in rows if row["part"] == "steps")
     h, bands = np.array(row["step"]), {name: np.maximum(row[name], 1e-17) for name in ("right", "one slope missing")}
-    figure, axes = ms.plot.figure(size=(6.4, 3.8))
+    figure, axes = ms.plot.figure(size=(8.4, 4.6))
     for style, (name, (low, middle, high)) in zip(ms.plot.LINES, bands.items(), strict=False):
         axes.loglog(h, middle, label=name, **style)
         axes.fill_between(h, low, high, color=style["color"], alpha=0.2, linewidth=0)
@@ -196,15 +198,21 @@ def plot_steps(rows, path):
     for slope, side, at, apart in ((2, h[bottom + 1 : -4], -6, 0.02), (-1, h[: bottom - 2], bottom - 6, 8)):
         line = apart * bands["right"][1][at] * (side / h[at]) ** slope
         axes.loglog(side, line, **guide)
-        axes.text(1.5 * side[len(side) // 2], line[len(side) // 2], f"slope {slope}", color="0.35", size=8)
+        axes.text(
+            1.5 * side[len(side) // 2],
+            max(1, -4 * slope) * line[len(side) // 2],
+            f"slope {slope}",
+            color="0.35",
+            size=11,
+        )
     axes.axhline(ms.gradcheck.TOLERANCE, color="0.5", linewidth=0.8, linestyle=":")
-    axes.text(h[-1], 0.2 * ms.gradcheck.TOLERANCE, "tolerance", color="0.35", size=8, ha="right", va="bottom")
+    axes.text(h[-1], 0.2 * ms.gradcheck.TOLERANCE, "tolerance", color="0.35", size=11, ha="right", va="bottom")
     axes.set(
         xlabel="step h of the difference quotient (in units of the weights)", ylabel="relative error (dimensionless)"
     )
     wrong, valley = np.median(bands["one slope missing"][1]), bands["right"][1][bottom]
-    axes.set_title(f"A right gradient has a valley, down to {valley:.0e}; a wrong one has none", size=10, loc="left")
-    axes.legend(loc="lower left")
+    axes.set_title(f"A right gradient has a valley, down to {valley:.0e}; a wrong one has none", loc="left")
+    ms.plot.name_lines(axes)
     alt = (
         f"Error over the step: a valley down to {valley:.0e} at {h[bottom]:.0e}; a wrong gradient stays at {wrong:.0e}."
     )
@@ -247,6 +255,12 @@ lies = [("a softmax whose backward returns 0", "dy = 1", passes(softmax, returns
 # shape. How many of the catalogued gradient mistakes can be seen at all?
 
 
+def show(text):
+    """Print lines, long ones over several."""
+    for line in str(text).splitlines():
+        print(textwrap.fill(line, 100, subsequent_indent="    ") if len(line) > 100 else line)
+
+
 def what_shows(batch, time):
     """Count the mistakes that can be seen at a batch size and a number of time steps."""
     gradients = [row for row in catalogue.catalogue() if row.family != "optimiser"]
@@ -264,7 +278,7 @@ for batch, time in ((3, 5), (1, 5), (3, 1), (1, 1)):
     rows.append(what_shows(batch, time))
     print("{batch:6d}{time:6d}   {shown} of {of}".format(**rows[-1]))
 print("a report says so itself, in its last line:")
-print(str(ms.check(*sight.example("dense", "tanh", {**sight.SIZES, "batch": 1})[:4])).splitlines()[-1])
+show(str(ms.check(*sight.example("dense", "tanh", {**sight.SIZES, "batch": 1})[:4])).splitlines()[-1])
 
 # %%
 # Lie 3: an absent synapse
@@ -337,18 +351,18 @@ lies += [("a small slope of the wrong sign", "each entry", passes(*both), ms.che
 #    \qquad w_k = w_{k-1} - \eta \frac{m_k / (1-\beta_1^k)}{\sqrt{v_k / (1-\beta_2^k)} + \epsilon}
 
 OPTIMISER = ("O1", "O2", "O3", "O4", "O5", "O6")
-for tag in OPTIMISER if args.catalogue else ():
+for tag in OPTIMISER if args.all else ():
     print(f"  ({tag})  {ms.code_line(tag)}")
 forgetful = catalogue.find("adam-derived-weight")
 once = ms.check_steps(model, params, x, labels, forgetful.plant(ms.Adam(lr=0.1)), steps=1)
 twice = ms.check_steps(model, params, x, labels, forgetful.plant(ms.Adam(lr=0.1)), steps=2)
 lies += [("moments that do not live on", "one step", None, once), ("", "two steps", None, twice)]
 
-print(f"\n{'what':36s}{'check':24s}{'typed':8s}minisparse")
+print(f"\n{'what':36s}{'check':23s}{'typed':8s}minisparse")
 for what, how, typed, report in lies:
     found = ", ".join(report.codes)
     verdict = "passes" if report.ok else "nothing to judge" if found == "unjudged" else f"caught: {found}"
-    print(f"{what:36s}{how:24s}{ {True: 'passes', False: 'caught', None: '-'}[typed]:8s}{verdict}")
+    print(f"{what:36s}{how:23s}{ {True: 'passes', False: 'caught', None: '-'}[typed]:8s}{verdict}")
     rows.append({"part": "lies", "what": what, "check": how, "typed": typed, "ok": report.ok, "codes": [*report.codes]})
 
 # %%
@@ -363,7 +377,7 @@ for what, how, typed, report in lies:
 # that chapter.
 
 MAPS = ("S1", "S2", "S3", "S4", "S5", "S6", "N2", "N3")
-for tag in MAPS if args.catalogue else ():
+for tag in MAPS if args.all else ():
     print(f"  ({tag})  {ms.code_line(tag)}")
 
 # %%
@@ -411,15 +425,26 @@ wrong = ms.check_pair(
     },
 )
 print("\na normalised layer, with the length of v taken for a constant and forgotten in dg:")
-print(wrong)
+show(wrong)
 
 # %%
-# The catalogue
-# -------------
-# ``--catalogue`` prints it: every mistake with its line, right and wrong.
+# What each check sees
+# --------------------
+# ``--all`` prints the catalogue: every mistake with its line, right and wrong, and which checks catch it. Each is
+# planted in the library's own source, one line exchanged. A cotangent of ones and a random one compare existing
+# synapses only; *exact zeros* also asks for +0 off the pattern; *two steps* takes two training steps and compares them
+# with Adam's closed form and the clamp.
 
-for row in catalogue.catalogue() if args.catalogue else ():
+for row in catalogue.catalogue() if args.all else ():
     print(f"\n{row.code} ({row.tag}): {row.sentence}\n    right  {row.right}\n    wrong  {row.wrong}")
+seen = sight.what_each_check_sees() if args.all else []
+if seen:
+    print(f"\n{'mistake':30s}{'line':6s}" + "".join(f"{check:>13s}" for check in sight.CHECKS))
+    for row in seen:
+        answers = "".join(f"{'caught' if row[check] else 'missed':>13s}" for check in sight.CHECKS)
+        print(f"{row['code']:30s}{'(' + row['tag'] + ')':6s}{answers}")
+    caught = "".join(f"{sum(row[check] for row in seen):>10d}/{len(seen)}" for check in sight.CHECKS)
+    print(f"{'caught':36s}{caught}")
 
 # %%
 # Exercises

@@ -16,7 +16,7 @@ def accuracy(folder, *flags):
     """Run the chapter with 1,000 neurons and one seed; return its accuracy after each epoch."""
     if "MINISPARSE_DATA" not in os.environ:
         pytest.skip("MINISPARSE_DATA does not name a folder with the MNIST files")
-    flags = ["--dataset", "mnist", "--nodes", "1000", "--seeds", "1", "--clamp", "enforced", "--out", folder, *flags]
+    flags = ["--dataset", "mnist", "--nodes", "1000", "--seeds", "1", "--figure", "6B", "--out", folder, *flags]
     command = [sys.executable, ROOT / "chapters" / "dale.py", *flags]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -172,7 +172,7 @@ def backward_gain(weights: Weights, w: Array, signs: np.ndarray) -> float:
     return float((s * weights.bind(w).matmul_t(s)).sum() / (s * s).sum())
 
 
-def training_delay(accuracies: Sequence[float], threshold: float = 20.0) -> int | None:
+def training_delay(accuracies: Sequence[float], threshold: float = 20.0, for_good: bool = False) -> int | None:
     """Return how many epochs pass before the accuracy exceeds a threshold.
 
     Parameters
@@ -181,6 +181,8 @@ def training_delay(accuracies: Sequence[float], threshold: float = 20.0) -> int 
         Test accuracy (percent) after epoch 1, 2, ...
     threshold : float
         Percent.
+    for_good : bool
+        Whether it must stay above to the end: an accuracy that falls back to the threshold or below has not left it.
 
     Returns
     -------
@@ -194,13 +196,16 @@ def training_delay(accuracies: Sequence[float], threshold: float = 20.0) -> int 
 
     Examples
     --------
-    >>> minisparse.training_delay([9.8, 11.0, 64.0])
-    2
+    >>> minisparse.training_delay([9.8, 22.0, 11.0, 64.0]), minisparse.training_delay([9.8, 22.0, 11.0, 64.0], 20, True)
+    (1, 3)
     """
     if not len(accuracies):
         raise InputError("a delay needs the accuracy of at least one epoch")
-    above = np.flatnonzero(np.asarray(accuracies) > threshold)
-    return int(above[0]) if above.size else None
+    above = np.asarray(accuracies) > threshold
+    if for_good:
+        above = np.logical_and.accumulate(above[::-1])[::-1]  # at an epoch and at all that follow
+    first = np.flatnonzero(above)
+    return int(first[0]) if first.size else None
 
 
 def gradient_statistics(grads: Array, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict:

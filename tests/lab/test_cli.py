@@ -38,7 +38,7 @@ def tiny(tmp_path, monkeypatch):
 
     def parse(*words, trains=True, script="tiny.py"):
         monkeypatch.setattr(sys, "argv", [script, "--out", str(tmp_path / "out"), *words])
-        defaults = {"nodes": 30, "density": [1.0, 0.1], "epochs": 3, "seeds": 2} if trains else {}
+        defaults = {"nodes": 30, "density": [1.0, 0.1], "epochs": 3, "seeds": 2, "first_seed": 0} if trains else {}
         return cli.chapter(
             "tiny", "", {**defaults, "time": "1 s"}, {**({"epochs": 1} if trains else {}), "time": "1 s"},
             {"epochs": 80, "time": "a day"}, lambda flag: flag("--lr", help="rate", type=float, default=0.5),
@@ -70,6 +70,7 @@ def test_the_end_of_the_budget_is_a_hook_that_reaches_other_processes(tiny):
     [
         (["--nodes", "0"], "--nodes must be at least 1, got 0"),
         (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["--first-seed", "-1"], "--first-seed must be at least 0, got -1"),
         (["--budget", "0"], "--budget must be above 0 minutes, got 0"),
         (["--budget", "nan"], "--budget must be above 0 minutes, got nan"),
         (["--density", "0"], "density"),

@@ -188,6 +188,24 @@ def test_the_delay_counts_the_epochs_before_the_first_above_the_threshold(accura
     assert found is None or type(found) is int
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "delay"),
+    [
+        ([90.0], 0),
+        ([20.0], None),
+        ([25.0, 30.0, 30.0], 0),
+        ([9.8, 25.0, 12.0, 80.0], 3),
+        ([9.8, 25.0, 20.0, 80.0, 80.0], 3),
+        ([9.8, 25.0, 80.0, 12.0], None),
+        ([30.0, float("nan"), 30.0], 2),
+    ],
+)
+def test_the_delay_for_good_ends_where_the_accuracy_stays_above(accuracies, delay):
+    found = ms.training_delay(accuracies, 20, for_good=True)
+    assert found == delay
+    assert found is None or type(found) is int
+
+
 def test_no_epoch_has_no_delay_and_the_default_threshold_is_twenty_percent():
     assert ms.training_delay([19.9, 20.0, 20.1]) == 2
     for nothing in ([], np.zeros(0)):
