@@ -152,12 +152,13 @@ def run(
     wanted = {name: cells[keys.index(name)] for name in keys}
     made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
     state = {name: made_by[name] for name in ("golden", "run")}
+    told = max(1, len(wanted) // 16)  # of many cells a line for every second, third, ...
     table, failed, start = folder / "rows.jsonl", {}, time.perf_counter()
 
     def keep(row: dict, more: str = "") -> None:
         found[row["key"]] = row
         rows.write(table, [{**found[name], **cell} for name, cell in zip(keys, cells, strict=True) if name in found])
-        if not quiet:
+        if not quiet and (len(found) % told == 0 or len(found) == len(wanted)):
             text = shown(row) if shown else f"{row['key']} is finished"
             print(f"cell {len(found)} of {len(wanted)}: {text}{more}", flush=True)
 
