@@ -224,7 +224,7 @@ plot_wiring(args.out / "wiring.png")
 # through the gradient: an absent synapse stays exactly 0, and Adam does not blow a small decay up into full-size steps.
 
 STEP = ("O7", "O8")
-print("", *(f"  ({tag})  {ms.code_line(tag)}" for tag in STEP), sep="\n")
+print("", *(f"  ({tag})  {ms.code_line(tag).removeprefix('run.opt.')}" for tag in STEP), sep="\n")
 
 # %%
 # The networks
@@ -275,7 +275,7 @@ def numbers(units, n_classes, groups, between):
 
 ours, narrow = numbers(units, raw.n_classes, args.groups, args.between)
 if moving:
-    said = "neurons per dense one, and what of a disturbance elsewhere arrives (the paper's: the CIFAR-10 run)"
+    said = "neurons per dense one; part of a disturbance that arrives (paper: the CIFAR-10 run)"
     print()
     lab.matched(said, numbers([3072, 512, 512, 512], 10, 8, 0.15)[0], ours)
 
@@ -363,7 +363,7 @@ for name in NETWORKS:
     first, seconds = members(name)[0], statistics.mean(row["seconds"] for row in members(name))
     numbered = f"{first['multiply_adds']:15,d}{first['parameters']:12,d}{seconds:11.2f}"
     print(f"{name:26s}{lab.claims.spread(last(name)):>14s}{numbered}  {'/'.join(dict.fromkeys(first['storages']))}")
-print("Seconds are what this storage takes on this machine; a mask over a dense matrix (storage dense) saves none.")
+print("Seconds are those of this storage here; a mask over a dense matrix (storage dense) saves none.")
 
 # %%
 # The figure
@@ -375,7 +375,7 @@ def plot_networks(rows, path):
     figure, panels = ms.plot.figure(1, 2, size=(12.0, 4.8), sharex=True, sharey=True)
     shown = [GRAPH, "random groups", "index", STATIC, "mixer + random growth", "mixer + Hebbian growth"]
     two, finding = any(row["config"].get("band") == 0 for row in rows), []
-    against = (NARROW, "dense, as many parameters"), (GRAPH, "a random graph")
+    against = (NARROW, "a dense net of equal cost"), (GRAPH, "a random graph")
     for panel, (control, what) in zip(panels, against, strict=True):
         for band, style in zip((BAND, 0)[: 1 + two], ms.plot.LINES, strict=False):
             look = {"marker": style["marker"], "color": style["color"], "linestyle": ""}
@@ -389,7 +389,9 @@ def plot_networks(rows, path):
                 finding.append(f"{name} - {control} {lab.claims.spread(gained)}" + ("" if band else ", no band"))
         panel.axvline(0, color="0.6", linewidth=1, zorder=0)
         groups = [statistics.mean(above("index", control, band, rows)) for band in (BAND, 0)[: 1 + two]]
-        title = f"Groups (index) against {what}: {groups[0]:+.1f}" + (f", no noise {groups[1]:+.1f}" if two else "")
+        title = f"Groups (index) gain {groups[0]:+.1f} on {what}" + (
+            f" ({groups[1]:+.1f} without noise)" if two else ""
+        )
         panel.set(title=title, xlabel="points gained, by seed and mean")
     panels[0].set_yticks(range(len(shown)), shown)
     if two:
@@ -448,17 +450,17 @@ if moving and not args.smoke:
     bare = {f"{name} - control": above(name, GRAPH, 0) for name in static}
     lost = [np.subtract(gains[name], bare[name]) for name in gains]
     holds = not any(map(clear, bare.values())) and all(map(clear, lost))
-    claims.judge("number", f"without a disturbance groups do not gain on {GRAPH} (points)", bare, holds)
-    wide = {said: above(GRAPH, NARROW, band) for said, band in (("with the band", BAND), ("without", 0))}
-    claims.judge("number", f"N / h alone: {GRAPH} beats {NARROW}, band or not (points)", wide,
+    claims.judge("number", f"without noise groups do not beat {GRAPH} (points)", bare, holds)
+    wide = {said: above(GRAPH, NARROW, band) for said, band in (("with noise", BAND), ("without", 0))}
+    claims.judge("number", f"{GRAPH} beats {NARROW} (points)", wide,
                  all(map(clear, wide.values())), "as on CIFAR-10")  # fmt: skip
     level = {f"{name} - control": above(name, WIDE) for name in static}
     claims.judge("abstract", "groups are level with dense, same width (points)", level,
                  min(map(statistics.mean, level.values())) >= -0.8, "at least -0.8, from a trial")  # fmt: skip
     hebb, chance = "mixer + Hebbian growth", "mixer + random growth"
     moves = {f"Hebbian - {name}": above(hebb, name) for name in (STATIC, chance)}
-    claims.judge("abstract", "rewiring by correlation gains on the mixer left alone, and on growth at random (points)",
-                 moves, all(map(clear, moves.values())))  # fmt: skip
+    claims.judge("abstract", "Hebbian growth beats none, and random growth (points)", moves,
+                 all(map(clear, moves.values())))  # fmt: skip
 elif not args.smoke:
     for name in (WIDE, NARROW, GRAPH):
         against_bar(f"{name}: accuracy (%)", {name: last(name)}, lambda b, n=name: b[n][0], lambda b, n=name: b[n][1])
