@@ -375,11 +375,18 @@ def plot_networks(rows, path):
     figure, panels = ms.plot.figure(1, 2, size=(12.0, 4.8), sharex=True, sharey=True)
     shown = [GRAPH, "random groups", "index", STATIC, "mixer + random growth", "mixer + Hebbian growth"]
     two, finding = any(row["config"].get("band") == 0 for row in rows), []
-    against = (NARROW, "a dense net of equal cost"), (GRAPH, "a random graph")
+    against = (NARROW, "dense, equal cost"), (GRAPH, "a random graph")
     for panel, (control, what) in zip(panels, against, strict=True):
         for band, style in zip((BAND, 0)[: 1 + two], ms.plot.LINES, strict=False):
             look = {"marker": style["marker"], "color": style["color"], "linestyle": ""}
-            panel.plot([], [], markersize=9, mfc=None if band else "white", label=f"{band} rows of noise", **look)
+            panel.plot(
+                [],
+                [],
+                markersize=9,
+                mfc=None if band else "white",
+                label="band of noise" if band else "no noise",
+                **look,
+            )
             for place, name in enumerate(shown):
                 if name == control or not last(name, band, rows):
                     continue
@@ -389,9 +396,7 @@ def plot_networks(rows, path):
                 finding.append(f"{name} - {control} {lab.claims.spread(gained)}" + ("" if band else ", no band"))
         panel.axvline(0, color="0.6", linewidth=1, zorder=0)
         groups = [statistics.mean(above("index", control, band, rows)) for band in (BAND, 0)[: 1 + two]]
-        title = f"Groups (index) gain {groups[0]:+.1f} on {what}" + (
-            f" ({groups[1]:+.1f} without noise)" if two else ""
-        )
+        title = f"Index over {what}: {groups[0]:+.1f}" + (f" (no noise {groups[1]:+.1f})" if two else "")
         panel.set(title=title, xlabel="points gained, by seed and mean")
     panels[0].set_yticks(range(len(shown)), shown)
     if two:
@@ -405,7 +410,14 @@ plot_networks(rows, args.out / "g2gnet.png")
 # %%
 # What comes out
 # --------------
-# The paper's tables were not available, so there is no number of its own to reproduce. The bars, where there are any,
+# The paper's tables were not available, so there is no number of its own to reproduce. On the moved digits the two
+# numbers are those of the CIFAR-10 run, and its order comes out: groups above the random graph, and that above the
+# dense network of as many parameters. Without the band the first difference vanishes and the second stays, so they are
+# two effects. Random groups do no better than the random graph: a group helps as a region of the image. What does not
+# come out is that groups are level with a dense network of the same width: here the wide one is far ahead. A
+# difference counts if it is above 0 in a paired t-test over the seeds, one-sided, at 5 %.
+#
+# The bars of the other data sets, where there are any,
 # come from a trial of ours (two seeds, a prototype of other code, a CIFAR-10 rebuilt from JPEG files) with 512 neurons:
 # its means less about 0.6 points. Other settings are reported without one.
 
