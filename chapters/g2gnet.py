@@ -379,20 +379,14 @@ def plot_networks(rows, path):
     for panel, (control, what) in zip(panels, against, strict=True):
         for band, style in zip((BAND, 0)[: 1 + two], ms.plot.LINES, strict=False):
             look = {"marker": style["marker"], "color": style["color"], "linestyle": ""}
-            panel.plot(
-                [],
-                [],
-                markersize=9,
-                mfc=None if band else "white",
-                label="band of noise" if band else "no noise",
-                **look,
-            )
+            large = {**look, "markersize": 9, "markerfacecolor": None if band else "white"}
+            panel.plot([], [], label="band of noise" if band else "no noise", **large)
             for place, name in enumerate(shown):
                 if name == control or not last(name, band, rows):
                     continue
                 gained, y = above(name, control, band, rows), place + (0.16 if band else -0.16) * two
                 panel.plot(gained, [y] * len(gained), markersize=4, alpha=0.4, **look)
-                panel.plot(statistics.mean(gained), y, markersize=9, mfc=None if band else "white", **look)
+                panel.plot(statistics.mean(gained), y, **large)
                 finding.append(f"{name} - {control} {lab.claims.spread(gained)}" + ("" if band else ", no band"))
         panel.axvline(0, color="0.6", linewidth=1, zorder=0)
         groups = [statistics.mean(above("index", control, band, rows)) for band in (BAND, 0)[: 1 + two]]
