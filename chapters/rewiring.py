@@ -342,7 +342,7 @@ def plot_rules(rows, path):
     ms.plot.epochs(panels[0, -1])
     ends = {rule: statistics.mean(gain(rule, among=rows)) for rule in rules}
     best = max(ends, key=ends.get)
-    title = f"{best} gains {ends[best]:+.1f} points on the network left alone"
+    title = f"{best} ends {ends[best]:+.1f} points from the network left alone"
     if frames:
         few, all_ = shares[-1], statistics.mean(statistics.mean(gain(rule, frame=8, among=rows)) for rule in rules)
         panels[0, 0].set(xscale="log", xlabel="share s of the inputs that inform",

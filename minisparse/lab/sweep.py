@@ -119,7 +119,7 @@ def run(
     fresh : bool
         Begin without the rows and checkpoints that an earlier run has left.
     shown : callable, optional
-        Turns a row into what is printed about it.
+        Turns a row into what is printed about it; of 32 cells or more, not every one is printed.
     deadline : Deadline, optional
         Once it has passed no cell begins; the same sweep again goes on from there.
 
@@ -152,7 +152,7 @@ def run(
     wanted = {name: cells[keys.index(name)] for name in keys}
     made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
     state = {name: made_by[name] for name in ("golden", "run")}
-    told = max(1, len(wanted) // 16)  # of many cells a line for every second, third, ...
+    told = max(1, len(wanted) // 16)  # a line for every second, third, ... of many cells
     table, failed, start = folder / "rows.jsonl", {}, time.perf_counter()
 
     def keep(row: dict, more: str = "") -> None:
