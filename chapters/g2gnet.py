@@ -12,8 +12,8 @@ abstract: connectivity that is sparse and modular, rewiring by correlated activi
 synapses within matched groups, 15 % of the others, the three groupings, 16 patches with 32 filters, Adam at 1e-3,
 batches of 256. *Ours*: the number of synapses is exact, He's initial weights, a cosine of the learning rate, 10 % of
 the synapses rewired per epoch along a cosine that ends after three quarters of the training, pruning by magnitude,
-Pearson's signed correlation (the port: cosine), standardised inputs, no weight decay, the widths below, and in the
-default run 4 groups and batches of 32.
+Pearson's signed correlation (the port: cosine), standardised inputs, no weight decay, the widths below, and the data of
+the default run.
 
 Four controls are always run as well: a dense network of the same width, a dense one of the same number of parameters, a
 random graph of the same density (without it nothing can be said about *groups*), and the same network left alone where
@@ -30,14 +30,32 @@ Longer runs, each one command:
 # %%
 # The claim, in one figure
 # ------------------------
-# The run below ends with ``out/g2gnet/g2gnet.png``: accuracy over epochs, and what each network costs. The wiring is
-# drawn in ``out/g2gnet/wiring.png``.
+# The run below ends with ``out/g2gnet/g2gnet.png``: what the wirings gain on each other, pair by pair, and where the
+# gain of groups vanishes. The wiring is drawn in ``out/g2gnet/wiring.png``.
+#
+# Two numbers decide, and both can be computed by hand.
+#
+# **Neurons for the same parameters.** A sparse layer of N neurons costs as much as a dense one of h, :math:`(L - 1) h^2
+# + (n_{in} + n_{out}) h` weights. With wide inputs the first layer takes nearly all of them, so N / h is close to one
+# over the density: on CIFAR-10 three sparse neurons for one dense. It is what *any* sparse wiring gains. It pays where
+# pixels are redundant, as in large images: then a neuron that reads a quarter of them misses little.
+#
+# **What a local disturbance reaches.** Of the inputs outside its group a neuron reads the share p', in a random graph
+# of the same density d it reads the share d. A disturbance that lies outside its group therefore reaches it with p' / d
+# of the synapses that it has in a random graph; with p' = d groups are a random graph. It is what *groups* gain, where
+# a group is a region of the image and disturbances are local. In photographs they are.
+#
+# Digits of 8 x 8 pixels have neither: few pixels, and nothing beside the digit. So the default run enlarges them, moves
+# them in a frame, and covers a band of rows with noise; width and groups are chosen so that both numbers are those of
+# the CIFAR-10 run.
 
 import dataclasses
 import itertools
 import statistics
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, zoom
+from scipy.stats import ttest_1samp
 
 import minisparse as ms
 from minisparse import lab
@@ -46,35 +64,71 @@ from minisparse.lab import recipes
 
 def knobs(flag):
     flag("--layers", type=int, default=3, help="hidden layers")
-    flag("--groups", type=int, default=4, help="groups of neurons in every layer")
+    flag("--groups", type=int, default=8, help="groups of neurons in every layer")
     flag("--between", type=float, default=0.15, help="share of the synapses between unmatched groups that exist")
     flag("--stem", choices=("none", "patches"), default="none", help="pixels as they are, or filters over 16 patches")
     flag("--lr", type=float, default=1e-3, help="Adam's learning rate at the start of the cosine")
     flag("--decay", type=float, default=0.0, help="decoupled weight decay")
-    flag("--batch", type=int, default=32, help="examples per step")
+    flag("--batch", type=int, default=50, help="examples per step")
 
 
 args = lab.chapter(
-    "g2gnet",
-    __doc__ or "Networks of groups",
-    {"nodes": 64, "epochs": 15, "seeds": 3, "time": "under a minute"},
-    smoke={"nodes": 16, "epochs": 2, "seeds": 1, "time": "under 10 s"},
-    add=knobs,
-)
+    "g2gnet", __doc__ or "Networks of groups",
+    {"nodes": 80, "epochs": 10, "seeds": 5, "time": "under a minute"},
+    smoke={"nodes": 16, "epochs": 2, "seeds": 1, "time": "under 10 s"}, add=knobs,
+)  # fmt: skip
 if args.layers < 1:
     raise ms.errors.InputError(f"--layers must be at least 1, got {args.layers}")
 
 # %%
+# The data
+# --------
+# Of digits each seed draws 6,000 training and 2,000 test images of its own, from the training and the test digits: one
+# of 20 x 20 pixels at a random place in a frame of 24 x 24, and, as ``band``, 4 rows at a random height covered with
+# smooth noise. All networks of a seed see the same images. Other data sets are taken as they are.
+#
 # Inputs are standardised by the training set: with one mean and one standard deviation for grey images, with a pair for
 # each pixel and colour otherwise.
 
-whole = ms.load(args.dataset, root=args.data_dir)
-height, across = whole.sample_shape
+BAND, FRAME, SIZE, NOISE = 4, 24, 20, 0.5
+raw = ms.load(args.dataset, root=args.data_dir)
+moving = args.dataset == "digits"
+height, across = (FRAME, FRAME) if moving else raw.sample_shape
 channels = max(1, across // height)
-axis = 0 if channels > 1 else None
-mean, sd = whole.x_train.mean(axis), np.maximum(whole.x_train.std(axis), 1e-6)
-dataset = dataclasses.replace(whole, x_train=(whole.x_train - mean) / sd, x_test=(whole.x_test - mean) / sd)
-del whole
+
+
+def moved(images, labels, count, band, rng):
+    """Return digits at random places of a frame, a band of rows covered with noise, and their labels."""
+    chosen = rng.integers(len(labels), size=count)
+    large = zoom(images[chosen], (1, SIZE / 8, SIZE / 8), order=1)
+    noise = gaussian_filter(rng.standard_normal((count, FRAME, FRAME)), (0, 1, 1))
+    noise *= NOISE / noise.std()
+    top, left = rng.integers(FRAME - SIZE + 1, size=(2, count))
+    row = rng.integers(FRAME - band + 1, size=count)
+    frames = np.zeros((count, FRAME, FRAME), np.float32)
+    for k in range(count):
+        frames[k, top[k] : top[k] + SIZE, left[k] : left[k] + SIZE] = large[k]
+        frames[k, row[k] : row[k] + band] = noise[k, row[k] : row[k] + band]
+    return frames, labels[chosen]
+
+
+DRAWN = {}
+
+
+def images_of(band=None, seed=0):
+    """Return the data of a seed, standardised; those asked for last are kept."""
+    if (band, seed) not in DRAWN:
+        x, y, x_test, y_test = raw.x_train, raw.y_train, raw.x_test, raw.y_test
+        if band is not None:
+            draw = np.random.default_rng([seed, 1])
+            (x, y), (x_test, y_test) = moved(x, y, 6000, band, draw), moved(x_test, y_test, 2000, band, draw)
+        axis = 0 if channels > 1 else None
+        mean, sd = x.mean(axis), np.maximum(x.std(axis), 1e-6)
+        parts = {"x_train": (x - mean) / sd, "y_train": y, "x_test": (x_test - mean) / sd, "y_test": y_test}
+        DRAWN.clear()
+        DRAWN[band, seed] = dataclasses.replace(raw, **parts)
+    return DRAWN[band, seed]
+
 
 # %%
 # Patches
@@ -85,8 +139,7 @@ del whole
 # them.
 
 PATCHES = ("C9", "C10", "C11", "C12", "C13", "C14", "C15")
-for tag in PATCHES:
-    print(f"  ({tag})  {ms.code_line(tag)}")
+print(*(f"  ({tag})  {ms.code_line(tag)}" for tag in PATCHES), sep="\n")
 
 rng = np.random.default_rng(7)
 stem = ms.PatchConv((2, 4, 6), patches_per_side=2, filters=3, activation="tanh")
@@ -137,9 +190,9 @@ for kind in KINDS:
 def plot_wiring(path):
     """Draw a layer of each kind as a matrix and, without synapses between groups, as a graph of few neurons."""
     figure, axes = ms.plot.figure(2, 4, size=(11.0, 6.4))
-    columns = {"index": ("index", 0), "mixer": ("mixer: stride", 1), "random": ("random", 1)}
-    columns["random graph"] = ("no groups", 0)
-    for (kind, (title, layer)), matrix, graph in zip(columns.items(), *axes, strict=True):
+    columns = (("index", "index", 0), ("mixer", "mixer: stride", 1), ("random", "random", 1),
+               ("random graph", "no groups", 0))  # fmt: skip
+    for (kind, title, layer), matrix, graph in zip(columns, *axes, strict=True):
         pattern = wiring(kind, [args.nodes] * 3, np.random.default_rng(0))[layer]
         matrix.imshow(pattern.mask(), cmap="Greys", interpolation="nearest")
         matrix.set(title=f"{title}, density {pattern.density:.2f}", xlabel="pre", ylabel="post", xticks=[], yticks=[])
@@ -171,9 +224,7 @@ plot_wiring(args.out / "wiring.png")
 # through the gradient: an absent synapse stays exactly 0, and Adam does not blow a small decay up into full-size steps.
 
 STEP = ("O7", "O8")
-print()
-for tag in STEP:
-    print(f"  ({tag})  {ms.code_line(tag)}")
+print("", *(f"  ({tag})  {ms.code_line(tag).removeprefix('run.opt.')}" for tag in STEP), sep="\n")
 
 # %%
 # The networks
@@ -214,12 +265,19 @@ NETWORKS = {
 }
 
 
-def matched_width():
-    """Return how wide a dense network of as many weights as the network of groups is."""
-    budget = sum(pattern.nnz for pattern in wiring(STATIC, units, np.random.default_rng(0)))
-    budget += dataset.n_classes * args.nodes
-    linear = n_in + dataset.n_classes
-    return max(1, round(2 * budget / (linear + (linear**2 + 4 * (args.layers - 1) * budget) ** 0.5)))
+def numbers(units, n_classes, groups, between):
+    """Return N / h and p' / d of a network of groups, and h: the width of a dense one of as many weights."""
+    patterns = wiring(STATIC, units, np.random.default_rng(0), groups, between)
+    budget, linear = sum(pattern.nnz for pattern in patterns) + n_classes * units[-1], units[0] + n_classes
+    h = max(1, round(2 * budget / (linear + (linear**2 + 4 * (len(units) - 2) * budget) ** 0.5)))
+    return {"N / h": units[-1] / h, "p' / d": between / patterns[0].density}, h
+
+
+ours, narrow = numbers(units, raw.n_classes, args.groups, args.between)
+if moving:
+    said = "neurons per dense one; part of a disturbance that arrives (paper: the CIFAR-10 run)"
+    print()
+    lab.matched(said, numbers([3072, 512, 512, 512], 10, 8, 0.15)[0], ours)
 
 
 def build(config):
@@ -227,7 +285,7 @@ def build(config):
     synapses, _, values, order = recipes.streams(config["seed"])
     kind, _ = NETWORKS[config["network"]]
     layers = [ms.make_weights(p, config["storage"]) for p in wiring(kind, [n_in, *config["hidden"]], synapses)]
-    model = ms.MLP([*layers, ms.make_weights(ms.full(dataset.n_classes, config["hidden"][-1]), "dense")], "relu")
+    model = ms.MLP([*layers, ms.make_weights(ms.full(raw.n_classes, config["hidden"][-1]), "dense")], "relu")
     if config["stem"] == "patches":
         model = ms.ConvNet(ms.PatchConv((channels, height, across // channels)), model)
     params = model.init(values)
@@ -249,21 +307,12 @@ def run_cell(config, checkpoint):
     """Train one network."""
     model, params, order = build(config)
     _, rule = NETWORKS[config["network"]]
-    history = ms.fit(
-        model,
-        params,
-        ms.Adam(lr=config["lr"], decay=config["decay"]),
-        dataset,
-        config["epochs"],
-        order,
-        batch_size=config["batch"],
-        after_step=[ms.Cosine(), *RULES[rule](), *args.hooks],
-        checkpoint=checkpoint,
-        resume=args.resume,
-        quiet=True,
-    )
+    dataset = images_of(config["band"], config["seed"]) if "band" in config else images_of()
+    history = ms.fit(model, params, ms.Adam(lr=config["lr"], decay=config["decay"]), dataset, config["epochs"], order,
+                     batch_size=config["batch"], after_step=[ms.Cosine(), *RULES[rule](), *args.hooks],
+                     checkpoint=checkpoint, resume=args.resume, quiet=True)  # fmt: skip
     return {
-        "origin": dataset.origin,
+        "origin": raw.origin,
         "accuracy": [row["test_accuracy"] for row in history[1:]],
         "train_loss": [row["train_loss"] for row in history[1:]],
         "seconds": statistics.mean(row["seconds"] for row in history[1:]),
@@ -278,56 +327,43 @@ def run_cell(config, checkpoint):
 # All networks of a seed see the batches in one order. What counts is the accuracy after the last epoch: nothing is
 # chosen by test accuracy, and the last rewiring is over by then.
 
-common = {
-    "dataset": args.dataset,
-    "groups": args.groups,
-    "between": args.between,
-    "stem": args.stem,
-    "epochs": args.epochs,
-    "lr": args.lr,
-    "decay": args.decay,
-    "batch": args.batch,
-    "storage": args.storage,
-}
-narrow = matched_width()
+names = ("dataset", "groups", "between", "stem", "epochs", "lr", "decay", "batch", "storage")
+common = {name: getattr(args, name) for name in names}
 cells = [
-    {
-        "part": "cells",
-        "config": {
-            **common,
-            "network": network,
-            "hidden": [narrow if network == NARROW else args.nodes] * args.layers,
-            "seed": seed,
-        },
-    }
+    {"part": "cells", "config": {**common, **({"band": band} if moving else {}), "network": network, "seed": seed,
+                                 "hidden": [narrow if network == NARROW else args.nodes] * args.layers}}
     for seed in range(args.seeds)
-    for network in NETWORKS
-]
-rows = lab.cells(
-    args,
-    "g2gnet",
-    cells,
-    run_cell,
-    lambda row: f"{row['config']['network']}, seed {row['config']['seed']}: {row['accuracy'][-1]:.1f} %",
-)
-by_network = {name: [row for row in rows if row["config"]["network"] == name] for name in NETWORKS}
+    for band in ((BAND, 0) if moving else (BAND,))
+    for network in (NETWORKS if band else (NARROW, GRAPH, "index", STATIC))
+]  # fmt: skip
+rows = lab.cells(args, "g2gnet", cells, run_cell, lambda row: "{network}, seed {seed}: ".format(**row["config"])
+                 + f"{row['accuracy'][-1]:.1f} %")  # fmt: skip
 
 
-def last(network):
-    return [row["accuracy"][-1] for row in by_network[network]]
+def members(network, band=BAND, among=rows):
+    """Return the rows of a network's seeds, by default those with the band if there is one."""
+    wanted = [row for row in among if row["config"]["network"] == network and row["config"].get("band", BAND) == band]
+    return sorted(wanted, key=lambda row: row["config"]["seed"])
 
 
-decided = (
-    f"{args.layers} x {args.nodes} neurons, {args.groups} groups, p' = {args.between:g}, stem {args.stem}, "
-    f"{args.dataset}, {args.epochs} epochs, {args.seeds} seeds"
-)
+def last(network, band=BAND, among=rows):
+    return [row["accuracy"][-1] for row in members(network, band, among)]
+
+
+def above(network, control, band=BAND, among=rows):
+    """Return the points that a network gains on another, seed by seed."""
+    return [a - b for a, b in zip(last(network, band, among), last(control, band, among), strict=True)]
+
+
+decided = (f"{args.layers} x {args.nodes} neurons, {args.groups} groups, p' = {args.between:g}, stem {args.stem}, "
+           f"{args.dataset}, {args.epochs} epochs, {args.seeds} seeds")  # fmt: skip
 print(f"\n{decided}")
 print(f"{'network':26s}{'accuracy %':>14s}{'multiply-adds':>15s}{'parameters':>12s}{'s / epoch':>11s}  storage")
-for name, members in by_network.items():
-    first, seconds = members[0], statistics.mean(row["seconds"] for row in members)
-    numbers = f"{first['multiply_adds']:15,d}{first['parameters']:12,d}{seconds:11.2f}"
-    print(f"{name:26s}{lab.claims.spread(last(name)):>14s}{numbers}  {'/'.join(dict.fromkeys(first['storages']))}")
-print("Seconds are what this storage takes on this machine; a mask over a dense matrix (storage dense) saves none.")
+for name in NETWORKS:
+    first, seconds = members(name)[0], statistics.mean(row["seconds"] for row in members(name))
+    numbered = f"{first['multiply_adds']:15,d}{first['parameters']:12,d}{seconds:11.2f}"
+    print(f"{name:26s}{lab.claims.spread(last(name)):>14s}{numbered}  {'/'.join(dict.fromkeys(first['storages']))}")
+print("Seconds are those of this storage here; a mask over a dense matrix (storage dense) saves none.")
 
 # %%
 # The figure
@@ -335,29 +371,32 @@ print("Seconds are what this storage takes on this machine; a mask over a dense 
 
 
 def plot_networks(rows, path):
-    """Draw accuracy over epochs, and after the last one against the multiply-adds."""
-    networks = {members[0]["config"]["network"]: members for members in lab.rows.seeds(rows)}
-    figure, (curves, costs) = ms.plot.figure(1, 2, size=(11.0, 4.4))
-    shown = (WIDE, NARROW, GRAPH, "index", STATIC, "mixer + Hebbian growth")
-    for style, name in zip(ms.plot.LINES, shown, strict=True):
-        curve = np.mean([row["accuracy"] for row in networks[name]], axis=0)
-        curves.plot(np.arange(1, len(curve) + 1), curve, label=name, markevery=max(1, len(curve) // 6), **style)
-    curves.set(title="Accuracy (dips: synapses just exchanged)", xlabel="epoch", ylabel="test accuracy (%)")
-    curves.legend(fontsize=8)
-    labels, finding = [], []
-    for place, (name, members) in enumerate(networks.items()):
-        ends = [row["accuracy"][-1] for row in members]
-        costs.plot(ends, [place] * len(ends), "o", color="0.6", markersize=4)
-        costs.plot(statistics.mean(ends), place, "D", color="#0072B2", markersize=6)
-        share = members[0]["multiply_adds"] / networks[WIDE][0]["multiply_adds"]
-        labels.append(f"{name} ({100 * share:.0f} %)")
-        finding.append(f"{name} {lab.claims.spread(ends)} %")
-    costs.set_yticks(range(len(labels)), labels)
-    costs.invert_yaxis()
-    costs.set(title="Last epoch: seeds, mean (and operations)", xlabel="test accuracy (%)")
+    """Draw what networks gain on the dense one of as many parameters, and on the random graph, seed by seed."""
+    figure, panels = ms.plot.figure(1, 2, size=(12.0, 4.8), sharex=True, sharey=True)
+    shown = [GRAPH, "random groups", "index", STATIC, "mixer + random growth", "mixer + Hebbian growth"]
+    two, finding = any(row["config"].get("band") == 0 for row in rows), []
+    against = (NARROW, "dense, equal cost"), (GRAPH, "a random graph")
+    for panel, (control, what) in zip(panels, against, strict=True):
+        for band, style in zip((BAND, 0)[: 1 + two], ms.plot.LINES, strict=False):
+            look = {"marker": style["marker"], "color": style["color"], "linestyle": ""}
+            large = {**look, "markersize": 9, "markerfacecolor": None if band else "white"}
+            panel.plot([], [], label="band of noise" if band else "no noise", **large)
+            for place, name in enumerate(shown):
+                if name == control or not last(name, band, rows):
+                    continue
+                gained, y = above(name, control, band, rows), place + (0.16 if band else -0.16) * two
+                panel.plot(gained, [y] * len(gained), markersize=4, alpha=0.4, **look)
+                panel.plot(statistics.mean(gained), y, **large)
+                finding.append(f"{name} - {control} {lab.claims.spread(gained)}" + ("" if band else ", no band"))
+        panel.axvline(0, color="0.6", linewidth=1, zorder=0)
+        groups = [statistics.mean(above("index", control, band, rows)) for band in (BAND, 0)[: 1 + two]]
+        title = f"Index over {what}: {groups[0]:+.1f}" + (f" (no noise {groups[1]:+.1f})" if two else "")
+        panel.set(title=title, xlabel="points gained, by seed and mean")
+    panels[0].set_yticks(range(len(shown)), shown)
+    if two:
+        panels[1].legend(loc="lower right")
     setting = "{dataset}, {groups} groups, p' = {between:g}, {epochs} epochs".format(**rows[0]["config"])
-    alt = f"Accuracy over epochs and after the last epoch ({setting}): {'; '.join(finding)}."
-    ms.plot.save(figure, path, alt=alt)
+    ms.plot.save(figure, path, alt=f"Points gained after the last epoch ({setting}): {'; '.join(finding)}.")
 
 
 plot_networks(rows, args.out / "g2gnet.png")
@@ -365,63 +404,86 @@ plot_networks(rows, args.out / "g2gnet.png")
 # %%
 # What comes out
 # --------------
-# The paper's tables were not available, so there is no number of its own to reproduce. The bars, where there are any,
+# The paper's tables were not available, so there is no number of its own to reproduce. On the moved digits the two
+# numbers are those of the CIFAR-10 run, and its order comes out: groups above the random graph, and that above the
+# dense network of as many parameters. Without the band the first difference vanishes and the second stays, so they are
+# two effects. Random groups do no better than the random graph: a group helps as a region of the image. What does not
+# come out is that groups are level with a dense network of the same width: here the wide one is far ahead. A
+# difference counts if it is above 0 in a paired t-test over the seeds, one-sided, at 5 %.
+#
+# The bars of the other data sets, where there are any,
 # come from a trial of ours (two seeds, a prototype of other code, a CIFAR-10 rebuilt from JPEG files) with 512 neurons:
 # its means less about 0.6 points. Other settings are reported without one.
 
 BARS = {
     "fashion-mnist": {
         "epochs": 6, WIDE: (89.0, 100), NARROW: (88.3, 100), GRAPH: (87.7, 100), "groups": 88.2, "growth": 88.2,
-        "static": 0.7, "over": {NARROW: -0.7, GRAPH: -0.2, WIDE: -1.3},
-    },
+        "static": 0.7, "over": {NARROW: -0.7, GRAPH: -0.2, WIDE: -1.3}},
     "cifar10": {
         "epochs": 8, WIDE: (54.2, 100), NARROW: (51.5, 53.5), GRAPH: (53.4, 100), "groups": 54.4, "growth": 54.0,
-        "static": 1.0, "over": {NARROW: 1.5, GRAPH: 0.3, WIDE: -0.8},
-    },
+        "static": 1.0, "over": {NARROW: 1.5, GRAPH: 0.3, WIDE: -0.8}},
 }  # fmt: skip
-TRIAL = {
-    "nodes": 512, "layers": 3, "groups": 8, "between": 0.15, "stem": "none", "lr": 1e-3, "decay": 0.0, "batch": 256,
-}  # fmt: skip
+TRIAL = {"nodes": 512, "layers": 3, "groups": 8, "between": 0.15, "stem": "none", "lr": 1e-3, "decay": 0.0,
+         "batch": 256}  # fmt: skip
 bars = BARS.get(args.dataset)
 as_in_trial = bars and vars(args).items() >= {**TRIAL, "epochs": bars["epochs"]}.items() and args.seeds >= 3
-claims = lab.Judged(decided, full=True)
+claims = lab.Judged(decided, full=not moving)
 
 
 def against_bar(statement, found, low, high=None, digits=1):
     """Compare means with the trial's bar, if this is its setting."""
-    means = [statistics.mean(values) for values in found.values()]
     if not as_in_trial:
         return claims.judge("trial", statement, found, digits=digits)
     low, high = low(bars), high(bars) if high else float("inf")
     expected = f"{low:g} to {high:g}" if high < 100 else f"at least {low:g}"
-    holds = all(low <= mean <= high for mean in means)
+    holds = all(low <= statistics.mean(values) <= high for values in found.values())
     return claims.judge("trial", statement, found, holds, f"{expected}, from a trial", digits=digits)
 
 
-def above(network, control):
-    return [a - b for a, b in zip(last(network), last(control), strict=True)]
+def clear(values):
+    """Whether the seeds' values are above 0: a paired t-test, one-sided, at 5 %."""
+    return len(values) > 1 and bool(ttest_1samp(values, 0, alternative="greater").pvalue < 0.05)
 
 
+grown, static = [name for name in NETWORKS if name.startswith("mixer + ")], ("index", STATIC)
 if not args.smoke:
     print()
+if moving and not args.smoke:
+    said = "groups beat {} (points)"
+    for figure, control, printed in (("abstract", NARROW, "up to 4.3 %"), ("number", GRAPH, "as on CIFAR-10")):
+        gains = {f"{name} - control": above(name, control) for name in static}
+        claims.judge(figure, said.format(control), gains, all(map(clear, gains.values())), printed)
+    bare = {f"{name} - control": above(name, GRAPH, 0) for name in static}
+    lost = [np.subtract(gains[name], bare[name]) for name in gains]
+    holds = not any(map(clear, bare.values())) and all(map(clear, lost))
+    claims.judge("number", f"without noise groups do not beat {GRAPH} (points)", bare, holds)
+    wide = {said: above(GRAPH, NARROW, band) for said, band in (("with noise", BAND), ("without", 0))}
+    claims.judge("number", f"{GRAPH} beats {NARROW} (points)", wide,
+                 all(map(clear, wide.values())), "as on CIFAR-10")  # fmt: skip
+    level = {f"{name} - control": above(name, WIDE) for name in static}
+    claims.judge("abstract", "groups are level with dense, same width (points)", level,
+                 min(map(statistics.mean, level.values())) >= -0.8, "at least -0.8, from a trial")  # fmt: skip
+    hebb, chance = "mixer + Hebbian growth", "mixer + random growth"
+    moves = {f"Hebbian - {name}": above(hebb, name) for name in (STATIC, chance)}
+    claims.judge("abstract", "Hebbian growth beats none, and random growth (points)", moves,
+                 all(map(clear, moves.values())))  # fmt: skip
+elif not args.smoke:
     for name in (WIDE, NARROW, GRAPH):
         against_bar(f"{name}: accuracy (%)", {name: last(name)}, lambda b, n=name: b[n][0], lambda b, n=name: b[n][1])
-    grown = [name for name in NETWORKS if name.startswith("mixer + ")]
-    static = ("index", STATIC)
     against_bar("groups, left alone: accuracy (%)", {name: last(name) for name in static}, lambda b: b["groups"])
     against_bar("groups, rewired: accuracy (%)", {name: last(name) for name in grown}, lambda b: b["growth"])
-    moved = {f"{name} - static": above(name, STATIC) for name in grown}
-    against_bar("rewired against left alone (points)", moved, lambda b: -b["static"], lambda b: b["static"])
+    shift = {f"{name} - static": above(name, STATIC) for name in grown}
+    against_bar("rewired against left alone (points)", shift, lambda b: -b["static"], lambda b: b["static"])
     for control in (NARROW, GRAPH, WIDE):
         gains = {f"{name} - control": above(name, control) for name in static}
         against_bar(f"groups against {control} (points)", gains, lambda b, c=control: b["over"][c])
-    hidden = {name: sum(by_network[name][0]["synapses"][:-1]) for name in NETWORKS}
+if not args.smoke:
+    hidden = {name: sum(members(name)[0]["synapses"][:-1]) for name in NETWORKS}
     share = {"share": [hidden[STATIC] / hidden[WIDE]]}
     against_bar("multiply-adds of the hidden layers, share of dense", share, lambda b: 0.254, lambda b: 0.258, digits=3)
     claims.judge("abstract", "sparsity (%), in the abstract up to 75", {"sparsity": [100 - 100 * share["share"][0]]})
-    claims.append(
-        lab.claims.not_run("abstract", "accuracy up to 4.3 % better than dense (data set not named)", "4.3 %")
-    )
+    best = "accuracy up to 4.3 % better than dense (data set not named)"
+    claims.append(lab.claims.not_run("abstract", best, "4.3 %"))
 
 # %%
 # Exercises
