@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "density": {"type": float, "nargs": "+", "metavar": "P", "help": "share of the synapses that exist, up to 1"},
     "epochs": {"type": int, "help": "passes over the training set"},
     "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
+    "first_seed": {"type": int, "help": "the first seed"},
     "storage": {"help": f"how recurrent weights are kept: {', '.join(STORAGES)}"},
 }
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
@@ -113,7 +114,7 @@ def chapter(
         switch("--resume", "continue an interrupted run of the same command")
     switch("--yes", "start even if it takes more than an hour")
     switch("--record", "copy rows and figures into chapters/results/")
-    shared = {f"--{option}": settings for option, settings in OPTIONS.items() if option in values}
+    shared = {f"--{option.replace('_', '-')}": settings for option, settings in OPTIONS.items() if option in values}
     flag("--out", "folder for figures and rows", default=f"out/{name}")
     for option, settings in (shared | (TRAINING if trains else {})).items():
         flag(option, **settings)
