@@ -536,8 +536,8 @@ if set(shown) >= set(DEFAULT):
 #
 # Both numbers are needed. In ``--figure collapse`` plain networks of other sizes, densities and inputs are drawn so
 # that :math:`\sigma_a` is the same. At one learning rate their accuracies do *not* fall on one curve over it, and lie
-# closer over the scale of a weight: one step moves a summed input by :math:`\eta\, n \langle x^2 \rangle` times the gradient,
-# so more inputs learn faster. With this step made equal they do. Grey lines are the paper's two networks.
+# closer over the scale of a weight: one step moves a summed input by :math:`\eta\, n \langle x^2 \rangle` times the
+# gradient, so more inputs learn faster. With this step made equal they do. Grey lines are the paper's two networks.
 #
 # The learning rate decides, too. In as few steps at the text's rate (``--figure 1D --lr 0.05``) the exact gradient has
 # no lead, the active count has. And at other starts the rule can do harm: without the canvas a unit that reads 8 x 8
