@@ -539,7 +539,7 @@ if set(shown) >= set(DEFAULT):
 # closer over the scale of a weight: one step moves a summed input by :math:`\eta\, n \langle x^2 \rangle` times the
 # gradient, so more inputs learn faster. With this step made equal they do. Grey lines are the paper's two networks.
 #
-# The learning rate decides, too. In as few steps at the text's rate (``--figure 1D --lr 0.05``) the exact gradient falls
+# The learning rate decides, too. In as few steps at the text's rate (``--figure 1D --lr 0.05``) the exact gradient is
 # behind the control, and the active count is ahead. And so does the moment of the test: with two or three layers, or
 # ReLU, tested before the rewiring as the published code of Figure 3 does, the lead of the exact gradient is no larger
 # than the spread of the seeds, or there is none.
