@@ -6,6 +6,7 @@ differ only in what their settings say.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -42,6 +43,37 @@ def dataset(name: str, root: str | None = None, per_class: int = 0, seed: int = 
     """Load a data set once per process; with `per_class` only that many training samples of each class."""
     whole = data.load(name, root=root) if per_class == 0 else dataset(name, root)
     return data.subset_per_class(whole, per_class, np.random.default_rng(seed)) if per_class else whole
+
+
+def on_canvas(small: data.Dataset, mean_square: float, box: int = 20, side: int = 28) -> data.Dataset:
+    """Draw small grey images as MNIST's are drawn: in a box in the middle of a larger canvas of zeros.
+
+    A unit that reads such images has as many afferents, and as large a sum, as one that reads MNIST.
+
+    Parameters
+    ----------
+    small : Dataset
+        Square images without channels.
+    mean_square : float
+        Of a pixel of the training images on the canvas: they are multiplied by one number to have it.
+    box, side : int
+        Pixels of a side of the image and of the canvas. Each pixel of the box shows the one of the image below it.
+
+    Returns
+    -------
+    Dataset
+
+    Examples
+    --------
+    >>> digits = minisparse.lab.recipes.on_canvas(minisparse.load("digits"), 0.112)
+    >>> digits.sample_shape, round(float((digits.x_train**2).mean()), 3)
+    ((28, 28), 0.112)
+    """
+    lines, edge = np.arange(box) * small.sample_shape[0] // box, (side - box) // 2
+    frame = ((0, 0), *[(edge, side - box - edge)] * 2)
+    train, test = (np.pad(x[:, lines][:, :, lines], frame) for x in (small.x_train, small.x_test))
+    by = np.float32(math.sqrt(mean_square / np.mean(np.square(train, dtype=float))))
+    return dataclasses.replace(small, x_train=by * train, x_test=by * test)
 
 
 def pattern(nodes: int, density: float, rng: Rng) -> Pattern:

@@ -161,7 +161,7 @@ def arguments(command: str) -> list[str]:
     known = [
         flag for path in (file, Path(cli.__file__)) for flag in re.findall('"(--[a-z-]+)"', path.read_text("utf-8"))
     ]
-    known += [f"--{option}" for option in cli.OPTIONS]
+    known += [f"--{option.replace('_', '-')}" for option in cli.OPTIONS]
     for word in rest:
         flag = word.partition("=")[0]
         if re.match("-[^0-9.]", word):
