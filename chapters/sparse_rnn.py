@@ -322,11 +322,17 @@ def of_numbers(rows):
     return list(curves), rates, [p if "optimiser" in rows[0]["config"] else p * n for n, p in curves], values
 
 
+def fallen(rows):
+    """How far the curves lie apart; of two numbers there are no curves."""
+    _, rates, factors, values = of_numbers(rows)
+    return ms.measure.collapse(rates, factors, values) if len(args.numbers) > 2 else {}
+
+
 def plot_numbers(rows, path, figure_name="collapse"):
     """Draw accuracy over the change of gain per step, and over the learning rate of the recurrent weights."""
     figure, panels = ms.plot.figure(1, 2, size=(12.0, 4.8), sharey=True)
     names, rates, factors, values = of_numbers(rows)
-    spread = ms.measure.collapse(rates, factors, values)
+    spread = fallen(rows)
     widths = {n: 1.0 + 0.9 * k for k, n in enumerate(sorted({n for n, _ in names}))}
     for (n, p), rate, factor, accuracies in zip(names, rates, factors, values, strict=True):
         label = f"{n:,} neurons, {'dense' if p == DENSE else f'p = {p:g}'}"
@@ -334,11 +340,10 @@ def plot_numbers(rows, path, figure_name="collapse"):
         panels[0].plot([factor * r for r in rate], accuracies, **look)
         panels[1].plot(rate, accuracies, **look)
     name = r"$\eta\,p\,N$" if figure_name == "collapse" else r"$\eta\,p$"
-    title = f"Over {name}: {'one curve' if spread['holds'] else 'curves'}, spread {spread['number']:.1f} points"
-    panels[0].set(title=title, xlabel=name, ylabel="test accuracy (%)")
-    panels[1].set(title=f"Over the learning rate: spread {spread['usual']:.1f}", xlabel="rate of the recurrent weights")
-    for panel in panels:
-        panel.set(xscale="log", ylim=(0, 100))
+    for panel, axis, over in zip(panels, ("number", "usual"), (name, "the learning rate"), strict=True):
+        title = f"Over {over}" + (f": the curves lie {spread[axis]:.1f} points apart" if spread else "")
+        panel.set(title=title, xlabel=over, xscale="log", ylim=(0, 100))
+    panels[0].set(ylabel="test accuracy (%)")
     for p in (DENSE, SPARSE) if figure_name == "collapse" else ():
         x, look = ms.gain_step(args.lr, p, SIZE), {"color": ms.plot.of_density(p)["color"]}
         panels[0].axvline(x, linestyle=":", linewidth=1, zorder=0, **look)
@@ -366,13 +371,9 @@ for figure_name, nets in found_for.items():
 FULL = REPLICA == 0 and args.dataset != "digits"
 OTHER_DATA = {("2C", "cifar10"): "2D", ("2C", "sleep"): "2E", ("4A", "cifar10"): "4B"}
 TABLES = {"2C": "Table S1", "2D": "Table S2", "2E": "Table S3"}
-PAPER_LARGE = {  # dense and sparse, mean and SD of 10 seeds; what the paper calls large
-    "2C": ((77.5, 7.3), (90.3, 2.0)),
-    "2D": ((17.4, 3.9), (29.7, 1.5)),
-    "2E": ((10.3, 0.0), (50.7, 1.8)),
-    "4A": ((40.3, 7.2), (70.1, 10.2)),
-    "4B": ((17.6, 1.5), (24.0, 0.1)),
-}
+PAPER_LARGE = {"2C": ((77.5, 7.3), (90.3, 2.0)), "2D": ((17.4, 3.9), (29.7, 1.5)), "2E": ((10.3, 0.0), (50.7, 1.8)),
+               "4A": ((40.3, 7.2), (70.1, 10.2)), "4B": ((17.6, 1.5), (24.0, 0.1))}  # fmt: skip
+"""Dense and sparse, mean and SD of 10 seeds, of what the paper calls large."""
 claims = lab.Judged("")
 
 
@@ -432,10 +433,10 @@ def judge_nowhere(panel, nets, *name, what=""):
 
 def judge_numbers(panel, nets):
     """Whether curves fall on one over the change of gain per step, and what is left at the same number."""
-    spread = ms.measure.collapse(*of_numbers(together(nets))[1:])
-    found = {f"spread over {axis}": [spread[axis]] for axis in ("number", "usual", "shuffled")}
-    what = "accuracy falls on one curve over " + ("eta p N" if panel == "collapse" else "eta p: of SGD, of any size")
-    judge("2C", f"control: {what}", found, spread["holds"], source=panel)
+    if spread := fallen(together(nets)):
+        found = {f"spread over {axis}": [spread[axis]] for axis in ("number", "usual", "shuffled")}
+        what = "eta p N" if panel == "collapse" else "eta p: of SGD, of any size"
+        judge("2C", f"control: accuracy falls on one curve over {what}", found, spread["holds"], source=panel)
     at = {x: {name: accuracy(rows) for name, rows in nets.items() if name[0] == x} for x in (1, 10)}
     if panel == "collapse" and all(at.values()):
         means = {x: list(map(statistics.mean, cells.values())) for x, cells in at.items()}
