@@ -171,7 +171,7 @@ if 1.0 in args.density:
     trained |= {(largest, 1.0, f): net(largest, inhibitory=f) for f in as_large_as.values()}
 wanted = {}
 chosen = [*(at_start.values() if "6D" in args.figure else ()), *(trained.values() if "6C" in args.figure else ())]
-for network, seed in itertools.product(chosen, range(args.seeds)):
+for network, seed in itertools.product(chosen, range(args.first_seed, args.first_seed + args.seeds)):
     config = {**network, "seed": seed}
     wanted.setdefault(lab.rows.key(config), config)
 
@@ -194,7 +194,9 @@ by_key = {lab.rows.key(row["config"]): row for row in lab.cells(args, "gain", ce
 
 def members(network):
     """The rows of a network, one per seed."""
-    return [by_key[lab.rows.key({**network, "seed": seed})] for seed in range(args.seeds)]
+    return [
+        by_key[lab.rows.key({**network, "seed": seed})] for seed in range(args.first_seed, args.first_seed + args.seeds)
+    ]
 
 
 # %%
@@ -405,11 +407,5 @@ if measured:
 # ---------
 # ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure/gains.py``.
 
-NOT_RUN = lab.claims.planned("gain", """
-6C | N = 3,000, 5,000, 10,000: the delay grows if dense, and is 0 at p = 0.1 | 0 at every N for p = 0.1
-    $ gpu --figure 6C --equals 3000 5000 10000 --density 1 0.1 --seeds 3
-6D | N = 10,000, at the start: dense is strongly correlated, p = 0.1 is not | no number
-    $ gpu --figure 6D --equals 10000 --density 1 0.1 --seeds 3
-""")  # fmt: skip
 suffix = f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
-lab.finish(args, "gain", claims + measured + NOT_RUN, written, suffix)
+lab.finish(args, "gain", claims + measured + lab.claims.planned("gain"), written, suffix)

@@ -177,7 +177,7 @@ cells = [
     }
     for density in args.density
     for size in (steps if args.equals else [own(density)])
-    for seed in range(args.seeds)
+    for seed in range(args.first_seed, args.first_seed + args.seeds)
 ]
 lab.cost.preflight(args.nodes, max(args.density), args.storage)
 if not args.smoke:
@@ -435,24 +435,7 @@ if args.equals and {1.0, 0.1} <= set(args.density) and not args.smoke:
 # ``minisparse/measure/activity.py``, ``minisparse/measure/pairs.py``, ``tests/measure/test_pairs.py`` (the estimator
 # against scikit-learn's).
 
-NOT_RUN = lab.claims.planned("representations", """
-3B | N = 10,000, p = 0.1, ReLU: mean gradient of order 1e-6 to 1e-5 | 6.0e-6
-    $ gpu --seeds 3
-3B | N = 10,000, p = 0.1, tanh: mean gradient of order 1e-5 | 2.0e-5
-    $ gpu --activation tanh --seeds 3
-5B | N = 10,000, one epoch: the active share is more than twice as large if sparse | 11.2 ± 1.5 % and 3.0 ± 1.0
-    %
-    $ gpu --seeds 3
-5C | N = 10,000, one epoch: mutual information is larger if sparse, KS distance 0.05 to 0.2 | 0.019 ± 0.065 and
-    0.005 ± 0.029
-    $ gpu --seeds 3
-5E | N = 10,000, one epoch: with 90 % silenced dense loses at least 5 times as much | 91.1 ± 0.4 and 81.4 ± 4.6;
-    with 50 % silenced 90.9 ± 0.6 and 76.3 ± 5.8
-    $ gpu --seeds 3
-5E | N = 10,000, 10 epochs: dense is still worse with many silenced | no number
-    $ gpu --epochs 10 --seeds 3
-""")  # fmt: skip
 suffix = f"-{args.dataset}-{args.nodes}-{args.epochs}" if args.dataset != "digits" else ""
 suffix += f"-as-{args.equals}" if args.equals != 10_000 * (args.dataset == "digits") else ""
 suffix += f"-{args.activation}" if args.activation != "relu" else ""
-lab.finish(args, "representations", claims + NOT_RUN, drawn, suffix)
+lab.finish(args, "representations", claims + lab.claims.planned("representations"), drawn, suffix)

@@ -115,12 +115,12 @@ def clearly(more: Sequence[float], less: Sequence[float], level: float = 0.05) -
     >>> clearly([90, 91, 92], [80, 82, 84]), clearly([80, 90, 100], [81, 89, 97]), clearly([90, 91], [1, 2])
     (True, False, None)
     """
+    from scipy.stats import ttest_ind
+
     if min(len(more), len(less)) < 3:
         return None
     if statistics.stdev(more) == statistics.stdev(less) == 0:
         return statistics.mean(more) > statistics.mean(less)
-    from scipy.stats import ttest_ind
-
     return bool(ttest_ind(more, less, equal_var=False, alternative="greater").pvalue < level)
 
 
@@ -234,19 +234,18 @@ def matched(number: str, paper: dict[str, float], ours: dict[str, float]) -> boo
     >>> minisparse.lab.claims.matched("gain per step", {"dense": 10.0, "sparse": 1.0}, {"dense": 10.0, "sparse": 2.0})
     the number: gain per step
       dense         the paper's 10         here 10         equal
-      sparse        the paper's 1          here 2          NOT EQUAL
+      sparse        the paper's 1          here 2          NOT equal
     False
     """
     print(f"the number: {number}")
     equal = {name: math.isclose(value, ours[name], rel_tol=0.01) for name, value in paper.items()}
     for name, value in paper.items():
-        said = "equal" if equal[name] else "NOT EQUAL"
-        print(f"  {name:14s}the paper's {value:<11.3g}here {ours[name]:<11.3g}{said}")
+        print(f"  {name:14s}the paper's {value:<11.3g}here {ours[name]:<11.3g}{'NOT ' * (not equal[name])}equal")
     return all(equal.values())
 
 
-def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> dict:
-    """Return a claim that nobody has run yet, with the command that would.
+def not_run(figure: str, statement: str, paper: str = "", command: str = "", needs: str = "") -> dict:
+    """Return a claim that nobody has run yet, with the command that would and what that needs.
 
     Parameters
     ----------
@@ -254,12 +253,16 @@ def not_run(figure: str, statement: str, paper: str = "", command: str = "") -> 
         As for `claim`.
     command : str
         ``[NAME=VALUE ...] python chapters/NAME.py [--flag ...]``; "" for a drawing, which has nothing to run.
+    needs : str
+        Why it has not been run; without it that is said by the command.
 
     Returns
     -------
     dict
     """
-    return {**claim(figure, statement, "", {}, "NOT RUN", paper), "command": command}
+    needs = needs or ("a GPU" if "cupy" in command else "an hour or more of two cores" if command else "")
+    needs += ", and the Sleep data" * ("--dataset sleep" in command)
+    return {**claim(figure, statement, "", {}, "NOT RUN", paper), "command": command, "needs": needs}
 
 
 def planned(name: str, table: str = "") -> list[dict]:
@@ -270,7 +273,7 @@ def planned(name: str, table: str = "") -> list[dict]:
     name : str
         The chapter's.
     table : str
-        Without one it is ``chapters/not_run/NAME.txt``. An entry is "figure | statement | paper", over several lines if
+        If not given, ``chapters/not_run/NAME.txt``. An entry is "figure | statement | paper", over several lines if
         all but the first are indented. Its last line may be "$ cpu FLAGS" or "$ gpu FLAGS": the flags of the chapter
         that would run it, on a GPU at the paper's size.
 
@@ -285,16 +288,15 @@ def planned(name: str, table: str = "") -> list[dict]:
     >>> row["command"]
     'python chapters/dale.py --seeds 3 --record'
     """
-    found = []
-    table = table or (ROOT / "chapters" / "not_run" / f"{name}.txt").read_text(encoding="utf-8")
+    found, table = [], table or (ROOT / "chapters" / "not_run" / f"{name}.txt").read_text(encoding="utf-8")
     for entry in re.split(r"\n(?!\s)", table.strip()):
         text, _, run = entry.partition("$ ")
         figure, statement, paper = (" ".join(part.split()) for part in f"{text} ||".split("|")[:3])
         kind, _, flags = run.strip().partition(" ")
         command = f"python chapters/{name}.py {flags} --record" if kind else ""
         if kind == "gpu":
-            out = f"--out out/gpu/{figure.replace(' ', '-')}"
-            command = f"BACKEND=cupy python chapters/{name}.py --paper {flags} {out} --yes --resume --record"
+            flags = f"--paper {flags} --out out/gpu/{figure.replace(' ', '-')} --yes --resume"
+            command = f"BACKEND=cupy python chapters/{name}.py {flags} --record"
         found.append(not_run(figure, statement, paper, " ".join(command.split())))
     return found
 

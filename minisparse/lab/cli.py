@@ -95,7 +95,7 @@ def chapter(
     parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=shape, allow_abbrev=False)
     parser.epilog = f"expected time on two cores: {defaults['time']} by default"
     trains = "epochs" in defaults
-    values = {"dataset": "digits", "storage": "auto", **defaults} if trains else defaults
+    values = {"dataset": "digits", "storage": "auto", "first_seed": 0, **defaults} if trains else defaults
 
     def flag(name: str, help: str, **options: Any) -> None:
         default = options.pop("default", values.get(name.removeprefix("--").replace("-", "_")))

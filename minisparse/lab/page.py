@@ -29,7 +29,7 @@ BACKWARD = ("R4", "R5", "R16", "R6", "R13", "R7", "R8", "R9", "R10", "R11", "R12
 """The backward pass of the recurrent network, in the order it runs."""
 NEVER = 1e6
 """A delay without end, as it is recorded."""
-FIGURE = re.compile(r"(Table|Eq|S|\d+|[a-z]+) ?([^,]*)")
+FIGURE = re.compile(r"(Table|Eq|S(?=\d)|\d+|[A-Za-z]\w+) ?([^,]*)")
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -114,7 +114,7 @@ def results_md() -> str:
             lines += ["", *_claims_of(file, run)]
     left = _not_run()
     if left:
-        lines += ["", "## Not run", "", *_table(("figure", "claim", "paper"), left)]
+        lines += ["", "## Not run", "", *_table(("figure", "claim", "paper", "needs"), left)]
         lines += _folded("Their commands", [f"* {row['figure']}: `{row['command']}`" for row in left if row["command"]])
     return "\n".join([*lines, ""])
 
@@ -192,7 +192,7 @@ def _not_run() -> list[dict]:
     """Return the claims that nobody has run, each with the paper it is of; a drawing has nothing that could be run."""
     recorded = _recorded()
     wanted = [
-        {"command": "", **row, "of": PAPERS.get(file.partition("-")[0])}
+        {"command": "", "needs": "", **row, "of": PAPERS.get(file.partition("-")[0])}
         for file, claims in recorded.items()
         for row in claims
         if row["status"] == "NOT RUN" and (row["paper"] or row.get("command"))

@@ -101,7 +101,9 @@ def test_every_claim_is_a_row_and_commands_are_folded_away(house):
     assert "300 neurons, digits" not in head
     assert "### gain (Fruengel & Oberlaender 2025)\n" in folded
     assert "| a \\| b |" in folded
-    assert "## Not run\n\n| figure | claim | paper |\n| --- | --- | --- |\n| 6F | balanced | 0 |\n" in folded
+    assert (
+        "## Not run\n\n| figure | claim | paper | needs |\n| --- | --- | --- | --- |\n| 6F | balanced | 0 | " in folded
+    )
     assert "a drawing" not in folded
     assert "* 6F: `python chapters/gain.py --figure 6F`" in folded
 

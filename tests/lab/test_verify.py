@@ -139,7 +139,8 @@ def test_claims_and_figures_are_made_anew_from_the_recorded_cells_without_a_run(
     before = rows.read(file_of(tiny))
     edit(tiny, '"it learns"', '"it learns well"')
     edit(tiny, "*NOT_RUN], [])", '*NOT_RUN], ["2C.png"])')
-    edit(tiny, "found = {", 'for kind in (".png", ".svg"):\n    (args.out / f"2C{kind}").write_bytes(b"new")\nfound = {')
+    drawn = 'for kind in (".png", ".svg"):\n    (args.out / f"2C{kind}").write_bytes(b"new")\n'
+    edit(tiny, "found = {", f"{drawn}found = {{")
     assert results("--redraw", "tiny") == 0
     assert capsys.readouterr().out.split() == ["tiny-2C.png", "tiny-2C.svg"]
     assert file_of(tiny).with_name("tiny-2C.svg").read_bytes() == b"new"
