@@ -126,7 +126,7 @@ def name_lines(axes: Any, size: float = 11.0) -> None:
     >>> [text.get_text() for text in axes.texts]
     ['up', 'up, too']
     """
-    axes.get_figure().draw_without_rendering()
+    axes.get_xlim(), axes.get_ylim()  # settles the limits that the lines ask for
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = []
     for line in axes.get_lines():
