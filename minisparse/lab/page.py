@@ -3,10 +3,10 @@
 A number in those words is ``{FILE | FIGURE | NAME}``: of the claim of that figure, the number of that name. Where a
 figure has several claims, words of the claim follow: ``FIGURE ~ WORDS``. A form may follow: ``NAME | +.1f``. Two names
 fit every claim: ``mark``, and ``ours``, all that came out. Further: ``{FILE | STATUS}``, how many claims of the file
-have that status (``all``: how many it has); ``{open | PAPER}``, how many statements of a paper have not been run;
-``{time | CHAPTER}``, how long a chapter takes; ``{code | TAG}``, a line of the library; ``{law | FUNCTION NUMBERS}``,
-what a function of the library makes of these numbers. A line ``{figures: PAPER}`` is a table of the paper's figures.
-The bar stands between spaces, so braces of TeX are left alone.
+have that status (``all``: how many it has); ``{FILE | PART K | NAME}``, of the K-th row of a part; ``{open | PAPER}``,
+how many statements of a paper have not been run; ``{time | CHAPTER}``, how long a chapter takes; ``{code | TAG}``, a
+line of the library; ``{law | FUNCTION NUMBERS}``, what a function of `minisparse.measure.gains` makes of them. A line
+``{figures: PAPER}`` is a table of the paper's figures. The bars stand between spaces: braces of TeX are left alone.
 """
 
 from __future__ import annotations
@@ -243,6 +243,10 @@ def fill(text: str) -> str:
         first, _, words = figure.partition(" ~ ")
         claims = [row for row in recorded.get(file, ()) if row["figure"] == first and words in row["claim"]]
         claims = [row for row in claims if row["status"] != "NOT RUN"] or claims
+        part, _, place = figure.rpartition(" ")
+        if not claims and place.isdigit() and file in recorded:
+            rows = [row for row in read(RESULTS / f"{file}.jsonl") if row["part"] == part]
+            return format(rows[int(place) - 1][name], form)
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
             raise InputError(f"{match[0]} is asked for, and is no number of exactly one claim")
         own = {"mark": _mark(claims[0]), "ours": claims[0]["ours"]}
