@@ -10,7 +10,7 @@ from minisparse.lab import page
 project = "minisparse"
 author = "The minisparse authors"
 extensions = ["myst_parser", "sphinx_revealjs", "sphinx-mathjax-offline"]
-handouts = tags.has("handouts")  # noqa: F821: Sphinx puts it here
+handouts = tags.has("handouts")  # noqa: F821 (Sphinx puts it here)
 exclude_patterns = ["guide.md", "lecture-*" if handouts else "handout-*"]  # the guide is a page of the book
 root_doc = "handout-bptt" if handouts else "lecture-bptt"
 myst_enable_extensions = ["dollarmath", "amsmath", "attrs_inline"]
