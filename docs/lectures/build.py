@@ -19,8 +19,8 @@ OFFLINE = ("--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules
 
 
 def sphinx(builder, out, *options):
-    """Run Sphinx on the lectures; a warning is an error."""
-    made = ["-q", "-W", "-b", builder, "-d", out.parent / f".{builder}", *options, HERE, out]
+    """Run Sphinx on the lectures, all of them anew because results may have changed; a warning is an error."""
+    made = ["-q", "-W", "-E", "-a", "-b", builder, "-d", out.parent / f".{builder}", *options, HERE, out]
     subprocess.run([sys.executable, "-m", "sphinx", *map(str, made)], check=True)
 
 
@@ -52,7 +52,7 @@ def build(out, pictures=False):
         large += [f"handout-{name}: {pages} pages"] * (pages != 1)
         deck = out / "slides" / f"lecture-{name}.html"
         slides = measured(deck)
-        large += [f"{name} {s}" for s in slides if s["right"] > WIDE or s["bottom"] > HIGH]
+        large += [f"{name} {s}" for s in slides if s["right"] > WIDE or s["bottom"] > HIGH or s["cut"]]
         print(f"{deck}: {len(slides)} slides; {pdf}: {pages} page")
         for k, slide in enumerate(slides if pictures else ()):
             shot = f"--screenshot={out}/pictures/{name}-{k + 1:02d}.png"

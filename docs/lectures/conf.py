@@ -29,7 +29,7 @@ revealjs_js_files = ["slides.js"]
 revealjs_script_plugins = [{"name": "RevealNotes", "src": "revealjs/plugin/notes/notes.js"}]
 revealjs_script_conf = {
     "width": 1280, "height": 720, "margin": 0.04, "center": False, "transition": "none", "hash": True,
-    "slideNumber": "c/t", "controlsTutorial": False,
+    "slideNumber": "c/t", "controls": False,
 }  # fmt: skip
 
 
