@@ -14,7 +14,7 @@ window.addEventListener("load", () => {
         const place = part.getBoundingClientRect();
         right = Math.max(right, (place.right - box.left) / scale);
         bottom = Math.max(bottom, (place.bottom - box.top) / scale);
-        if (part.tagName === "PRE") cut += part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+        if (part.matches("pre, pre code")) cut += part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
       }
       found.push({ h, v: v || 0, right: Math.round(right), bottom: Math.round(bottom), cut });
     }
