@@ -60,6 +60,45 @@ def test_neurons_for_the_same_parameters_on_cifar10():
     assert (round(d, 3), round(0.15 / d, 3)) == (0.256, 0.585)
 
 
+def test_convolution_and_pooling_are_what_their_indices_say():
+    rng = np.random.default_rng(0)
+    stem, x = ms.ConvPool((2, 4, 5), filters=2, size=2, activation="tanh"), rng.random((4, 10, 3))
+    params = {name: rng.standard_normal(value.shape) for name, value in stem.init(rng, dtype=float).items()}
+    h, cache = stem.forward(params, x)
+    dh = rng.standard_normal(h.shape)
+    grads = stem.backward(dh, cache, wrt_x=True)
+
+    pixels, K = x.reshape(4, 2, 5, 3), params["K"].reshape(2, 2, 2, 2)  # (u, channel, v, b) and (f, i, j, channel)
+    a = np.zeros((2, 2, 4, 3)) + params["c"][:, :, None, None]  # (f, y, z, b)
+    for f, y, z, c, i, j in np.ndindex(2, 2, 4, 2, 2, 2):
+        a[f, y, z] += K[f, i, j, c] * pixels[y + i, c, z + j]
+    da, of = np.zeros_like(a), dh.reshape(2, 1, 2, 3)
+    for f, y, z, b in np.ndindex(2, 1, 2, 3):
+        square = a[f, 2 * y : 2 * y + 2, 2 * z : 2 * z + 2, b]
+        q = np.unravel_index(square.argmax(), (2, 2))
+        da[f, 2 * y + q[0], 2 * z + q[1], b] = (1 - np.tanh(square.max()) ** 2) * of[f, y, z, b]
+    dK, dx = np.zeros_like(K), np.zeros_like(pixels)
+    for f, y, z, c, i, j in np.ndindex(2, 2, 4, 2, 2, 2):
+        dK[f, i, j, c] += da[f, y, z] @ pixels[y + i, c, z + j]
+        dx[y + i, c, z + j] += K[f, i, j, c] * da[f, y, z]
+    np.testing.assert_allclose(grads["K"], dK.reshape(2, 8), atol=1e-12)
+    np.testing.assert_allclose(grads["x"], dx.reshape(x.shape), atol=1e-12)
+    np.testing.assert_allclose(grads["c"][:, 0], da.sum(axis=(1, 2, 3)), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "rule", [ms.Joint(), ms.LpConstant(2, 1.0), ms.LpVariable(3, 1.0), ms.Dendritic(1.0)], ids=repr
+)
+def test_raw_weights_and_their_gradient_are_at_a_right_angle_where_the_size_is_a_norm(rule):
+    rng = np.random.default_rng(0)
+    weights, counts = ms.DenseWeights(ms.full(4, 6)), isinstance(rule, ms.Dendritic)
+    v, dw = rng.standard_normal((2, 4, 6))
+    scale = np.full((1, 1) if rule.shared else (4, 1), 1.7)
+    w, cache = rule.forward(weights, v, scale)
+    along = (v * rule.backward(dw, cache)["v"]).sum(axis=1)
+    np.testing.assert_allclose(along, (w * dw).sum(axis=1) if counts else 0, atol=1e-12)
+
+
 @pytest.mark.slow
 def test_slides_and_handouts_build_and_fit(tmp_path):
     pytest.importorskip("sphinx_revealjs")

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,8 +21,9 @@ OFFLINE = ("--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules
 
 def sphinx(builder, out, *options):
     """Run Sphinx on the lectures, all of them anew because results may have changed; a warning is an error."""
-    made = ["-q", "-W", "-E", "-a", "-b", builder, "-d", out.parent / f".{builder}", *options, HERE, out]
-    subprocess.run([sys.executable, "-m", "sphinx", *map(str, made)], check=True)
+    with tempfile.TemporaryDirectory() as doctrees:
+        made = ["-q", "-W", "-E", "-a", "-b", builder, "-d", doctrees, *options, HERE, out]
+        subprocess.run([sys.executable, "-m", "sphinx", *map(str, made)], check=True)
 
 
 def chromium(*options):
