@@ -385,9 +385,9 @@ if measured:
 # %%
 # The control: one curve
 # ----------------------
-# ``--figure collapse`` gives six networks of other sizes and densities the same gains, by their largest weight. All fall
-# between a gain of 1 and one of 2. Where they learn at all, the large ones reach more: so the curves do not lie on one,
-# but they break off at one place.
+# ``--figure collapse`` gives six networks of other sizes and densities the same gains, by their largest weight. All
+# fall between a gain of 1 and one of 2. Where they learn at all, the large ones reach more: so the curves do not lie on
+# one, but they break off at one place.
 
 
 def plot_collapse(rows, path):
