@@ -178,47 +178,80 @@ def band(axes: Any, curves: Sequence, style: dict, label: str, x: Sequence | Non
     axes.fill_between(places, values.min(0), values.max(0), color=style["color"], alpha=0.15, linewidth=0)
 
 
-def unrolled(path: str | os.PathLike) -> None:
+def unrolled(
+    path: str | os.PathLike,
+    highlight: Sequence[str] | None = None,
+    names: dict[str, str] | None = None,
+    values: dict[str, str] | None = None,
+    title: str = "",
+    alt: str = "",
+) -> None:
     """Draw a recurrent network over three time steps, with what runs forward and what runs backward.
 
     Parameters
     ----------
     path : path
         Of the PNG file.
+    highlight : sequence of str, optional
+        The path to show, as links such as "h1>h2" (forward), "h2>h1" (backward) and nodes such as "h1"; of the rest,
+        what runs forward is drawn pale and what runs backward is left out. Without it everything is drawn.
+    names : dict, optional
+        Other names of links and nodes, by what `highlight` calls them.
+    values : dict, optional
+        What is written above or below a node.
+    title, alt : str
+        What the figure shows, in a sentence; drawn, and as alternative text. Needed with `highlight`.
     """
     drawn, axes = figure(size=(7.2, 3.4))
-    axes.set(xlim=(-0.6, 4.9), ylim=(-1.35, 1.45))
+    axes.set(xlim=(-0.6, 4.9), ylim=(-1.55, 1.05) if highlight else (-1.35, 1.45))
     axes.axis("off")
-    middle = {"ha": "center", "va": "center"}
+    middle, pale, names = {"ha": "center", "va": "center"}, "0.82", names or {}
     ahead = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.14", "lw": 1.6, "shrinkA": 15, "shrinkB": 15}
     back = {**ahead, "linestyle": "--", "color": LINES[1]["color"]}
     ahead |= {"color": LINES[0]["color"]}
 
-    def node(x: float, y: float, text: str) -> None:
-        axes.text(x, y, text, bbox={"boxstyle": "circle,pad=0.3", "fc": "white", "ec": "black"}, **middle)
+    def shown(part: str) -> bool:
+        return highlight is None or part in highlight
 
-    def link(start: tuple[float, float], end: tuple[float, float], name: str, backward: str) -> None:
+    def node(x: float, y: float, key: str, text: str) -> None:
+        ends = {end for link in highlight or () for end in link.split(">")}
+        color = "black" if highlight is None or key in ends else "0.6"
+        box = {"boxstyle": "circle,pad=0.3", "fc": "white", "ec": color, "lw": 2.4 if key in (highlight or ()) else 1.0}
+        axes.text(x, y, names.get(key, text), bbox=box, color=color, **middle)
+        if values and key in values:
+            axes.text(x, y + (0.5 if y > 0 else -0.42), values[key], **middle)
+
+    def link(start: tuple[float, float], end: tuple[float, float], key: str, name: str, backward: str) -> None:
         (x0, y0), (x1, y1) = start, end
-        axes.annotate("", end, start, arrowprops=ahead)
-        if backward:
+        reverse = ">".join(reversed(key.split(">")))
+        axes.annotate("", end, start, arrowprops=ahead if shown(key) else {**ahead, "color": pale})
+        if backward and shown(reverse):
             axes.annotate("", start, end, arrowprops=back)
         centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
         across = np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
         near, far = (0.2, 0.24) if y0 == y1 else (0.24, 0.36)
-        axes.text(*(centre - near * across), name, color=ahead["color"], **middle)
-        axes.text(*(centre + far * across), backward, color=back["color"], size=8, **middle)
+        if shown(key):
+            axes.text(*(centre - near * across), names.get(key, name), color=ahead["color"], **middle)
+        if shown(reverse):
+            size = 8 if highlight is None else 11
+            axes.text(*(centre + far * across), names.get(reverse, backward), color=back["color"], size=size, **middle)
 
     for t in range(4):
-        node(1.2 * t, 0.3, f"$h_{t}$")
+        node(1.2 * t, 0.3, f"h{t}", f"$h_{t}$")
         if t:
-            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), "$W$", f"$W^\\top da_{t - 1}$" if t > 1 else "")
-            node(1.2 * t, -1.1, f"$x_{t - 1}$")
-            link((1.2 * t, -1.1), (1.2 * t, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t - 1}$")
-    node(4.6, 0.3, "$z$")
-    link((3.6, 0.3), (4.6, 0.3), "$W_{out}$", r"$W_{out}^\top dz$")
-    axes.text(-0.5, 1.25, "solid: forward", color=ahead["color"])
-    axes.text(1.1, 1.25, "dashed: backward", color=back["color"])
-    alt = "The recurrent network unrolled over three steps: solid arrows forward, dashed arrows carry gradients back."
+            steps, inputs = f"h{t - 1}>h{t}", f"x{t - 1}>h{t}"
+            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), steps, "$W$", f"$W^\\top da_{t - 1}$" if t > 1 else "")
+            node(1.2 * t, -1.1, f"x{t - 1}", f"$x_{t - 1}$")
+            link((1.2 * t, -1.1), (1.2 * t, 0.3), inputs, "$W_{in}$", f"$W_{{in}}^\\top da_{t - 1}$")
+    node(4.6, 0.3, "z", "$z$")
+    link((3.6, 0.3), (4.6, 0.3), "h3>z", "$W_{out}$", r"$W_{out}^\top dz$")
+    if highlight is None:
+        axes.text(-0.5, 1.25, "solid: forward", color=ahead["color"])
+        axes.text(1.1, 1.25, "dashed: backward", color=back["color"])
+        alt = (
+            "The recurrent network unrolled over three steps: solid arrows forward, dashed arrows carry gradients back."
+        )
+    axes.set_title(title)
     save(drawn, path, alt=alt)
 
 
