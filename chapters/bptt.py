@@ -2,19 +2,22 @@ r"""
 Back-propagation through time, from zero
 ========================================
 
-A recurrent network uses the same weights again at every time step. How much does its error change if one of these
-weights moves by a little? This chapter answers with one neuron, three time steps and whole numbers that you can redo
-with a pencil. Only then come several neurons, batches and absent synapses, and the lines of the library that do it.
+In a *recurrent* network neurons hear their own earlier activity, so the same weights are used again at every time step.
+How much does the error of the network change if one of these weights moves by a little? This chapter answers with one
+neuron, three time steps and whole numbers that you can redo with a pencil. Only then come several neurons, absent
+synapses and batches, and the lines of the library that do it.
 
-You need sums, products and patience. Every symbol is explained where it first appears.
+You need sums, products and patience. Every symbol is explained where it first appears. If you do not read code, skip
+it: what it prints stands below it.
 """
 
 # %%
 # The finding, in one figure
 # --------------------------
 # The run below draws ``out/bptt/bptt.png``: one neuron over three time steps. Its weight :math:`W` is used three times.
-# The error answers to each use on its own, by 0, -20 and -6, and to the weight by their sum, -26. That sum is all of
-# *back-propagation through time*. The rest is bookkeeping: how to get the three numbers in one pass.
+# Give each use a copy of the weight. The error answers to the three copies by 0, -20 and -6, and to the weight itself
+# by their sum, -26. That sum is all of *back-propagation through time*. The rest is how to get the three numbers in one
+# go.
 
 import importlib.util
 
@@ -44,17 +47,18 @@ def picture(file, highlight, title, alt, **words):
 
 STEPS, BACK = "h0>h1 h1>h2 h2>h3", "z>h3 h3>h2 h2>h1"
 picture(
-    "bptt.png", f"{STEPS} h3>z", "The slope in $W$ is the sum over its three uses: $0 - 20 - 6 = -26$",
-    "One neuron over three steps. The three uses of its weight W contribute 0, -20 and -6 to the slope of the loss.",
-    names={"h0>h1": "use 0:  0", "h1>h2": "use 1:  $-20$", "h2>h3": "use 2:  $-6$", "h3>z": "", "z": "$L$"},
+    "bptt.png", f"{STEPS} h3>z", "The slope in $W$ is the sum over its three copies: $0 - 20 - 6 = -26$",
+    "One neuron over three steps. The three copies of its weight W contribute 0, -20 and -6 to the slope of the loss.",
+    names={"h0>h1": "copy 0:  0", "h1>h2": "copy 1:  $-20$", "h2>h3": "copy 2:  $-6$", "h3>z": "", "z": "$L$"},
 )  # fmt: skip
 
 # %%
 # One neuron, three steps
 # -----------------------
-# Time goes in steps :math:`t = 0, 1, 2`. At each step our neuron receives an input number :math:`x_t`, weighted by
-# :math:`W_{in}`, and through a synapse onto itself its own earlier activity :math:`h_t`, weighted by :math:`W`. A fixed
-# number :math:`b`, the *bias*, is added:
+# Time goes in steps :math:`t = 0, 1, 2`. At each step our neuron receives an input number :math:`x_t`; a negative one
+# inhibits. The input counts :math:`W_{in}` times: such a factor is a *weight*, the strength of a synapse. Through a
+# synapse onto itself, of weight :math:`W`, the neuron also hears its own earlier activity :math:`h_t`. A fixed number
+# :math:`b`, the *bias*, is added:
 #
 # .. math::
 #
@@ -66,12 +70,13 @@ picture(
 #
 # Our numbers are :math:`W_{in} = 3`, :math:`W = 2`, :math:`b = -1` and :math:`x = (2, -2, -1)`, that is
 # :math:`x_0 = 2`, :math:`x_1 = -2`, :math:`x_2 = -1`. We want the last activity :math:`h_3` to be 4. How far off it is
-# we measure with a *loss*, a number that is 0 if all is well and grows with the distance:
+# we measure with a *loss*, a number that is 0 if all is well and grows with the distance (why the half, we shall see):
 #
 # .. math:: L = \tfrac12 (h_3 - 4)^2
 #
-# Take a pencil, fill in the table, then compare. (In the code, each of :math:`W`, :math:`W_{in}` and :math:`b` may be
-# three numbers, one for each step, and ``push`` adds something to a drive. We shall need that soon.)
+# Take a pencil and compute :math:`a_0, h_1, a_1, h_2, a_2, h_3` and :math:`L`, in this order. Then compare with the
+# table. (In the code, each of :math:`W`, :math:`W_{in}` and :math:`b` may be one number or three, one for each step,
+# and ``push`` adds something to a drive. We shall need that soon.)
 
 X = (2, -2, -1)
 
@@ -119,19 +124,20 @@ print(f"({more:.6f} - {less:.6f}) / 0.002 = {(more - less) / 0.002:.3f}")
 
 # %%
 # This number is a *difference quotient*. The smaller the move, the closer it comes to a fixed number, the *slope* of
-# the loss in :math:`W`. Its sign is minus: a larger :math:`W` makes the loss smaller. Its size says: per unit of
-# :math:`W`, by 26 (as long as the move is small). Mathematicians write :math:`\partial L / \partial W`. We write
-# :math:`dW` for this slope, and in the same way :math:`db`, :math:`da_t` and so on: *d* and a name is always "slope of
-# the loss in what is named". All the slopes together are called the *gradient*.
+# the loss in :math:`W`, here -26. Its sign is minus: a larger :math:`W` makes the loss smaller. Its size says how much:
+# a move of :math:`W` by 0.001 lowers :math:`L` by about :math:`26 \cdot 0.001 = 0.026`. Mathematicians write
+# :math:`\partial L / \partial W`. We write :math:`dW`, and in the same way :math:`db`, :math:`da_t` and so on: *d* and
+# a name is always the slope of the loss in what is named, and never a product. All the slopes together are the
+# *gradient*.
 #
 # Why not stop here? Because a difference quotient needs two runs of the network for each weight. A small network has
 # ten thousand weights. There is a way to get all their slopes from one run forward and one run backward. We derive it,
 # and keep the difference quotient as a judge: it has not read our derivation.
 
 
-def quotient(changed, h=0.001):
-    """Divide the change of a loss by the change of a number that moves by h both ways from where it is."""
-    return (changed(h) - changed(-h)) / (2 * h)
+def quotient(changed, step=0.001):
+    """Divide the change of a loss by the change of a number that is moved by a step both ways."""
+    return (changed(step) - changed(-step)) / (2 * step)
 
 
 # %%
@@ -140,21 +146,25 @@ def quotient(changed, h=0.001):
 # In :math:`a_2` the weight appears in :math:`W h_2`. It is tempting to say: if :math:`W` moves, :math:`W h_2` moves by
 # :math:`h_2` times as much. But :math:`h_2` depends on :math:`W` too, and so does :math:`h_1`. Has that been forgotten?
 #
-# To see clearly, give each use of the weight a name of its own: :math:`W^{(0)}` is used in step 0, :math:`W^{(1)}` in
-# step 1, :math:`W^{(2)}` in step 2. (The small number in brackets is a name, no power.) Think of three knobs. As long
-# as all are at 2 nothing has changed. Now move *one alone*, by a small number :math:`\varepsilon`, say
+# To see clearly, give each use of the weight a copy with a name of its own: :math:`W^{(0)}` is used in step 0,
+# :math:`W^{(1)}` in step 1, :math:`W^{(2)}` in step 2. (The number in brackets is a name, no power.) As long as all
+# three are 2 nothing has changed. Now move *one alone*, by a small number :math:`\varepsilon` (say 0.001). Take
 # :math:`W^{(1)} = 2 + \varepsilon`, and follow what happens, step by step:
 #
-# * Step 0 is over. It used the knob :math:`W^{(0)}`, which rests. So :math:`a_0` and :math:`h_1 = 5` do not move.
+# * Step 0 is over. It used the copy :math:`W^{(0)}`, which rests. So :math:`a_0` and :math:`h_1 = 5` do not move.
 # * In step 1, :math:`a_1 = W_{in} x_1 + W^{(1)} h_1 + b` moves by :math:`\varepsilon h_1 = 5 \varepsilon`, and so does
 #   :math:`h_2`.
 # * In step 2, :math:`W^{(2)}` rests and :math:`h_2` moves, so :math:`a_2` moves by
 #   :math:`2 \cdot 5\varepsilon = 10 \varepsilon`, and so does :math:`h_3`.
-# * The loss: at :math:`h_3 = 2` the slope of :math:`\tfrac12 (h_3 - 4)^2` is :math:`h_3 - 4 = -2`. (From 2 to
-#   :math:`2 + \delta` it changes by :math:`-2\delta + \tfrac12 \delta^2`, and the square of a small number does not
-#   count.) So the loss moves by :math:`-2 \cdot 10 \varepsilon = -20 \varepsilon`.
+# * The loss: if :math:`h_3` moves from 2 by a small number :math:`\delta`, the loss becomes
+#   :math:`\tfrac12 (2 + \delta - 4)^2 = \tfrac12 (-2 + \delta)^2 = 2 - 2\delta + \tfrac12 \delta^2`. The square of a
+#   small number does not count, so the loss moves by :math:`-2\delta`. Its slope in :math:`h_3` is
+#   :math:`h_3 - 4 = -2`. (Without the half it would be twice that.) Here :math:`\delta = 10\varepsilon`, so the loss
+#   moves by :math:`-20 \varepsilon`.
 #
-# The share of :math:`W^{(1)}` is -20. Do the same for the other two. The table shows the drives after a move of 0.001:
+# We call -20 the *share* of :math:`W^{(1)}`. It is a product: -2 for the loss, a factor :math:`W = 2` for each step
+# that came later (one), and :math:`h_1 = 5`, which stands beside the copy. Find the other two shares yourself, then
+# compare. The table shows the drives after a move by 0.001:
 
 shares = [-2 * 2 * 2 * h[0], -2 * 2 * h[1], -2 * h[2]]
 print("\nmoved by 0.001     a_0     a_1     a_2   share by hand        quotient")
@@ -167,8 +177,8 @@ for t in range(3):
 all_moved = "".join(f"{value:8.3f}" for value in run(W=2.001)[0])
 print(f"all three     {all_moved}{'sum':>19s} = {sum(shares)}{quotient(lambda e: loss(W=2 + e)):9.3f}")
 picture(
-    "copy-1.png", "h1>h2 h2>h3 h3>z", "Move use 1 alone: what lies before rests, what lies after follows",
-    "Only the use of W in step 1 is moved by epsilon: h_1 rests, h_2 moves by 5, h_3 by 10, the loss by -20 epsilon.",
+    "copy-1.png", "h1>h2 h2>h3 h3>z", "Move copy 1 alone: what lies before rests, what lies after follows",
+    "Only the copy of W in step 1 is moved by epsilon: h_1 rests, h_2 moves by 5, h_3 by 10, the loss by -20 epsilon.",
     names={"h1>h2": r"$W^{(1)} + \varepsilon$", "h2>h3": "$W^{(2)}$", "h3>z": "", "z": "$L$"},
     values={"h0": "rests", "h1": "5, rests", "h2": r"moves $5\varepsilon$", "h3": r"moves $10\varepsilon$",
             "z": r"$-20\varepsilon$"},
@@ -178,25 +188,28 @@ picture(
 # In every row, what lies before the moved copy rests, and what lies after it follows. The first share is 0, because
 # :math:`W^{(0)}` is multiplied by :math:`h_0 = 0`. The three shares add up to -26, the slope in :math:`W`.
 #
-# *Why may they be added?* Moving :math:`W` is moving the three knobs one after the other, by the same
-# :math:`\varepsilon`. Each move changes the loss by its share times :math:`\varepsilon`. That the first knob has moved
-# already changes the share of the next one, but only by something of the size of :math:`\varepsilon`, and so the loss
-# by something of the size of :math:`\varepsilon^2`: a thousandth of a thousandth. In our case you can see it all at
-# once. Put the steps into each other:
+# *Why may they be added?* Moving :math:`W` is moving the three copies one after the other, by the same
+# :math:`\varepsilon`. Each move changes the loss by its share times :math:`\varepsilon`. That another copy has moved
+# before does change this share, but only by something of the size of :math:`\varepsilon`, and so the loss by something
+# of the size of :math:`\varepsilon^2`: a thousandth of a thousandth. In our case you can see it all at once. Put the
+# steps into each other:
 #
 # .. math:: h_1 = 5, \qquad h_2 = 5\, W^{(1)} - 7, \qquad h_3 = W^{(2)} (5\, W^{(1)} - 7) - 4
 #
-# If both knobs move by :math:`\varepsilon`, :math:`h_3` moves by :math:`10\varepsilon` (because of :math:`W^{(1)}`)
+# If both copies move by :math:`\varepsilon`, :math:`h_3` moves by :math:`10\varepsilon` (because of :math:`W^{(1)}`)
 # plus :math:`3\varepsilon` (because of :math:`W^{(2)}`) plus :math:`5\varepsilon^2`. With :math:`\varepsilon = 0.001`
-# that is 0.010 + 0.003 + 0.000005: the table's last row has :math:`a_2 = 2.013`. If you know derivatives: with one
-# :math:`W` this is :math:`h_3 = 5W^2 - 7W - 4`, its derivative is :math:`10 W - 7 = 13`, and :math:`-2 \cdot 13 = -26`.
+# that is 0.010 + 0.003 + 0.000005: the table's last row has :math:`a_2 = 2.013`. (If you know derivatives: with one
+# :math:`W` this is :math:`h_3 = 5W^2 - 7W - 4`, with the derivative :math:`10 W - 7 = 13`, and
+# :math:`-2 \cdot 13 = -26`. The sum over the copies is the chain rule for a function of three variables in which all
+# three are the same :math:`W`.)
 #
 # *So is the dependence of* :math:`h_2` *on* :math:`W` *forgotten?* No. It is counted, in the row of :math:`W^{(1)}`:
-# this knob acts on the loss through :math:`h_2`. In the row of :math:`W^{(2)}` it would be counted twice.
+# this copy acts on the loss through :math:`h_2`. If the row of :math:`W^{(2)}` counted it too, it would be counted
+# twice.
 #
 # Backward: the same sum without doing anything twice
 # ---------------------------------------------------
-# The shares have parts in common: -2 is in each, and :math:`-2 \cdot 2` in two. Look for what they share. Let
+# The shares have factors in common: -2 is in each, :math:`-2 \cdot 2` in two of them. Compute these once. Let
 # :math:`da_t` be the slope of the loss in the drive :math:`a_t`: push the drive of step :math:`t` alone from outside by
 # :math:`\varepsilon`, as an electrode would, let everything later follow, and divide the change of the loss by
 # :math:`\varepsilon`.
@@ -227,7 +240,7 @@ picture(
 )  # fmt: skip
 
 # %%
-# Moving the knob :math:`W^{(t)}` by :math:`\varepsilon` pushes the drive :math:`a_t` by :math:`\varepsilon h_t`, and
+# Moving the copy :math:`W^{(t)}` by :math:`\varepsilon` pushes the drive :math:`a_t` by :math:`\varepsilon h_t`, and
 # what a push does is :math:`da_t`. So its share is :math:`da_t h_t`, and
 #
 # .. math:: dW = \sum_{t=0}^{2} da_t\, h_t = -26
@@ -237,11 +250,11 @@ picture(
 #
 # A gate that is shut
 # -------------------
-# So far every drive was positive. Put :math:`x_1 = -4` for -2. Now :math:`a_1 = -12 + 10 - 1 = -3`, so :math:`h_2 = 0`.
-# A small push of a drive of -3 changes nothing: the activity stays 0. We say the gate is shut, and multiply by the
-# slope of ReLU, :math:`\varphi'(a_t)`: 1 where the drive is positive, 0 where it is negative. (:math:`\varphi` is the
-# letter for the rule from drive to activity, here ReLU; the little stroke says slope. At exactly 0 there is a corner
-# and no slope. The library takes 0.) The whole rule is
+# So far every drive was positive. Take :math:`x = (2, -4, 1)`. Now :math:`a_1 = -12 + 10 - 1 = -3`, so :math:`h_2 = 0`.
+# A small push of a drive of -3 changes nothing: the activity stays 0. We say the gate of step 1 is shut. As a number,
+# the *gate* is the slope of ReLU: 1 where the drive is positive, 0 where it is negative. (At exactly 0 there is a
+# corner and no slope; the library takes 0.) The rule from drive to activity is often called :math:`\varphi`, its slope
+# :math:`\varphi'`. So the gate of step :math:`t` is :math:`\varphi'(a_t)`, and the whole rule is
 #
 # .. math:: da_2 = \varphi'(a_2)\, (h_3 - 4), \qquad da_t = \varphi'(a_t)\, W\, da_{t+1}
 
@@ -258,33 +271,39 @@ print(f"da = {tuple(da_shut)}, quotients {', '.join(f'{value:.3f}' for value in 
 print(f"dW = {dW_shut}, quotient {quotient(lambda e: loss(x=shut, W=2 + e)) + 0.0:.3f}")
 
 # %%
-# (The last input is 1 here, so that the last gate is open.) The slope in :math:`W` is now 0. This is a result, and not
-# the lack of one: moving :math:`W` a little really changes nothing, as the difference quotient says.
+# The slope in :math:`W` is now 0. This is a result, and not the lack of one: moving :math:`W` a little really changes
+# nothing, as the difference quotient says. (Copy 1 pushes a drive whose gate is shut. Copy 2 is multiplied by
+# :math:`h_2 = 0`.)
 #
 # The loss of a classifier
 # ------------------------
-# From here on :math:`x = (2, -2, -1)` again. Networks often have to choose between classes. We take three,
-# :math:`c = 0, 1, 2`, and give each a number that is computed from the last activity, its *logit* :math:`z_c`:
+# From here on :math:`x = (2, -2, -1)` again. Often a network has to choose: which of three odours was it? Such answers
+# are called classes; we number them :math:`c = 0, 1, 2`. Each class gets a number that is computed from the last
+# activity, its *logit* :math:`z_c`, with a weight and a bias for each class:
 #
 # .. math:: z_c = W^{out}_c h_3 + b^{out}_c, \qquad W^{out} = (1, -2, -1)
 #
-# The biases :math:`b^{out}` are such that with :math:`h_3 = 2` the numbers :math:`e^{z_c}` are 1, 2 and 5. (:math:`e`
-# is 2.718...; the function :math:`e^z` is its own slope, which is why it is used. :math:`\ln` undoes it.) From logits
-# to probabilities, the *softmax*: make them positive by :math:`e^z`, and divide by their sum :math:`S`, here 8, so that
-# they add up to 1. The loss is 0 if the right class, the *label* :math:`y`, gets probability 1, and large if it gets
-# little. It is called *cross-entropy*:
+# From logits to probabilities: raise :math:`e = 2.718...` to the power :math:`z_c`, which makes all of them positive,
+# and divide by the sum :math:`S`, so that they add up to 1. This is the *softmax*. The biases :math:`b^{out}` are
+# chosen so that at :math:`h_3 = 2` the numbers :math:`e^{z_c}` are 1, 2 and 5: the sum is 8, the probabilities are
+# :math:`\tfrac18, \tfrac28, \tfrac58`. Let :math:`y` be the right class, the *label*. The loss is 0 if it gets the
+# probability 1, and large if it gets little. It is called *cross-entropy*; :math:`\ln` is the logarithm, which undoes
+# :math:`e^z`:
 #
 # .. math:: p_c = \frac{e^{z_c}}{S}, \qquad S = e^{z_0} + e^{z_1} + e^{z_2}, \qquad
 #           L = -\ln p_y = \ln S - z_y
 #
-# Let the label be :math:`y = 0`. Then :math:`L = -\ln \tfrac18 = \ln 8`. What is the slope in each logit? Push:
+# (The last step: the logarithm of a quotient is a difference, and :math:`\ln e^{z_y} = z_y`.) Two facts about slopes
+# are all that we need. The slope of :math:`e^z` is :math:`e^z` itself; that is what the number :math:`e` is made for.
+# The slope of :math:`\ln S` is :math:`1/S`; try it on a calculator: :math:`\ln 8.001 - \ln 8 = 0.000125 = 0.001 / 8`.
 #
-# * Push :math:`z_1` by :math:`\varepsilon`. :math:`e^{z_1}` is its own slope, so it moves by :math:`2 \varepsilon`, and
-#   the sum :math:`S = 8` by just as much. The slope of :math:`\ln S` is :math:`1 / S`, so :math:`\ln S` moves by
-#   :math:`\tfrac28 \varepsilon`. :math:`z_y` is :math:`z_0` and rests. So :math:`dz_1 = \tfrac28`, which is
-#   :math:`p_1`.
-# * Push :math:`z_0`, the logit of the label. :math:`\ln S` moves by :math:`\tfrac18 \varepsilon`, and :math:`z_y` moves
-#   by :math:`\varepsilon` itself. So :math:`dz_0 = \tfrac18 - 1`.
+# Let the label be :math:`y = 0`. Then :math:`L = \ln 8 - z_0`. Push a logit and follow:
+#
+# * Push :math:`z_1` by :math:`\varepsilon`. Then :math:`e^{z_1} = 2` moves by :math:`2 \varepsilon`, and the sum
+#   :math:`S = 8` by just as much. So :math:`\ln S` moves by :math:`\tfrac28 \varepsilon`. And :math:`z_0` rests. So
+#   :math:`dz_1 = \tfrac28`, which is :math:`p_1`. In the same way :math:`dz_2 = \tfrac58`.
+# * Push :math:`z_0`, the logit of the label. :math:`\ln S` moves by :math:`\tfrac18 \varepsilon`, and :math:`z_0` by
+#   :math:`\varepsilon` itself, with a minus. So :math:`dz_0 = \tfrac18 - 1 = -\tfrac78`.
 #
 # In one formula: the slope is the probability, minus 1 for the label.
 #
@@ -318,13 +337,19 @@ for c in range(3):
 #
 # The readout
 # -----------
-# **dW_out.** If :math:`W^{out}_c` moves by :math:`\varepsilon`, :math:`z_c` moves by :math:`\varepsilon h_3`. So
-# :math:`dW^{out}_c = dz_c\, h_3`. **db_out.** The bias moves :math:`z_c` one to one: :math:`db^{out}_c = dz_c`.
+# From here on the argument is always the same; we climb three rungs. *Index*: in which line of the forward pass does
+# the number stand? *Perturb*: what does it push if it moves by :math:`\varepsilon`? *Collect*: add up what all the
+# pushes do.
 #
-# **dh_3.** The activity :math:`h_3` acts on all three logits. A push by :math:`\varepsilon` moves :math:`z_c` by
-# :math:`W^{out}_c \varepsilon`, and the effects add up: :math:`dh_3 = \sum_c W^{out}_c\, dz_c`. With our numbers that
-# is :math:`(-7 - 4 - 5)/8 = -2`. It takes the place of :math:`h_3 - 4`, which was -2 as well: the numbers are made so
-# that all :math:`da_t` stay as they were.
+# * :math:`dW^{out}_c`. Index: it stands in :math:`z_c = W^{out}_c h_3 + b^{out}_c`. Perturb: it pushes :math:`z_c` by
+#   :math:`\varepsilon h_3`. Collect: one push only, :math:`dW^{out}_c = dz_c\, h_3`.
+# * :math:`db^{out}_c`. Index: the same line. Perturb: it pushes :math:`z_c` by :math:`\varepsilon` itself. Collect:
+#   :math:`db^{out}_c = dz_c`.
+# * :math:`dh_3`. Index: :math:`h_3` stands in all three lines, :math:`c = 0, 1, 2`. Perturb: it pushes :math:`z_c` by
+#   :math:`W^{out}_c \varepsilon`. Collect: :math:`dh_3 = \sum_c W^{out}_c\, dz_c`, here :math:`(-7 - 4 - 5)/8 = -2`.
+#
+# This :math:`dh_3` takes the place of :math:`h_3 - 4`. It is -2 again: the numbers are made so that all :math:`da_t`
+# stay as they were.
 
 dW_out, dh_3 = dz * h[3], W_OUT @ dz
 
@@ -351,18 +376,17 @@ picture(
 # %%
 # Input weight, bias, input
 # -------------------------
-# The argument is always the same. *Index*: where does the number stand? *Perturb*: which drives does it push if it
-# moves by :math:`\varepsilon`? *Collect*: add up what each push does.
+# The same three rungs. All of these stand in the line :math:`a_t = W_{in} x_t + W h_t + b`, once for each :math:`t`.
 #
-# **dW_in.** It stands in :math:`a_t = W_{in} x_t + W h_t + b`, for each :math:`t`. Its copy of step :math:`t` pushes
-# :math:`a_t` by :math:`\varepsilon x_t`. Collect: :math:`dW_{in} = \sum_t da_t\, x_t`.
-#
-# **db.** It stands there, too. Its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon` itself. Collect:
-# :math:`db = \sum_t da_t`. A bias is a weight whose input is always 1.
-#
-# **dx.** The input :math:`x_t` stands in :math:`a_t` alone. It pushes it by :math:`W_{in} \varepsilon`. There is
-# nothing to add up: :math:`dx_t = W_{in}\, da_t`. (An input is not learnt. But if it comes from a layer below, this is
-# what the layer below has to hear.)
+# * :math:`dW`. Perturb: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon h_t`. Collect over the
+#   steps: :math:`dW = \sum_t da_t\, h_t`. This was the long story above.
+# * :math:`dW_{in}`. Perturb: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon x_t`. Collect:
+#   :math:`dW_{in} = \sum_t da_t\, x_t`.
+# * :math:`db`. Perturb: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon` itself. Collect:
+#   :math:`db = \sum_t da_t`. A bias is a weight whose input is always 1.
+# * :math:`dx_t`. Perturb: :math:`x_t` stands in :math:`a_t` alone, and pushes it by :math:`W_{in} \varepsilon`.
+#   Collect: one push only, :math:`dx_t = W_{in}\, da_t`. (An input is not learnt. But if it comes from a layer below,
+#   this is what that layer has to hear.)
 
 dW_in = da[0] * X[0] + da[1] * X[1] + da[2] * X[2]
 db = da[0] + da[1] + da[2]
@@ -462,31 +486,34 @@ LISTENERS = {
 #    \underbrace{z}_{C \times B} = \underbrace{W_{out}}_{C \times N} \underbrace{h_T}_{N \times B} +
 #    \underbrace{b_{out}}_{C \times 1}
 #
-# and all that was derived above fits into a few lines. Each product has the one order in which its shapes fit:
+# and all that was derived above fits into a few lines. A product has the one order in which its shapes fit:
 #
 # .. math::
 #
-#    dW_{out} &= dz\, h_T^\top & (C \times B)(B \times N) \\
-#    db_{out} &= \textstyle\sum_b dz & \text{a column of sums over the examples} \\
-#    dh_T &= W_{out}^\top dz & (N \times C)(C \times B) \\
-#    da_{T-1} &= dh_T \circ \varphi'(a_{T-1}) & (N \times B) \\
-#    da_t &= (W^\top da_{t+1}) \circ \varphi'(a_t) & (N \times N)(N \times B) \\
-#    dW &= M \circ \textstyle\sum_t da_t\, h_t^\top & (N \times B)(B \times N) \\
-#    dW_{in} &= \textstyle\sum_t da_t\, x_t^\top & (N \times B)(B \times I) \\
-#    db &= \textstyle\sum_{t,b} da_t & \text{a column of sums} \\
-#    dx_t &= W_{in}^\top da_t & (I \times N)(N \times B)
+#    \begin{array}{llll}
+#    dW_{out} = dz\, h_T^\top & C \times N & (C \times B)(B \times N) & \text{(R4)} \\
+#    db_{out} = \sum_b dz & C \times 1 & \text{sum over the examples} & \text{(R5)} \\
+#    dh_T = W_{out}^\top dz & N \times B & (N \times C)(C \times B) & \text{(R16)} \\
+#    da_{T-1} = dh_T \circ \varphi'(a_{T-1}) & N \times B & & \text{(R6)} \\
+#    da_t = (W^\top da_{t+1}) \circ \varphi'(a_t) & N \times B & (N \times N)(N \times B) & \text{(R7)} \\
+#    dW_{in} = \sum_t da_t\, x_t^\top & N \times I & (N \times B)(B \times I) & \text{(R8)} \\
+#    db = \sum_{t,b} da_t & N \times 1 & \text{sum over steps and examples} & \text{(R9)} \\
+#    dW = M \circ \sum_t da_t\, h_t^\top & N \times N & (N \times B)(B \times N) & \text{(R10)} \\
+#    dx_t = W_{in}^\top da_t & I \times B & (I \times N)(N \times B) & \text{(R12)}
+#    \end{array}
 #
 # **Batches.** A weight is used by every example, so there is a copy of it for each step *and* each example, and again
-# the shares add up. The products over :math:`B` do this by themselves. The loss is the *mean* over the examples, so
-# :math:`dz` is divided by :math:`B`: once, there, and nowhere else.
+# the shares add up. A product of shapes :math:`(N \times B)(B \times N)` adds up over :math:`B`, so it does this by
+# itself. The loss is the *mean* over the examples, so :math:`dz` is divided by :math:`B`: once, there, and nowhere
+# else.
 #
 # The same in the library
 # -----------------------
-# These are the lines that run, read from the library's source by their tags. (``dlogits`` is :math:`dz`; ``h[-1]`` is
-# the last one, :math:`h_T`; ``@`` is the matrix product; ``.T`` is the transpose; ``slope(kept[t])`` is
-# :math:`\varphi'(a_t)`; ``matmul_t`` multiplies by :math:`W^\top`; ``outer`` and ``sum_outer`` are
-# :math:`\sum_t da_t\, h_t^\top`, with the mask and without it. :math:`dW` leaves out :math:`t = 0`, where
-# :math:`h_0 = 0`.) Each line is run on the numbers of the pencil.
+# These are the lines that run, the last rung. They are read from the library's source by their tags, R4 to R12.
+# (``dlogits`` is :math:`dz`; ``h[-1]`` is the last one, :math:`h_T`; ``@`` is the matrix product; ``.T`` is the
+# transpose; ``slope(kept[t])`` is :math:`\varphi'(a_t)`; ``matmul_t`` multiplies by :math:`W^\top`; ``outer`` and
+# ``sum_outer`` are :math:`\sum_t da_t\, h_t^\top`, with the mask and without it. :math:`dW` leaves out :math:`t = 0`,
+# where :math:`h_0 = 0`.) Each line is run on the numbers of the pencil.
 
 
 def network(mask, labels, **params):
@@ -562,12 +589,11 @@ report.assert_ok()
 #
 # 1. One neuron as above, target 4, but :math:`x = (1, 1, -2)`. Find all :math:`h_t`, all :math:`da_t`, and :math:`dW`,
 #    :math:`dW_{in}`, :math:`db`.
-# 2. The share of :math:`W^{(0)}` was 0. What are the three shares if the neuron starts with :math:`h_0 = 1` and
-#    :math:`x_0 = 1`, all else as in the first table?
-# 3. Logits with :math:`e^z = (3, 1, 4)`, label 2. Find :math:`dz`. If :math:`W^{out} = (4, 0, 2)`, what is
-#    :math:`dh_3`?
-# 4. In the first table change :math:`x_1` alone. From which value on is the gate of step 1 shut? What are :math:`dW`,
-#    :math:`dW_{in}` and :math:`db` then? What can this neuron learn from such an input?
+# 2. The share of :math:`W^{(0)}` was 0. Let the neuron start with :math:`h_0 = 3`, and let :math:`x_0 = 0`; all else is
+#    as in the first table, target 4. What are the three shares now, and :math:`dW`?
+# 3. Logits with :math:`e^z = (3, 1, 4)`, label 2. Find :math:`dz`. If :math:`W^{out} = (1, 1, -1)`, what is :math:`dh`?
+# 4. In the first table change :math:`x_1` alone. From which value on downward is the gate of step 1 shut? What are
+#    :math:`dW`, :math:`dW_{in}` and :math:`db` then? What can this neuron learn from such an input?
 # 5. All gates open, ten steps, :math:`W = 2`: by which factor is :math:`da_0` larger than :math:`da_9`? And with
 #    :math:`W = \tfrac12`?
 # 6. Two neurons: someone computes :math:`da_1` as :math:`W da_2`, without the transpose. Which numbers come out, and
