@@ -14,10 +14,11 @@ it: what it prints stands below it.
 # %%
 # The finding, in one figure
 # --------------------------
-# The run below draws ``out/bptt/bptt.png``: one neuron over three time steps. Its weight :math:`W` is used three times.
-# Give each use a copy of the weight. The error answers to the three copies by 0, -20 and -6, and to the weight itself
-# by their sum, -26. That sum is all of *back-propagation through time*. The rest is how to get the three numbers in one
-# go.
+# ``out/bptt/bptt.png``, which the run below draws, shows one neuron over three time steps: its activity :math:`h`, its
+# inputs :math:`x`, and the error :math:`L` at the end. Its weight :math:`W` is used three times. Give each use a copy
+# of the weight, and move one copy alone by a little: the error moves by 0, by -20 or by -6 times as much. Move the
+# weight itself, and the error moves by the sum, -26 times as much. That sum is all of *back-propagation through time*.
+# The rest is how to get the three numbers in one go.
 
 import importlib.util
 
@@ -40,17 +41,12 @@ if not can_draw:
 
 def picture(file, highlight, title, alt, **words):
     """Draw the unrolled network with one path highlighted."""
-    if can_draw and not (args.smoke and drawn):
+    if can_draw and (file == "bptt.png" or not args.smoke):
         ms.plot.unrolled(args.out / file, highlight.split(), title=title, alt=alt, **words)
         drawn.append(file)
 
 
 STEPS, BACK = "h0>h1 h1>h2 h2>h3", "z>h3 h3>h2 h2>h1"
-picture(
-    "bptt.png", f"{STEPS} h3>z", "The slope in $W$ is the sum over its three copies: $0 - 20 - 6 = -26$",
-    "One neuron over three steps. The three copies of its weight W contribute 0, -20 and -6 to the slope of the loss.",
-    names={"h0>h1": "copy 0:  0", "h1>h2": "copy 1:  $-20$", "h2>h3": "copy 2:  $-6$", "h3>z": "", "z": "$L$"},
-)  # fmt: skip
 
 # %%
 # One neuron, three steps
@@ -153,7 +149,7 @@ def quotient(changed, step=0.001):
 #
 # * Step 0 is over. It used the copy :math:`W^{(0)}`, which rests. So :math:`a_0` and :math:`h_1 = 5` do not move.
 # * In step 1, :math:`a_1 = W_{in} x_1 + W^{(1)} h_1 + b` moves by :math:`\varepsilon h_1 = 5 \varepsilon`, and so does
-#   :math:`h_2`.
+#   :math:`h_2`, which is :math:`a_1` itself, as this is positive.
 # * In step 2, :math:`W^{(2)}` rests and :math:`h_2` moves, so :math:`a_2` moves by
 #   :math:`2 \cdot 5\varepsilon = 10 \varepsilon`, and so does :math:`h_3`.
 # * The loss: if :math:`h_3` moves from 2 by a small number :math:`\delta`, the loss becomes
@@ -182,6 +178,12 @@ picture(
     names={"h1>h2": r"$W^{(1)} + \varepsilon$", "h2>h3": "$W^{(2)}$", "h3>z": "", "z": "$L$"},
     values={"h0": "rests", "h1": "5, rests", "h2": r"moves $5\varepsilon$", "h3": r"moves $10\varepsilon$",
             "z": r"$-20\varepsilon$"},
+)  # fmt: skip
+
+picture(
+    "bptt.png", f"{STEPS} h3>z", "The slope in $W$ is the sum over its three copies: $0 - 20 - 6 = -26$",
+    "One neuron over three steps. The three copies of its weight W contribute 0, -20 and -6 to the slope of the loss.",
+    names={"h0>h1": "copy 0:  0", "h1>h2": "copy 1:  $-20$", "h2>h3": "copy 2:  $-6$", "h3>z": "", "z": "$L$"},
 )  # fmt: skip
 
 # %%
@@ -257,6 +259,9 @@ picture(
 # :math:`\varphi'`. So the gate of step :math:`t` is :math:`\varphi'(a_t)`, and the whole rule is
 #
 # .. math:: da_2 = \varphi'(a_2)\, (h_3 - 4), \qquad da_t = \varphi'(a_t)\, W\, da_{t+1}
+#
+# With these inputs :math:`da_2 = 1 \cdot (2 - 4) = -2`, :math:`da_1 = 0 \cdot 2 \cdot (-2) = 0` and
+# :math:`da_0 = 1 \cdot 2 \cdot 0 = 0`.
 
 shut = (2, -4, 1)
 a_shut, h_shut = run(x=shut)
@@ -279,7 +284,7 @@ print(f"dW = {dW_shut}, quotient {quotient(lambda e: loss(x=shut, W=2 + e)) + 0.
 # ------------------------
 # From here on :math:`x = (2, -2, -1)` again. Often a network has to choose: which of three odours was it? Such answers
 # are called classes; we number them :math:`c = 0, 1, 2`. Each class gets a number that is computed from the last
-# activity, its *logit* :math:`z_c`, with a weight and a bias for each class:
+# activity, its *logit* :math:`z_c`, with a weight and a bias for each class (*out* is a part of their names):
 #
 # .. math:: z_c = W^{out}_c h_3 + b^{out}_c, \qquad W^{out} = (1, -2, -1)
 #
@@ -437,8 +442,9 @@ picture(
 #
 # Such a table is a *matrix*. The readout has a row per class; its biases again make :math:`e^z` 1, 2 and 5.
 #
-# Forward, by pencil: :math:`h_1 = (5, 0)`, since :math:`a_{0,1} = -4 + 2 = -2` and this gate is shut;
-# :math:`h_2 = (3, 1)`; :math:`h_3 = (2, 4)`.
+# Forward, by pencil. Neuron 0 is as before. Neuron 1: :math:`a_{0,1} = -4 + 0 + 0 + 2 = -2`, this gate is shut;
+# :math:`a_{1,1} = 4 - 5 + 0 + 2 = 1`; :math:`a_{2,1} = 2 - 3 + 3 + 2 = 4`. So :math:`h_1 = (5, 0)`,
+# :math:`h_2 = (3, 1)` and :math:`h_3 = (2, 4)`; the two numbers in brackets are those of neuron 0 and neuron 1.
 #
 # Backward, one thing is new. The activity of neuron :math:`j` is heard by *several* neurons. Push it by
 # :math:`\varepsilon`: the drive of each listener :math:`i` is pushed by :math:`W_{ij} \varepsilon`, each push does
@@ -454,8 +460,12 @@ picture(
 # * :math:`da_{1,0} = 2 \cdot (-2) + (-1) \cdot 1 = -5` and :math:`da_{1,1} = 0 \cdot (-2) + 3 \cdot 1 = 3`.
 # * :math:`da_{0,0} = 2 \cdot (-5) + (-1) \cdot 3 = -13`; :math:`da_{0,1} = 0`, as its gate is shut.
 #
-# Each weight pushes one drive only, that of its receiver, so :math:`dW_{ij} = \sum_t da_{t,i} h_{t,j}`, as before. The
-# numbers that the library has to find:
+# Each weight pushes one drive only, that of its receiver, so :math:`dW_{ij} = \sum_t da_{t,i} h_{t,j}`, as before: the
+# slope at the receiver times the activity of the sender. With :math:`h_0 = 0` two steps are left:
+# :math:`dW_{00} = (-5) \cdot 5 + (-2) \cdot 3 = -31`, :math:`dW_{10} = 3 \cdot 5 + 1 \cdot 3 = 18` and
+# :math:`dW_{11} = 3 \cdot 0 + 1 \cdot 1 = 1`. The input is heard by both neurons, so
+# :math:`dx_0 = 3 \cdot (-13) + (-2) \cdot 0 = -39`. All the numbers that the library has to find (``W_rec`` is its name
+# for :math:`W`, and ``b_in`` that for :math:`b`; a row per receiver):
 
 LISTENERS = {
     "da": [[-13, 0], [-5, 3], [-2, 1]],
@@ -513,7 +523,8 @@ LISTENERS = {
 # (``dlogits`` is :math:`dz`; ``h[-1]`` is the last one, :math:`h_T`; ``@`` is the matrix product; ``.T`` is the
 # transpose; ``slope(kept[t])`` is :math:`\varphi'(a_t)`; ``matmul_t`` multiplies by :math:`W^\top`; ``outer`` and
 # ``sum_outer`` are :math:`\sum_t da_t\, h_t^\top`, with the mask and without it. :math:`dW` leaves out :math:`t = 0`,
-# where :math:`h_0 = 0`.) Each line is run on the numbers of the pencil.
+# where :math:`h_0 = 0`.) After the arrow stands what each line makes of the numbers of the pencil, a row per receiver
+# or step.
 
 
 def network(mask, labels, **params):
@@ -539,6 +550,30 @@ LINES = {
 }  # fmt: skip
 
 
+def listed(values):
+    """Write a table of numbers in one line; of a batch, the first column."""
+    rounded = np.round(values if values.ndim < 3 else values[..., 0], 6) + 0.0
+    return " ".join(np.array2string(rounded, separator=", ", formatter={"float": "{:g}".format}).split())
+
+
+def quotients(model, params, x, labels):
+    """Return the difference quotient of the library's loss in every entry of every parameter, and of the input."""
+    everything, judged = {**params, "x": x}, {}
+    for name, value in everything.items():
+        judged[name] = np.zeros(value.shape)
+        exist = model.weights["W_rec"].pattern.mask() if name == "W_rec" else np.ones(value.shape)
+        for place in zip(*exist.nonzero(), strict=True):  # an absent synapse cannot move
+
+            def moved(e, name=name, value=value, place=place):
+                there = value.copy()
+                there[place] += e
+                given = {**everything, name: there}
+                return ms.softmax_cross_entropy(model.forward(given, given["x"])[0], np.array(labels))[0]
+
+            judged[name][place] = quotient(moved, 1e-5)
+    return judged
+
+
 def agree(found, by_hand):
     """Whether the library's gradients are those of the pencil."""
     return all(np.allclose(np.ravel(found[name]), np.ravel(numbers)) for name, numbers in by_hand.items())
@@ -548,19 +583,24 @@ alone = network([[1]], [0], **ONE)
 found, model, params, x = network([[1, 0], [1, 1]], [0], **TWO)
 print()
 for name, tag in LINES.items():
-    values = np.round(found[name], 3) + 0.0 if name in found else None
-    shown = "" if values is None else " -> " + str((values if values.ndim < 3 else values[..., 0]).tolist())
-    print(f"({tag}) {ms.code_line(tag)}{shown}")
+    print(f"({tag}) {ms.code_line(tag)}" + (f" -> {listed(found[name])}" if name in found else ""))
 print(f"one neuron: pencil and library {'agree' if agree(alone[0], PENCIL) else 'DISAGREE'} in every number; "
       f"two: {'agree' if agree(found, LISTENERS) else 'DISAGREE'}")  # fmt: skip
+judged = quotients(model, params, x, [0])
+many = sum(value.size for value in judged.values()) - 1  # one synapse is absent
+judged_ok = agree(judged, {name: LISTENERS[name] for name in judged})
+print(f"two neurons: dW by difference quotients {listed(judged['W_rec'].round(4))}; "
+      f"all {many} of them {'agree' if judged_ok else 'DISAGREE'}, too")  # fmt: skip
 
 # %%
-# A batch of two: the same input twice, with the labels 0 and 1. The second column alone has :math:`dz = (1, -6, 5)/8`,
-# :math:`da_2 = (1, 2)`, :math:`da_1 = (0, 6)`, :math:`da_0 = (-6, 0)`. (Do it by pencil: nothing changes in the forward
-# pass.) Its :math:`dW` is 3 and no synapse in the first row, 36 and 2 in the second. The mean with -31, 18, 1 is
+# A batch of two: the same input twice, with the labels 0 and 1. The first column is what we have. The second alone has
+# :math:`dz = (1, -6, 5)/8`, :math:`da_2 = (1, 2)`, :math:`da_1 = (0, 6)`, :math:`da_0 = (-6, 0)`, and so
+# :math:`dW_{00} = 3`, :math:`dW_{10} = 36`, :math:`dW_{11} = 2`. (Do it by pencil: nothing changes in the forward
+# pass.) The loss is the mean of both, and so is its slope: :math:`(-31 + 3)/2 = -14`, :math:`(18 + 36)/2 = 27`,
+# :math:`(1 + 2)/2 = 1.5`.
 
 batch = network([[1, 0], [1, 1]], [0, 1], **TWO)[0]
-print(f"batch of two: dW = {(batch['W_rec'] + 0.0).tolist()}")
+print(f"batch of two: dW = {listed(batch['W_rec'])}")
 
 # %%
 # The library has a judge like ours. It moves every entry of every weight and input both ways, and looks whether absent
@@ -572,6 +612,7 @@ report = ms.check(model, params, x, np.array([0]))
 print(str(report).partition("\nsizes")[0])
 assert agree(alone[0], PENCIL)
 assert agree(found, LISTENERS)
+assert judged_ok
 report.assert_ok()
 
 # %%

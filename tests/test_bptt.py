@@ -144,8 +144,11 @@ def test_the_library_finds_the_numbers_of_the_pencil(lesson):
         else:
             assert start in printed
     assert "one neuron: pencil and library agree in every number; two: agree" in printed
+    by_quotients = line(printed, "two neurons: dW by difference quotients")
+    assert by_quotients == pytest.approx([*np.ravel(np.array(expected["W_rec"], float)), 19])
     mean = (np.array(expected["W_rec"], float) + np.array(two_neurons(1)["W_rec"], float)) / 2
     assert line(printed, "batch of two: dW =") == mean.ravel().tolist()
+    assert two_neurons(1)["da"] == [[-6, 0], [0, 6], [1, 2]]
     assert "gradients agree" in printed
     assert all("3/3" in row or "2/2" in row or "6/6" in row for row in printed.splitlines() if "e-" in row[-8:])
 
