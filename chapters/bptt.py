@@ -153,10 +153,10 @@ def quotient(changed, step=0.001):
 # * In step 2, :math:`W^{(2)}` rests and :math:`h_2` moves, so :math:`a_2` moves by
 #   :math:`2 \cdot 5\varepsilon = 10 \varepsilon`, and so does :math:`h_3`.
 # * The loss: if :math:`h_3` moves from 2 by a small number :math:`\delta`, the loss becomes
-#   :math:`\tfrac12 (2 + \delta - 4)^2 = \tfrac12 (-2 + \delta)^2 = 2 - 2\delta + \tfrac12 \delta^2`. The square of a
-#   small number does not count, so the loss moves by :math:`-2\delta`. Its slope in :math:`h_3` is
-#   :math:`h_3 - 4 = -2`. (Without the half it would be twice that.) Here :math:`\delta = 10\varepsilon`, so the loss
-#   moves by :math:`-20 \varepsilon`.
+#   :math:`\tfrac12 (2 + \delta - 4)^2`, that is :math:`\tfrac12 (-2 + \delta)^2`, or
+#   :math:`2 - 2\delta + \tfrac12 \delta^2`. The square of a small number does not count, so the loss moves by
+#   :math:`-2\delta`. Its slope in :math:`h_3` is :math:`h_3 - 4 = -2`. (Without the half it would be twice that.) Here
+#   :math:`\delta = 10\varepsilon`, so the loss moves by :math:`-20 \varepsilon`.
 #
 # We call -20 the *share* of :math:`W^{(1)}`. It is a product: -2 for the loss, a factor :math:`W = 2` for each step
 # that came later (one), and :math:`h_1 = 5`, which stands beside the copy. Find the other two shares yourself, then
