@@ -6,6 +6,7 @@ A pattern is (post, pre): row i lists the neurons that neuron i receives from, i
 from __future__ import annotations
 
 import functools
+import importlib.util
 from collections.abc import Iterable
 from typing import Any
 
@@ -130,6 +131,10 @@ class Pattern:
     @functools.cached_property
     def transposed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``(indptr, indices, order)`` of the same synapses column by column; ``values[order]`` sorts values so."""
+        if not importlib.util.find_spec("scipy"):
+            order = np.argsort(self.indices, kind="stable")
+            indptr = np.concatenate([[0], np.cumsum(np.bincount(self.indices, minlength=self.shape[1]))])
+            return _read_only(indptr), _read_only(self.rows[order].astype(np.int32)), _read_only(order)
         from scipy.sparse import csr_array
 
         integer = np.int32 if self.nnz < 2**31 else np.int64

@@ -178,48 +178,95 @@ def band(axes: Any, curves: Sequence, style: dict, label: str, x: Sequence | Non
     axes.fill_between(places, values.min(0), values.max(0), color=style["color"], alpha=0.15, linewidth=0)
 
 
-def unrolled(path: str | os.PathLike) -> None:
+def unrolled(
+    path: str | os.PathLike,
+    highlight: Sequence[str] | None = None,
+    names: dict[str, str] | None = None,
+    values: dict[str, str] | None = None,
+    title: str = "",
+    alt: str = "",
+) -> None:
     """Draw a recurrent network over three time steps, with what runs forward and what runs backward.
 
     Parameters
     ----------
     path : path
         Of the PNG file.
+    highlight : sequence of str, optional
+        The path to show, as links such as "h1>h2" (forward), "h2>h1" (backward) and nodes such as "h1"; of the rest,
+        what runs forward is drawn pale and what runs backward is left out. Without it everything is drawn.
+    names : dict, optional
+        Other names of links and nodes, by what `highlight` calls them.
+    values : dict, optional
+        What is written above or below a node.
+    title, alt : str
+        What the figure shows, in a sentence; drawn, and as alternative text. Needed with `highlight`.
     """
     drawn, axes = figure(size=(7.2, 3.4))
-    axes.set(xlim=(-0.6, 4.9), ylim=(-1.35, 1.45))
+    axes.set(xlim=(-0.6, 4.9), ylim=(-1.55, 1.05) if highlight else (-1.35, 1.45), title=title)
     axes.axis("off")
-    middle = {"ha": "center", "va": "center"}
-    ahead = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.14", "lw": 1.6, "shrinkA": 15, "shrinkB": 15}
-    back = {**ahead, "linestyle": "--", "color": LINES[1]["color"]}
-    ahead |= {"color": LINES[0]["color"]}
+    words = {"names": names or {}, "highlight": highlight}
 
-    def node(x: float, y: float, text: str) -> None:
-        axes.text(x, y, text, bbox={"boxstyle": "circle,pad=0.3", "fc": "white", "ec": "black"}, **middle)
+    def node(key: str, x: float, y: float) -> None:
+        _node(axes, key, (x, y), **words, value=(values or {}).get(key, ""))
 
-    def link(start: tuple[float, float], end: tuple[float, float], name: str, backward: str) -> None:
-        (x0, y0), (x1, y1) = start, end
-        axes.annotate("", end, start, arrowprops=ahead)
-        if backward:
-            axes.annotate("", start, end, arrowprops=back)
-        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-        across = np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
-        near, far = (0.2, 0.24) if y0 == y1 else (0.24, 0.36)
-        axes.text(*(centre - near * across), name, color=ahead["color"], **middle)
-        axes.text(*(centre + far * across), backward, color=back["color"], size=8, **middle)
-
-    for t in range(4):
-        node(1.2 * t, 0.3, f"$h_{t}$")
-        if t:
-            link((1.2 * t - 1.2, 0.3), (1.2 * t, 0.3), "$W$", f"$W^\\top da_{t - 1}$" if t > 1 else "")
-            node(1.2 * t, -1.1, f"$x_{t - 1}$")
-            link((1.2 * t, -1.1), (1.2 * t, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t - 1}$")
-    node(4.6, 0.3, "$z$")
-    link((3.6, 0.3), (4.6, 0.3), "$W_{out}$", r"$W_{out}^\top dz$")
-    axes.text(-0.5, 1.25, "solid: forward", color=ahead["color"])
-    axes.text(1.1, 1.25, "dashed: backward", color=back["color"])
-    alt = "The recurrent network unrolled over three steps: solid arrows forward, dashed arrows carry gradients back."
+    node("h0", 0.0, 0.3)
+    for t in range(3):
+        here = 1.2 * t + 1.2
+        node(f"h{t + 1}", here, 0.3)
+        back = f"$W^\\top da_{t}$" if t else ""
+        _link(axes, f"h{t}>h{t + 1}", (1.2 * t, 0.3), (here, 0.3), "$W$", back, **words)
+        node(f"x{t}", here, -1.1)
+        _link(axes, f"x{t}>h{t + 1}", (here, -1.1), (here, 0.3), "$W_{in}$", f"$W_{{in}}^\\top da_{t}$", **words)
+    node("z", 4.6, 0.3)
+    _link(axes, "h3>z", (3.6, 0.3), (4.6, 0.3), "$W_{out}$", r"$W_{out}^\top dz$", **words)
+    if highlight is None:
+        axes.text(-0.5, 1.25, "solid: forward", color=LINES[0]["color"])
+        axes.text(1.1, 1.25, "dashed: backward", color=LINES[1]["color"])
+        alt = (
+            "The recurrent network unrolled over three steps: solid arrows forward, dashed arrows carry gradients back."
+        )
     save(drawn, path, alt=alt)
+
+
+def _node(axes: Any, key: str, place: tuple, names: dict, highlight: Sequence[str] | None, value: str) -> None:
+    """Draw a circle of the unrolled network, with a value above it or, for an input, below."""
+    (x, y), middle = place, {"ha": "center", "va": "center"} | ({"size": 12} if highlight else {})
+    on_path = highlight is None or any(key in link.split(">") for link in highlight)
+    box = {"boxstyle": "circle,pad=0.3", "fc": "white", "ec": "black" if on_path else "0.6"}
+    box |= {"lw": 2.4} if key in (highlight or ()) else {}
+    axes.text(x, y, names.get(key, f"${'_'.join(key)}$"), bbox=box, color=box["ec"], **middle)
+    if value:
+        axes.text(x, y + (0.5 if y > 0 else -0.42), value, **middle)
+
+
+def _link(
+    axes: Any,
+    key: str,
+    start: tuple,
+    end: tuple,
+    name: str,
+    backward: str,
+    names: dict,
+    highlight: Sequence[str] | None,
+) -> None:
+    """Draw an arrow of the unrolled network, and beside it the one back."""
+    shape = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.14", "lw": 1.6, "shrinkA": 15, "shrinkB": 15}
+    ahead, back = (shape | {"color": line["color"]} for line in LINES[:2])
+    reverse = ">".join(reversed(key.split(">")))
+    middle = {"ha": "center", "va": "center"} | ({"size": 12} if highlight else {})
+    forward_shown, backward_shown = (highlight is None or link in highlight for link in (key, reverse))
+    (x0, y0), (x1, y1) = start, end
+    axes.annotate("", end, start, arrowprops=ahead if forward_shown else {**ahead, "color": "0.82"})
+    if backward and backward_shown:
+        axes.annotate("", start, end, arrowprops={**back, "linestyle": "--"})
+    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    across = np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
+    near, far = (0.2, 0.24) if y0 == y1 else (0.3 if highlight else 0.24, 0.36)
+    if forward_shown:
+        axes.text(*(centre - near * across), names.get(key, name), color=ahead["color"], **middle)
+    if backward_shown:
+        axes.text(*(centre + far * across), names.get(reverse, backward), color=back["color"], **{"size": 8, **middle})
 
 
 def save(figure: Any, path: str | os.PathLike, alt: str) -> None:

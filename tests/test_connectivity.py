@@ -1,5 +1,6 @@
 """Which synapses exist: the structure is checked and frozen, the generators draw what they say."""
 
+import importlib.util
 import subprocess
 import sys
 import time
@@ -115,6 +116,15 @@ def test_transposed_lists_the_same_synapses_column_by_column(pattern):
     matrix = np.zeros(pattern.shape)
     matrix[pattern.mask()] = numbers = np.arange(1, pattern.nnz + 1)
     np.testing.assert_array_equal(numbers[order], matrix.T[pattern.mask().T])
+
+
+def test_transposed_is_the_same_without_scipy(monkeypatch):
+    pattern, again = (ms.bernoulli(7, 11, 0.3, np.random.default_rng(0)) for _ in range(2))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found = again.transposed
+    monkeypatch.undo()
+    for ours, theirs in zip(found, pattern.transposed, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @given(testing.sizes(2, distinct=False, high=40), testing.densities(), testing.seeds())

@@ -48,3 +48,22 @@ def test_names_of_lines_that_end_together_are_not_written_over_one_another():
     boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
     assert [text.get_text() for text in axes.texts] == [f"line {k}" for k in range(6)]
     assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+
+
+def test_the_unrolled_network_shows_one_path_and_leaves_out_what_else_runs_backward(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(ms.plot, "save", lambda figure, path, alt: drawn.update({path.name: (figure, alt)}))
+    ms.plot.unrolled(tmp_path / "all.png")
+    ms.plot.unrolled(
+        tmp_path / "path.png", ["h3>h2", "h2>h1"], title="Back", alt="The way back.", values={"h1": "-4"},
+        names={"h3>h2": "again"},
+    )  # fmt: skip
+    (whole, _), (path, alt) = drawn["all.png"], drawn["path.png"]
+    arrows, shown = ([text for text in drawn.axes[0].texts if hasattr(text, "arrow_patch")] for drawn in (whole, path))
+    assert len(arrows) == 13, "seven ahead; none back to h_0"
+    assert len(shown) == 9, "two of the six back"
+    words = [text.get_text() for text in path.axes[0].texts]
+    assert {"again", r"$W^\top da_1$", "-4"} <= set(words)
+    assert not {"$W$", "$W_{in}$", "$W_{out}$"} & set(words)
+    assert alt == "The way back."
+    assert min(text.get_size() for text in path.axes[0].texts if text.get_text()) >= 11

@@ -109,7 +109,8 @@ def _table(library: str, *dtypes: np.dtype) -> ModuleType:
 
 @functools.cache
 def _numpy_kernels() -> str:
-    return "with_numba" if importlib.util.find_spec("numba") else "with_scipy"
+    fast = (name for name in ("numba", "scipy") if importlib.util.find_spec(name))
+    return next((f"with_{name}" for name in fast), "reference")
 
 
 @functools.cache

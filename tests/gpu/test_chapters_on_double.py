@@ -50,7 +50,7 @@ def test_a_chapter_gives_the_same_numbers_as_on_numpy(chapter, flags, tmp_path, 
             runpy.run_path(str(chapter), run_name="__main__")
         rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
         curves[name] = [row.get("accuracy") or row.get("after_rewiring", []) for row in rows if "config" in row]
-        kept = [row for row in rows if row["part"] in ("lies", "sizes", "catalogue", "findings")]
+        kept = [row for row in rows if row["part"] in ("lies", "sizes", "catalogue", "findings", "numbers")]
         verdicts[name] = [{key: value for key, value in row.items() if key != "made_by"} for row in kept]
     assert curves["numpy"] if trains else verdicts["numpy"]
     assert verdicts["numpy"] == verdicts["double"]
