@@ -88,7 +88,7 @@ def readme(text: str) -> str:
     """
 
     def renew(match: re.Match) -> str:
-        content = _backward() if match[2] == "backward" else _fill(_section(match[2]))
+        content = _backward() if match[2] == "backward" else _fill(section(match[2]))
         return f"{match[1]}{content}\n{match[3]}"
 
     return BLOCK.sub(renew, text)
@@ -106,7 +106,7 @@ def results_md() -> str:
     ValueError
         If chapters/findings.md names a number that no claim has.
     """
-    text = re.sub(r"^\{figures: (.*)\}$", lambda match: _figures(match[1]), _section("results"), flags=re.MULTILINE)
+    text = re.sub(r"^\{figures: (.*)\}$", lambda match: _figures(match[1]), section("results"), flags=re.MULTILINE)
     lines = [_fill(text)]
     for file, claims in _recorded().items():
         run = [row for row in claims if row["status"] != "NOT RUN"]
@@ -143,7 +143,7 @@ def _folded(title: str, lines: list[str]) -> list[str]:
 
 def _figures(paper: str) -> str:
     """Return a table of a paper's figures: for each size of the networks, the panels and their marks."""
-    topics = dict(line.split(": ", 1) for line in _section("figures").splitlines() if line)
+    topics = dict(line.split(": ", 1) for line in section("figures").splitlines() if line)
     found: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(str)))
     for file, claims in _recorded().items():
         for row in claims:
@@ -239,7 +239,7 @@ def _time(chapter: str) -> str:
     return re.findall(r'"time": "([^"]*)"', source)[0]
 
 
-def _section(name: str) -> str:
+def section(name: str) -> str:
     """Return a part of chapters/findings.md: what follows a line ``=== NAME``."""
     text = (ROOT / "chapters" / "findings.md").read_text(encoding="utf-8")
     found = re.search(rf"^=== {name}\n(.*?)(?=^=== |\Z)", text, flags=re.MULTILINE | re.DOTALL)
