@@ -254,8 +254,8 @@ def by_gain_step(rows, number):
         found.setdefault(row["config"]["density"], {}).setdefault(step(row), []).append(number(row))
     high, low = max(found), min(found)
     mean = {(p, s): statistics.mean(values) for p, there in found.items() for s, values in there.items()}
-    ratios = {"paper": mean[low, own(low)] / mean[high, own(high)]}
-    return found, ratios | {s: mean[low, s] / mean[high, s] for s in sorted(found[low])}
+    pairs = {"paper": (own(low), own(high)), **{s: (s, s) for s in sorted(found[low])}}
+    return found, {name: mean[low, a] / (mean[high, b] or math.nan) for name, (a, b) in pairs.items()}
 
 
 def plot_control(rows, path):
