@@ -88,7 +88,7 @@ def readme(text: str) -> str:
     """
 
     def renew(match: re.Match) -> str:
-        content = _backward() if match[2] == "backward" else _fill(section(match[2]))
+        content = _backward() if match[2] == "backward" else filled(match[2])
         return f"{match[1]}{content}\n{match[3]}"
 
     return BLOCK.sub(renew, text)
@@ -133,7 +133,7 @@ def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
 
 def _table(heads: Sequence[str], claims: Iterable[dict]) -> list[str]:
     """Return a table of claims with these entries of each."""
-    found = [[(_mark(row) if head == "mark" else row[head]).replace("|", "\\|") for head in heads] for row in claims]
+    found = [[(mark(row) if head == "mark" else row[head]).replace("|", "\\|") for head in heads] for row in claims]
     return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *found)]
 
 
@@ -161,7 +161,7 @@ def _figures(paper: str) -> str:
 
 def _add(found: dict, row: dict, size: int) -> None:
     group, panel = FIGURE.match(row["figure"]).groups()
-    found[group][size][panel] += _mark(row)
+    found[group][size][panel] += mark(row)
 
 
 def _panels(marks: dict[str, str]) -> str:
@@ -179,7 +179,8 @@ def _size(file: str, row: dict) -> str:
     return SIZES[0] if "digits" in row["setting"] else SIZES[1]
 
 
-def _mark(row: dict) -> str:
+def mark(row: dict) -> str:
+    """Return how the status of a claim is shown."""
     return MARKS.get(row["status"], "✓")
 
 
@@ -217,7 +218,7 @@ def _fill(text: str) -> str:
         claims = [row for row in claims if row["status"] != "NOT RUN"] or claims
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
             raise InputError(f"chapters/findings.md asks for {match[0]}, which is no number of exactly one claim")
-        own = {"mark": _mark(claims[0]), "ours": claims[0]["ours"]}
+        own = {"mark": mark(claims[0]), "ours": claims[0]["ours"]}
         return own[name] if name in own else _number(claims[0], name, form)
 
     return re.sub(r"\{([^{}]+)\}", value, text)
@@ -237,6 +238,11 @@ def _time(chapter: str) -> str:
     """Return how long a chapter says that it takes."""
     source = (ROOT / "chapters" / f"{chapter}.py").read_text(encoding="utf-8")
     return re.findall(r'"time": "([^"]*)"', source)[0]
+
+
+def filled(name: str) -> str:
+    """Return a part of chapters/findings.md with the numbers that it asks for."""
+    return _fill(section(name))
 
 
 def section(name: str) -> str:
