@@ -10,7 +10,6 @@ from pathlib import Path
 
 import equation_table
 from PIL import Image
-from sphinx_gallery.scrapers import figure_rst
 
 import minisparse
 from minisparse import equations
@@ -61,6 +60,8 @@ class Scraper:
         self.seen: set[Path] = set()
 
     def __call__(self, block: tuple, block_vars: dict, gallery_conf: dict) -> str:
+        from sphinx_gallery.scrapers import figure_rst
+
         folder, shown = DRAWN / Path(block_vars["src_file"]).stem, []
         new = sorted(set(folder.glob("*.png")) - self.seen, key=lambda path: path.stat().st_mtime_ns)
         for path in new:
@@ -137,7 +138,11 @@ def verdict_table(name: str) -> list[str]:
 def on_source(app, name: str, source: list[str]) -> None:
     """Complete the page of a chapter: first its finding and its figure, and the verdicts before the exercises."""
     chapter = re.fullmatch(r"chapters/(\w+)", name)
-    if not chapter or chapter[1] in ("index", "sg_execution_times"):
+    if name == "chapters/index":
+        thumbs = re.compile(r":alt: *\n(.*?thumbnail-title\">)(.*?)<", re.DOTALL)
+        source[0] = thumbs.sub(lambda found: f":alt: {found[2]}\n{found[1]}{found[2]}<", source[0])
+        return
+    if not chapter or chapter[1] == "sg_execution_times":
         return
     text = source[0].replace(f"{DRAWN}/", "out/")
     title = re.search(r"^.+\n={3,}\n", text, re.MULTILINE)
