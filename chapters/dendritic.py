@@ -113,8 +113,10 @@ for rule in (None, ms.Dendritic("matched"), ms.Joint("matched")):
 # Figure 3D puts 20 filters of 5 x 5 pixels before the sparse layer. A convolution is one product of the filters with
 # every patch of the image, :math:`a = K P + c`. Its backward pass is that of a layer whose examples are the patches;
 # two things are new. Pooling hands a square's gradient to the pixel that won it, and to no other. And a pixel lies in
-# up to 25 patches: it *collects* from all of them. The code is in ``minisparse/conv.py``, lines (C1) to (C8).
+# up to 25 patches: it *collects* from all of them.
 
+for tag in ("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"):
+    print(f"  ({tag})  {ms.code_line(tag)}")
 stem = ms.ConvPool((2, 6, 7), 3, size=3)
 layers = [ms.make_weights(ms.bernoulli(4, stem.n_out, 0.5, rng)), ms.make_weights(ms.full(4, 4))]
 checked("convolution", ms.ConvNet(stem, ms.MLP(layers)), 6, 14, 3)
@@ -125,7 +127,10 @@ checked("convolution", ms.ConvNet(stem, ms.MLP(layers)), 6, 14, 3)
 # After each epoch the weakest share :math:`\zeta` of the synapses is removed and as many are grown anywhere
 # (sparse evolutionary training). Here "weak" speaks of the *effective* weight :math:`|w| = s|v|/n`, so a neuron with
 # many synapses loses more of them. What survives keeps its raw value; the scale, the biases and the readout are left
-# alone. Nothing is differentiated; the code is three lines of ``minisparse/evolve/sparse_evolution.py``, (E1) to (E3).
+# alone. Nothing is differentiated:
+
+for tag in ("E1", "E2", "E3"):
+    print(f"  ({tag})  {ms.code_line(tag)}")
 
 # %%
 # Two numbers

@@ -247,6 +247,11 @@ MEASURED = {
 }
 
 
+def ratio(one, other):
+    """One number over another; of nothing there is none."""
+    return one / other if other else math.nan
+
+
 def by_gain_step(rows, number):
     """The numbers of some rows by density and gain step, and the means of the sparsest over those of the densest."""
     found = {}
@@ -254,8 +259,8 @@ def by_gain_step(rows, number):
         found.setdefault(row["config"]["density"], {}).setdefault(step(row), []).append(number(row))
     high, low = max(found), min(found)
     mean = {(p, s): statistics.mean(values) for p, there in found.items() for s, values in there.items()}
-    pairs = {"paper": (own(low), own(high)), **{s: (s, s) for s in sorted(found[low])}}
-    return found, {name: mean[low, a] / (mean[high, b] or math.nan) for name, (a, b) in pairs.items()}
+    ratios = {"paper": ratio(mean[low, own(low)], mean[high, own(high)])}
+    return found, ratios | {s: ratio(mean[low, s], mean[high, s]) for s in sorted(found[low])}
 
 
 def plot_control(rows, path):

@@ -143,7 +143,7 @@ def name_lines(axes: Any, size: float = 11.0) -> None:
     >>> [text.get_text() for text in axes.texts]
     ['up', 'up, too']
     """
-    axes.get_figure().draw_without_rendering()
+    axes.get_xlim(), axes.get_ylim()  # settles the limits that the lines ask for
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = []
     for line in axes.get_lines():
@@ -151,7 +151,7 @@ def name_lines(axes: Any, size: float = 11.0) -> None:
         finite = np.flatnonzero(np.isfinite(y))
         if not line.get_label().startswith("_") and finite.size:
             ends.append((to_axes.transform((x[finite[-1]], y[finite[-1]]))[1], line))
-    ends.sort(key=lambda end: end[0])
+    ends = sorted(ends, key=lambda end: end[0])
     gap = 1.25 * size / 72 / (axes.get_position().height * axes.get_figure().get_figheight())
     places = np.array([min(max(place, 0.0), 1.0) for place, _ in ends])
     for _ in range(200):

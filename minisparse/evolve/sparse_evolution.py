@@ -118,8 +118,8 @@ class SET(Rule):
         effective, keep = site.effective, np.ones(site.values.size, bool)
         sides = [effective > 0, effective < 0] if self.by_sign else [keep.copy()]
         for members in map(np.flatnonzero, sides):
-            left = room - int((~keep).sum())
-            keep[members[smallest(np.abs(effective[members]), min(round(share * members.size), left))]] = False  # (E1)
+            count = min(round(share * members.size), room - int((~keep).sum()))
+            keep[members[smallest(np.abs(effective[members]), count)]] = False  # (E1)
         return keep
 
     def _grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:

@@ -153,13 +153,13 @@ def run(
     made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
     state = {name: made_by[name] for name in ("golden", "run")}
     table, failed = folder / "rows.jsonl", {}
-    start = said = time.perf_counter()  # how far it is, is said 12 times in all, or every half minute
+    start = said = time.perf_counter()  # how far it is, is said 10 times in all, or every half minute
 
     def keep(row: dict, more: str = "") -> None:
         nonlocal said
         found[row["key"]] = row
         rows.write(table, [{**found[name], **cell} for name, cell in zip(keys, cells, strict=True) if name in found])
-        due = 12 * len(found) % len(wanted) < 12 or time.perf_counter() - said > 30
+        due = 10 * len(found) % len(wanted) < 10 or time.perf_counter() - said > 30
         if due and not quiet:
             text, said = shown(row) if shown else f"{row['key']} is finished", time.perf_counter()
             print(f"cell {len(found)} of {len(wanted)}: {text}{more}", flush=True)

@@ -111,10 +111,11 @@ def redraw(name: str) -> list[str]:
         If there is no such file, it has no cells, or its command does not end.
     """
     path = rows.RESULTS / f"{name}.jsonl"
-    cells = [row for row in rows.read(path) if "key" in row]
+    table = rows.read(path)
+    cells = [row for row in table if "key" in row]
     if not cells:
         raise InputError(f"there is no result file {name!r} with cells")
-    made_by = cells[0]["made_by"]
+    made_by = table[-1]["made_by"]  # of the run that ended; one that it went on from may have made its first cells
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, *arguments(made_by["command"]), "--rows", str(path), "--out", out]
         ended = subprocess.run(command, cwd=provenance.ROOT, capture_output=True, text=True, encoding="utf-8")

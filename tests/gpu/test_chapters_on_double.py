@@ -14,9 +14,11 @@ from minisparse.gradcheck import catalogue, recognise, sight, steps
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "chapters").glob("*.py"))
 SHORT = {
-    "dale": "--nodes 20 --epochs 1 --seeds 1 --density 0.5 --clamp enforced",
-    "g2gnet": "--epochs 1 --seeds 1",
-    "dendritic": "--figure 1D --epochs 1 --seeds 1",
+    "dale": "--figure 6B --nodes 20 --epochs 1 --density 1 0.1",
+    "g2gnet": "--epochs 1",
+    "dendritic": "--figure 1D --epochs 1",
+    "rewiring": "--rules static RigL",
+    "sparse_rnn": "--figure 2C",
     "checks": "--seeds 1",
 }
 
