@@ -42,13 +42,13 @@ from minisparse import lab
 from minisparse.errors import InputError, NonFiniteError
 from minisparse.lab import recipes
 
-FIGURES = ("6C", "6D")
+FIGURES = ("6C", "6D", "collapse")
 USUAL = 0.115  # inhibitory
 LEFT_CHANCE = 20.0  # percent
 
 
 def knobs(flag):
-    flag("--figure", nargs="+", choices=FIGURES, default=list(FIGURES), help="which of the paper's figures")
+    flag("--figure", nargs="+", choices=FIGURES, default=["6C", "6D"], help="which figures")
     flag("--equals", nargs="+", type=int, default=[2000, 3500, 5000, 10_000], help="sizes of the paper's networks")
     flag("--replica", type=int, default=300, help="neurons of the network that is trained; 0: the true size")
     flag("--images", type=int, default=300, help="test images for correlations and growth, at least 2")
@@ -59,16 +59,10 @@ args = lab.chapter(
     __doc__ or "The gain law",
     {"density": [1.0, 0.1], "epochs": 15, "seeds": 2, "time": "under a minute"},
     smoke={"replica": 40, "equals": [10_000], "epochs": 1, "seeds": 1, "time": "under 10 s"},
-    paper={
-        "dataset": "mnist",
-        "equals": [1000, 2000, 3000, 5000, 10_000],
-        "replica": 0,
-        "epochs": 40,
-        "seeds": 10,
-        "time": "weeks on two cores; use a GPU",
-    },
+    paper={"dataset": "mnist", "equals": [1000, 2000, 3000, 5000, 10_000], "replica": 0, "epochs": 40, "seeds": 10,
+           "time": "weeks on two cores; use a GPU"},
     add=knobs,
-)
+)  # fmt: skip
 
 if args.images < 2:
     raise InputError(f"--images must be at least 2, for a correlation, got {args.images}")
@@ -91,15 +85,10 @@ def build(config):
     """Make a network of the published kind, or its stand-in."""
     n = config["nodes"] or config["equals"]
     return recipes.recurrent(
-        recipes.dataset(config["dataset"], args.data_dir),
-        n,
-        config["density"],
-        config["seed"],
-        storage=config["storage"],
-        w_max=1e-3 * config["equals"] / n,
-        inhibitory=config["inhibitory"],
+        recipes.dataset(config["dataset"], args.data_dir), n, config["density"], config["seed"],
+        storage=config["storage"], w_max=1e-3 * config["equals"] / n, inhibitory=config["inhibitory"],
         inhibition_gain=config["inhibition_gain"],
-    )
+    )  # fmt: skip
 
 
 def run_cell(config, checkpoint):
@@ -145,17 +134,9 @@ def run_cell(config, checkpoint):
 
 
 def net(equals, density=1.0, inhibitory=USUAL, inhibition_gain=1.0, epochs=args.epochs):
-    return {
-        "dataset": args.dataset,
-        "nodes": args.replica,
-        "equals": equals,
-        "density": density,
-        "inhibitory": inhibitory,
-        "inhibition_gain": inhibition_gain,
-        "epochs": epochs,
-        "images": args.images,
-        "storage": args.storage,
-    }
+    signs = {"density": density, "inhibitory": inhibitory, "inhibition_gain": inhibition_gain}
+    shared = {"dataset": args.dataset, "epochs": epochs, "images": args.images, "storage": args.storage}
+    return {**shared, **signs, "nodes": args.replica, "equals": equals}
 
 
 largest = max(args.equals)
@@ -169,8 +150,14 @@ trained = {(n, p, USUAL): net(n, p) for n in args.equals for p in args.density}
 as_large_as = {n: round((1 - (1 - 2 * USUAL) * n / largest) / 2, 4) for n in args.equals if n < largest}
 if 1.0 in args.density:
     trained |= {(largest, 1.0, f): net(largest, inhibitory=f) for f in as_large_as.values()}
+per_neuron = ms.predicted_gain(1, 1.0, 1e-3, USUAL)
+same_gain = [
+    {**net(round(g / (p * per_neuron)), p, epochs=1 if args.smoke else 6), "nodes": n}
+    for n, p in ((100, 1.0), (100, 0.2), (200, 1.0), (200, 0.1), (400, 1.0), (400, 0.1)) for g in (0.1, 0.3, 1, 2, 4, 8)
+]  # fmt: skip
 wanted = {}
-chosen = [*(at_start.values() if "6D" in args.figure else ()), *(trained.values() if "6C" in args.figure else ())]
+chosen = [*(at_start.values() if "6D" in args.figure else ()), *(trained.values() if "6C" in args.figure else ()),
+          *(same_gain if "collapse" in args.figure else ())]  # fmt: skip
 for network, seed in itertools.product(chosen, range(args.first_seed, args.first_seed + args.seeds)):
     config = {**network, "seed": seed}
     wanted.setdefault(lab.rows.key(config), config)
@@ -389,11 +376,48 @@ def plot_vanishing(rows, path):
 
 
 measured = [row for row in lab.rows.read(args.rows) if row["part"] == "vanishing"] if args.rows else []
-if not measured and args.made_by["backend"].startswith("backend: numpy"):
+if not measured and args.figure != ["collapse"] and args.made_by["backend"].startswith("backend: numpy"):
     measured = [steps_back(w_max) for w_max in (1e-3, math.sqrt(6 / (0.01 * 1000)))]
 if measured:
     plot_vanishing(measured, args.out / "vanishing.png")
     written.append("vanishing.png")
+
+# %%
+# The control: one curve
+# ----------------------
+# ``--figure collapse`` gives six networks of other sizes and densities the same gains, by their largest weight. All
+# fall between a gain of 1 and one of 2. Where they learn at all, the large ones reach more: so the curves do not lie on
+# one, but they break off at one place.
+
+
+def plot_collapse(rows, path):
+    """Draw accuracy over the gain and over the largest weight; returns how far the curves lie apart."""
+    curves = {}
+    for group in lab.rows.seeds(rows):
+        c, ends = group[0]["config"], [row["accuracy"][-1] for row in group if row["accuracy"]]
+        point = (1e-3 * c["equals"] / c["nodes"], group[0]["predicted_gain"], statistics.mean(ends or [math.nan]))
+        curves.setdefault((c["nodes"], c["density"]), []).append(point)
+    usual, gains, values = zip(*(zip(*points, strict=True) for points in curves.values()), strict=True)
+    spread = ms.measure.collapse(usual, [g[0] / w[0] for g, w in zip(gains, usual, strict=True)], values)
+    figure, panels = ms.plot.figure(1, 2, size=(12.0, 4.8), sharey=True)
+    for (n, p), *places, accuracies in zip(curves, gains, usual, values, strict=True):
+        look = {**ms.plot.of_density(p), "linewidth": n / 130, "label": f"{n} neurons, p = {p:g}"}
+        for panel, place in zip(panels, places, strict=True):
+            panel.plot(place, accuracies, **look)
+    for panel, over, axis in zip(panels, ("gain per step g", "largest weight"), ("number", "usual"), strict=True):
+        title = f"Over the {over}: the curves lie {spread[axis]:.1f} points apart"
+        panel.set(title=title, xlabel=over, xscale="log", ylim=(0, 100))
+    panels[0].set(ylabel="test accuracy (%)")
+    panels[0].legend(loc="lower left")
+    ms.plot.save(figure, path, alt="Accuracy of six networks over the gain, where they fall at one place, and apart.")
+    return spread
+
+
+if "collapse" in args.figure:
+    spread = plot_collapse([row for network in same_gain for row in members(network)], args.out / "collapse.png")
+    found = {f"spread over {axis}": [spread[axis]] for axis in ("number", "usual", "shuffled")}
+    claims.judge("6C", "control: accuracy falls on one curve over the gain", found, spread["holds"])
+    written.append("collapse.png")
 
 # %%
 # Exercises
@@ -407,5 +431,6 @@ if measured:
 # ---------
 # ``chapters/dale.py`` (why the explosion of the first steps lasts), ``minisparse/measure/gains.py``.
 
-suffix = f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
+suffix = "-collapse" if "collapse" in args.figure else ""
+suffix += f"-{'-'.join(map(str, [*args.figure, args.dataset, *args.equals]))}" if args.dataset != "digits" else ""
 lab.finish(args, "gain", claims + measured + lab.claims.planned("gain"), written, suffix)

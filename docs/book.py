@@ -77,7 +77,9 @@ scraper = Scraper()
 
 def answers() -> dict[str, tuple[str, str, str]]:
     """Return question, time and answer of each chapter, from the table in chapters/findings.md."""
-    found = re.findall(r"^\| \[(\w+)\]\([^)]*\) \| (.*?) \| (.*?) \| (.*?) \|$", page.filled("chapters"), re.MULTILINE)
+    found = re.findall(
+        r"^\| \[(\w+)\]\([^)]*\) \| (.*?) \| (.*?) \| (.*?) \|$", page.fill(page.section("chapters")), re.MULTILINE
+    )
     return {name: (question, time, answer) for name, question, time, answer in found}
 
 
@@ -136,8 +138,11 @@ def verdict_table(name: str) -> list[str]:
 
 
 def on_source(app, name: str, source: list[str]) -> None:
-    """Complete the page of a chapter: first its finding and its figure, and the verdicts before the exercises."""
+    """Complete a page: numbers; for a chapter finding and figure first, and the verdicts before the exercises."""
     chapter = re.fullmatch(r"chapters/(\w+)", name)
+    if app.env.doc2path(name).suffix == ".md" and not name.startswith("generated/"):
+        source[0] = page.fill(source[0])
+        return
     if name == "chapters/index":
         thumbs = re.compile(r":alt: *\n(.*?thumbnail-title\">)(.*?)<", re.DOTALL)
         source[0] = thumbs.sub(lambda found: f":alt: {found[2]}\n{found[1]}{found[2]}<", source[0])

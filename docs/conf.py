@@ -23,7 +23,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "book",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "lectures/lecture-*", "lectures/handout-*"]  # slides have a build of their own
 suppress_warnings = ["config.cache"]
 pygments_style = "friendly"
 
@@ -40,6 +40,7 @@ autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath", "amsmath"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "../chapters",

@@ -3,8 +3,10 @@
 A number in those words is ``{FILE | FIGURE | NAME}``: of the claim of that figure, the number of that name. Where a
 figure has several claims, words of the claim follow: ``FIGURE ~ WORDS``. A form may follow: ``NAME | +.1f``. Two names
 fit every claim: ``mark``, and ``ours``, all that came out. Further: ``{FILE | STATUS}``, how many claims of the file
-have that status (``all``: how many it has); ``{open | PAPER}``, how many statements of a paper have not been run;
-``{time | CHAPTER}``, how long a chapter takes. A line ``{figures: PAPER}`` is a table of the paper's figures.
+have that status (``all``: how many it has); ``{FILE | PART K | NAME}``, of the K-th row of a part; ``{open | PAPER}``,
+how many statements of a paper have not been run; ``{time | CHAPTER}``, how long a chapter takes; ``{code | TAG}``, a
+line of the library; ``{law | FUNCTION NUMBERS}``, what a function of `minisparse.measure.gains` makes of them. A line
+``{figures: PAPER}`` is a table of the paper's figures. The bars stand between spaces: braces of TeX are left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..equations import code_line
 from ..errors import InputError
+from ..measure import gains
 from .claims import PAPERS, STATUSES, missing
 from .provenance import ROOT, is_stale
 from .rows import RESULTS, read
@@ -88,7 +91,7 @@ def readme(text: str) -> str:
     """
 
     def renew(match: re.Match) -> str:
-        content = _backward() if match[2] == "backward" else filled(match[2])
+        content = _backward() if match[2] == "backward" else fill(section(match[2]))
         return f"{match[1]}{content}\n{match[3]}"
 
     return BLOCK.sub(renew, text)
@@ -107,7 +110,7 @@ def results_md() -> str:
         If chapters/findings.md names a number that no claim has.
     """
     text = re.sub(r"^\{figures: (.*)\}$", lambda match: _figures(match[1]), section("results"), flags=re.MULTILINE)
-    lines = [_fill(text)]
+    lines = [fill(text)]
     for file, claims in _recorded().items():
         run = [row for row in claims if row["status"] != "NOT RUN"]
         if run:
@@ -201,14 +204,39 @@ def _not_run() -> list[dict]:
     return missing(wanted, [row for claims in recorded.values() for row in claims])
 
 
-def _fill(text: str) -> str:
-    """Put numbers of claims where the text asks for them."""
+def fill(text: str) -> str:
+    """Put recorded numbers, and lines of code, where a text asks for them.
+
+    Parameters
+    ----------
+    text : str
+        With parts in braces, as said above.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the text asks for a number that no claim has, or that several have.
+
+    Examples
+    --------
+    >>> minisparse.lab.page.fill("a step changes it by {law | gain_step 0.001 0.1 10000}; {code | R1}")
+    'a step changes it by 1; h[0] = 0'
+    """
     recorded = _recorded()
 
     def value(match: re.Match) -> str:
         file, figure, name, form, *_ = (*(part.strip() for part in match[1].split("|")), "", "")
         if file == "time":
             return _time(figure)
+        if file == "code":
+            return code_line(figure)
+        if file == "law":
+            function, *numbers = figure.split()
+            return format(getattr(gains, function)(*map(float, numbers)), name or ".3g")
         if file == "open":
             return str(sum(row["of"] == figure for row in _not_run()))
         if figure in STATUSES or figure == "all":
@@ -216,12 +244,16 @@ def _fill(text: str) -> str:
         first, _, words = figure.partition(" ~ ")
         claims = [row for row in recorded.get(file, ()) if row["figure"] == first and words in row["claim"]]
         claims = [row for row in claims if row["status"] != "NOT RUN"] or claims
+        part, _, place = figure.rpartition(" ")
+        if not claims and place.isdigit() and file in recorded:
+            rows = [row for row in read(RESULTS / f"{file}.jsonl") if row["part"] == part]
+            return format(rows[int(place) - 1][name], form)
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
-            raise InputError(f"chapters/findings.md asks for {match[0]}, which is no number of exactly one claim")
+            raise InputError(f"{match[0]} is asked for, and is no number of exactly one claim")
         own = {"mark": mark(claims[0]), "ours": claims[0]["ours"]}
         return own[name] if name in own else _number(claims[0], name, form)
 
-    return re.sub(r"\{([^{}]+)\}", value, text)
+    return re.sub(r"\{([^{}|]+ \| [^{}]+)\}", value, text)
 
 
 def _number(row: dict, name: str, form: str) -> str:
@@ -238,11 +270,6 @@ def _time(chapter: str) -> str:
     """Return how long a chapter says that it takes."""
     source = (ROOT / "chapters" / f"{chapter}.py").read_text(encoding="utf-8")
     return re.findall(r'"time": "([^"]*)"', source)[0]
-
-
-def filled(name: str) -> str:
-    """Return a part of chapters/findings.md with the numbers that it asks for."""
-    return _fill(section(name))
 
 
 def section(name: str) -> str:
