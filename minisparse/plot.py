@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,20 @@ STYLE = {
 }
 
 
+def notebook() -> Any:
+    """Return the shell of the notebook that runs this, or None outside of notebooks.
+
+    Examples
+    --------
+    >>> minisparse.plot.notebook() is None
+    True
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell if hasattr(shell, "kernel") else None
+
+
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 4.0), **subplots: Any) -> tuple:
-    """Make a figure in the library's style, without any global state.
+    """Make a figure in the library's style, without any global state. A notebook shows it as the last value of a cell.
 
     Parameters
     ----------
@@ -74,6 +87,10 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 4.
     import matplotlib
     from matplotlib.figure import Figure
 
+    if shell := notebook():
+        from IPython.core.pylabtools import select_figure_formats
+
+        select_figure_formats(shell, {"png"})
     with matplotlib.rc_context(STYLE):
         made = Figure(figsize=size, layout="constrained")
         return made, made.subplots(rows, columns, **subplots)
@@ -270,7 +287,7 @@ def _link(
 
 
 def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
-    """Write a figure as PNG, and beside it as SVG, with its alternative text inside.
+    """Write a figure as PNG, and beside it as SVG, with its alternative text inside; in a notebook show it, too.
 
     Parameters
     ----------
@@ -307,3 +324,7 @@ def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
         write_aside(path, lambda file: figure.savefig(file, format="png", metadata={"Description": alt}))
         about = {"Description": alt, "Date": None}
         write_aside(Path(path).with_suffix(".svg"), lambda file: figure.savefig(file, format="svg", metadata=about))
+    if notebook():
+        from IPython.display import Image, display
+
+        display(Image(filename=path, width=round(100 * figure.get_figwidth()), alt=alt))

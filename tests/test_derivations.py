@@ -179,3 +179,12 @@ def test_planting_a_mistake_turns_a_proof_red(row):
             if row.concerns(model) and not red:
                 red = prove_model(row.plant(model), params, x, row.visible)
     assert red, "no proof sees it"
+
+
+def test_a_feedforward_network_is_differentiated_as_well():
+    layers = [ms.make_weights(ms.Pattern.from_mask(mask), "dense") for mask in ([[1, 1], [0, 1]], [[1, 1]])]
+    model = ms.MLP(layers, "tanh")
+    params = {name: symbols(name, *value.shape) for name, value in model.init(np.random.default_rng(0)).items()}
+    for name, weights in zip(model.names, layers, strict=True):
+        params[name] = weights.from_values(symbols(name, weights.nnz))
+    assert prove_model(model, params, symbols("x", 2, 2)) == set()

@@ -13,7 +13,7 @@ _HOMES = {
     "Judged": "claims",
     "matched": "claims",
 }
-_MODULES = ("claims", "cli", "cost", "page", "provenance", "recipes", "rows", "sweep", "verify")
+_MODULES = ("claims", "cli", "cost", "notebook", "page", "provenance", "recipes", "rows", "sweep", "verify")
 __all__ = [*_HOMES, *_MODULES]
 
 

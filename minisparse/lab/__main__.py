@@ -1,9 +1,12 @@
-"""``python -m minisparse.lab results``: what is generated from recorded results, and recorded results run again."""
+"""``python -m minisparse.lab``: ``results``, what is generated from recorded results, and recorded results run again;
+``notebooks``, the chapters as notebooks.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from ..errors import InputError, UserError
 from ..files import write_aside
@@ -11,7 +14,7 @@ from .provenance import ROOT, checkout
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Compare README.md and RESULTS.md with the result files, write them, or verify result files.
+    """Compare README.md and RESULTS.md with the result files, write them, or verify result files; or write notebooks.
 
     Parameters
     ----------
@@ -24,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: 1 if something differs, 2 if there is something to mend.
     """
     parser = argparse.ArgumentParser(prog="python -m minisparse.lab")
-    results = parser.add_subparsers(dest="task", required=True, metavar="TASK").add_parser("results", help=__doc__)
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
+    results = tasks.add_parser("results", help="what is generated from recorded results, and results run again")
     results.add_argument("--write", action="store_true", help="write README.md's generated part and RESULTS.md")
     results.add_argument("--verify", metavar="FILE[:FIGURE]", nargs="+", help="run a result file's command and compare")
     results.add_argument("--cells", metavar="N", type=int, help="run only N cells, the others count as done")
@@ -33,9 +37,19 @@ def main(argv: list[str] | None = None) -> int:
     results.add_argument(
         "--redraw", metavar="FILE", nargs="+", help="judge and draw again from a file's recorded cells"
     )
+    notebooks = tasks.add_parser("notebooks", help="the chapters as notebooks")
+    notebooks.add_argument("folder", metavar="DIR", type=Path, help="where they are written")
+    notebooks.add_argument("--flags", default="", help='of every chapter\'s command line, as --flags="--smoke"')
+    said = "address of the project's Git repository; the first cell then installs minisparse where it is missing"
+    notebooks.add_argument("--repository", default="", metavar="URL", help=said)
     args = parser.parse_args(argv)
     try:
-        checkout("python -m minisparse.lab results")
+        checkout(f"python -m minisparse.lab {args.task}")
+        if args.task == "notebooks":
+            from .notebook import write_notebooks
+
+            print("\n".join(f"wrote {path}" for path in write_notebooks(args.folder, args.flags, args.repository)))
+            return 0
         if not args.verify and (args.stamp or args.cells is not None):
             raise InputError("--cells and --stamp go with --verify FILE")
         if args.redraw:

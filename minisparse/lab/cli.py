@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data
+from .. import data, plot
 from ..backend import cpu_count, current_module, describe
 from ..connectivity import check_density
 from ..errors import BudgetSpent, FileError, InputError, UserError
@@ -57,7 +57,7 @@ def chapter(
 ) -> argparse.Namespace:
     """Parse a chapter's command line and prepare its output folder.
 
-    In a run of the script, not in a notebook or a gallery build, from here on an error of the user's to mend ends the
+    In a run of the script, not in a notebook, from here on an error of the user's to mend ends the
     chapter with one line on stderr and exit code 2, a spent ``--budget`` with one line and exit code 3; and no other
     run may use the output folder.
 
@@ -84,7 +84,8 @@ def chapter(
         ``*args.hooks`` to ``after_step`` of every `fit` that keeps a checkpoint. It is always there, because a
         checkpoint goes on only with the hooks that it was made with.
     """
-    own = Path(sys.argv[0]).stem == name
+    given = Path(sys.argv[0]).stem == name  # a notebook has another name there, if it sets none
+    own = given and plot.notebook() is None
     if own:
         sys.excepthook = _mendable
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
@@ -121,7 +122,7 @@ def chapter(
     if add:
         add(flag)
 
-    argv = sys.argv[1:] if own else []
+    argv = sys.argv[1:] if given else []
     chosen, _ = parser.parse_known_args(argv)
     changes = smoke if chosen.smoke else paper if paper and chosen.paper else {}
     parser.set_defaults(**{key: value for key, value in changes.items() if key != "time"})

@@ -91,7 +91,7 @@ def readme(text: str) -> str:
     """
 
     def renew(match: re.Match) -> str:
-        content = _backward() if match[2] == "backward" else fill(_section(match[2]))
+        content = _backward() if match[2] == "backward" else fill(section(match[2]))
         return f"{match[1]}{content}\n{match[3]}"
 
     return BLOCK.sub(renew, text)
@@ -109,7 +109,7 @@ def results_md() -> str:
     ValueError
         If chapters/findings.md names a number that no claim has.
     """
-    text = re.sub(r"^\{figures: (.*)\}$", lambda match: _figures(match[1]), _section("results"), flags=re.MULTILINE)
+    text = re.sub(r"^\{figures: (.*)\}$", lambda match: _figures(match[1]), section("results"), flags=re.MULTILINE)
     lines = [fill(text)]
     for file, claims in _recorded().items():
         run = [row for row in claims if row["status"] != "NOT RUN"]
@@ -136,7 +136,7 @@ def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
 
 def _table(heads: Sequence[str], claims: Iterable[dict]) -> list[str]:
     """Return a table of claims with these entries of each."""
-    found = [[(_mark(row) if head == "mark" else row[head]).replace("|", "\\|") for head in heads] for row in claims]
+    found = [[(mark(row) if head == "mark" else row[head]).replace("|", "\\|") for head in heads] for row in claims]
     return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *found)]
 
 
@@ -146,7 +146,7 @@ def _folded(title: str, lines: list[str]) -> list[str]:
 
 def _figures(paper: str) -> str:
     """Return a table of a paper's figures: for each size of the networks, the panels and their marks."""
-    topics = dict(line.split(": ", 1) for line in _section("figures").splitlines() if line)
+    topics = dict(line.split(": ", 1) for line in section("figures").splitlines() if line)
     found: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(str)))
     for file, claims in _recorded().items():
         for row in claims:
@@ -164,7 +164,7 @@ def _figures(paper: str) -> str:
 
 def _add(found: dict, row: dict, size: int) -> None:
     group, panel = FIGURE.match(row["figure"]).groups()
-    found[group][size][panel] += _mark(row)
+    found[group][size][panel] += mark(row)
 
 
 def _panels(marks: dict[str, str]) -> str:
@@ -182,7 +182,8 @@ def _size(file: str, row: dict) -> str:
     return SIZES[0] if "digits" in row["setting"] else SIZES[1]
 
 
-def _mark(row: dict) -> str:
+def mark(row: dict) -> str:
+    """Return how the status of a claim is shown."""
     return MARKS.get(row["status"], "✓")
 
 
@@ -249,7 +250,7 @@ def fill(text: str) -> str:
             return format(rows[int(place) - 1][name], form)
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
             raise InputError(f"{match[0]} is asked for, and is no number of exactly one claim")
-        own = {"mark": _mark(claims[0]), "ours": claims[0]["ours"]}
+        own = {"mark": mark(claims[0]), "ours": claims[0]["ours"]}
         return own[name] if name in own else _number(claims[0], name, form)
 
     return re.sub(r"\{([^{}|]+ \| [^{}]+)\}", value, text)
@@ -271,7 +272,7 @@ def _time(chapter: str) -> str:
     return re.findall(r'"time": "([^"]*)"', source)[0]
 
 
-def _section(name: str) -> str:
+def section(name: str) -> str:
     """Return a part of chapters/findings.md: what follows a line ``=== NAME``."""
     text = (ROOT / "chapters" / "findings.md").read_text(encoding="utf-8")
     found = re.search(rf"^=== {name}\n(.*?)(?=^=== |\Z)", text, flags=re.MULTILINE | re.DOTALL)

@@ -41,7 +41,7 @@ def test_readme_and_results_are_what_the_recorded_rows_say():
 
 def test_every_figure_has_a_name_and_every_name_a_figure():
     shown = page.results_md().partition("## Every claim")[0]
-    for topic in page._section("figures").splitlines():
+    for topic in page.section("figures").splitlines():
         assert f"| {topic.split(': ', 1)[1]} |" in shown, topic
     assert not re.findall(r"^\| (\w{1,8}) \|", shown.replace("| figure |", "").replace("| tables |", ""), re.MULTILINE)
 
