@@ -1,5 +1,6 @@
 """Settings of the book: python -m sphinx -W -b html docs docs/_build/html. What is made at build time is in book.py."""
 
+import subprocess
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -59,3 +60,14 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "plot_gallery": "True",
 }
+
+
+def lectures(app, error):
+    """Build slides and handouts by the same command."""
+    if error is None and app.builder.name == "html":
+        script = Path(app.srcdir) / "lectures" / "build.py"
+        subprocess.run([sys.executable, script, Path(app.outdir) / "lectures"], check=True)
+
+
+def setup(app):
+    app.connect("build-finished", lectures)

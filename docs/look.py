@@ -66,8 +66,9 @@ def browser() -> str | None:
 
 
 def pages(folder: Path) -> list[Path]:
-    """Return the pages of a built book."""
-    return sorted(path for path in folder.rglob("*.html") if "_static" not in path.parts)
+    """Return the pages of a built book; slides and handouts are measured where they are built."""
+    made = {"_static", "slides", "handouts"}
+    return sorted(path for path in folder.rglob("*.html") if not made & set(path.parts))
 
 
 def look(folder: Path) -> list[dict]:
