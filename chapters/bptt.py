@@ -198,6 +198,8 @@ picture(
 #
 # .. math:: h_1 = 5, \qquad h_2 = 5\, W^{(1)} - 7, \qquad h_3 = W^{(2)} (5\, W^{(1)} - 7) - 4
 #
+# (-7 is :math:`W_{in} x_1 + b = 3 \cdot (-2) - 1`, and -4 is :math:`W_{in} x_2 + b = 3 \cdot (-1) - 1`.)
+#
 # If both copies move by :math:`\varepsilon`, :math:`h_3` moves by :math:`10\varepsilon` (because of :math:`W^{(1)}`)
 # plus :math:`3\varepsilon` (because of :math:`W^{(2)}`) plus :math:`5\varepsilon^2`. With :math:`\varepsilon = 0.001`
 # that is 0.010 + 0.003 + 0.000005: the table's last row has :math:`a_2 = 2.013`. (If you know derivatives: with one
@@ -248,7 +250,8 @@ picture(
 # .. math:: dW = \sum_{t=0}^{2} da_t\, h_t = -26
 #
 # (:math:`\sum` says: put :math:`t = 0, 1, 2` and add up.) What is it good for? A step *against* the slope makes the
-# loss smaller; the last line printed above does one. Many such steps are what is called learning.
+# loss smaller; the last line printed above does one, of 0.005 times the slope. (Any short step does. A long one does
+# not: the slope is that of the place where one stands, and the loss bends.) Many such steps are called learning.
 #
 # A gate that is shut
 # -------------------
@@ -277,7 +280,7 @@ print(f"dW = {dW_shut}, quotient {quotient(lambda e: loss(x=shut, W=2 + e)) + 0.
 
 # %%
 # The slope in :math:`W` is now 0. This is a result, and not the lack of one: moving :math:`W` a little really changes
-# nothing, as the difference quotient says. (Copy 1 pushes a drive whose gate is shut. Copy 2 is multiplied by
+# nothing, as the difference quotient says. (Copy 0 is multiplied by 0, as before. Copy 1 pushes a drive whose gate is shut. Copy 2 is multiplied by
 # :math:`h_2 = 0`.)
 #
 # The loss of a classifier
@@ -486,8 +489,11 @@ LISTENERS = {
 # **Matrix form.** Mathematics has short names for these sums. :math:`W h` adds up along the rows of :math:`W`. The
 # *transpose* :math:`W^\top` is :math:`W` with rows and columns exchanged, so :math:`W^\top da` adds up down the
 # columns. :math:`da\, h^\top` is the table of all products :math:`da_i h_j`, and :math:`\circ` multiplies place by
-# place. With :math:`N` neurons, :math:`I` inputs, :math:`C` classes, :math:`T` steps and :math:`B` examples at once, a
-# column for each (the *batch*; up to here :math:`B = 1`), the shapes are
+# place. In general entry :math:`(i, k)` of a product :math:`A B` is :math:`\sum_j A_{ij} B_{jk}`: row :math:`i` of the
+# first with column :math:`k` of the second. So the columns of :math:`A` must be as many as the rows of :math:`B`, and
+# an :math:`N \times M` times an :math:`M \times K` table is :math:`N \times K`. A single column, such as :math:`b`, is
+# added to every column. With :math:`N` neurons, :math:`I` inputs, :math:`C` classes, :math:`T` steps and :math:`B`
+# examples at once, a column for each (the *batch*; up to here :math:`B = 1`), the shapes are
 #
 # .. math::
 #
@@ -502,15 +508,17 @@ LISTENERS = {
 #
 #    \begin{array}{llll}
 #    dW_{out} = dz\, h_T^\top & C \times N & (C \times B)(B \times N) & \text{(R4)} \\
-#    db_{out} = \sum_b dz & C \times 1 & \text{sum over the examples} & \text{(R5)} \\
+#    db_{out} = \sum_e dz & C \times 1 & \text{sum over the examples} & \text{(R5)} \\
 #    dh_T = W_{out}^\top dz & N \times B & (N \times C)(C \times B) & \text{(R16)} \\
 #    da_{T-1} = dh_T \circ \varphi'(a_{T-1}) & N \times B & & \text{(R6)} \\
 #    da_t = (W^\top da_{t+1}) \circ \varphi'(a_t) & N \times B & (N \times N)(N \times B) & \text{(R7)} \\
 #    dW_{in} = \sum_t da_t\, x_t^\top & N \times I & (N \times B)(B \times I) & \text{(R8)} \\
-#    db = \sum_{t,b} da_t & N \times 1 & \text{sum over steps and examples} & \text{(R9)} \\
+#    db = \sum_{t,e} da_t & N \times 1 & \text{sum over steps and examples} & \text{(R9)} \\
 #    dW = M \circ \sum_t da_t\, h_t^\top & N \times N & (N \times B)(B \times N) & \text{(R10)} \\
 #    dx_t = W_{in}^\top da_t & I \times B & (I \times N)(N \times B) & \text{(R12)}
 #    \end{array}
+#
+# (:math:`e` counts the examples.)
 #
 # **Batches.** A weight is used by every example, so there is a copy of it for each step *and* each example, and again
 # the shares add up. A product of shapes :math:`(N \times B)(B \times N)` adds up over :math:`B`, so it does this by
@@ -519,7 +527,8 @@ LISTENERS = {
 #
 # The same in the library
 # -----------------------
-# These are the lines that run, the last rung. They are read from the library's source by their tags, R4 to R12.
+# These are the lines that run, the fourth rung: code. They are read from the library's source by their tags, R4 to R12
+# and R16. (A tag keeps its number for ever, so the numbers are not in order.)
 # (``dlogits`` is :math:`dz`; ``h[-1]`` is the last one, :math:`h_T`; ``@`` is the matrix product; ``.T`` is the
 # transpose; ``slope(kept[t])`` is :math:`\varphi'(a_t)`; ``matmul_t`` multiplies by :math:`W^\top`; ``outer`` and
 # ``sum_outer`` are :math:`\sum_t da_t\, h_t^\top`, with the mask and without it. :math:`dW` leaves out :math:`t = 0`,
@@ -604,8 +613,10 @@ print(f"batch of two: dW = {listed(batch['W_rec'])}")
 
 # %%
 # The library has a judge like ours. It moves every entry of every weight and input both ways, and looks whether absent
-# synapses have a slope of exactly 0. It weighs the logits with random numbers in place of :math:`dz`, so that no error
-# can cancel by chance: that is why its numbers are not those of the pencil. ``judged 3/3`` says that three entries were
+# synapses have a slope of exactly 0. *Analytic* is the slope of back-propagation, *numeric* the difference quotient. As
+# the error it takes a sum of the logits, each times a random number, which is then :math:`dz`. (With equal numbers two
+# wrong terms, one too large and one too small, could add up to the right sum.) So its numbers are not those of the
+# pencil, and cannot be redone by hand. ``judged 3/3`` says that three entries were
 # compared and all three fit; the last column is the largest error.
 
 report = ms.check(model, params, x, np.array([0]))
@@ -631,14 +642,16 @@ report.assert_ok()
 # 1. One neuron as above, target 4, but :math:`x = (1, 1, -2)`. Find all :math:`h_t`, all :math:`da_t`, and :math:`dW`,
 #    :math:`dW_{in}`, :math:`db`.
 # 2. The share of :math:`W^{(0)}` was 0. Let the neuron start with :math:`h_0 = 3`, and let :math:`x_0 = 0`; all else is
-#    as in the first table, target 4. What are the three shares now, and :math:`dW`?
+#    as in the first table, target 4. What are the three shares now, and :math:`dW`? (In the library :math:`h_0` is
+#    always 0, so that it may leave the first share out.)
 # 3. Logits with :math:`e^z = (3, 1, 4)`, label 2. Find :math:`dz`. If :math:`W^{out} = (1, 1, -1)`, what is :math:`dh`?
-# 4. In the first table change :math:`x_1` alone. From which value on downward is the gate of step 1 shut? What are
-#    :math:`dW`, :math:`dW_{in}` and :math:`db` then? What can this neuron learn from such an input?
-# 5. All gates open, ten steps, :math:`W = 2`: by which factor is :math:`da_0` larger than :math:`da_9`? And with
-#    :math:`W = \tfrac12`?
+# 4. In the first table change :math:`x_1` alone. From which value on downward is the gate of step 1 shut? Which gate
+#    shuts first? When both are shut, what are :math:`dW`, :math:`dW_{in}` and :math:`db`? What can this neuron
+#    learn from such an input?
+# 5. All gates open, ten steps, :math:`W = 2`: by which factor does :math:`da_0` differ from :math:`da_9`? And
+#    with :math:`W = \tfrac12`?
 # 6. Two neurons: someone computes :math:`da_1` as :math:`W da_2`, without the transpose. Which numbers come out, and
-#    what would :math:`dW` be? Which difference quotient would you compute to convince them?
+#    what would :math:`dW` be? The difference quotient of which entry of :math:`W` would convince them?
 #
 # Read next
 # ---------

@@ -85,7 +85,7 @@ def test_a_notebook_runs_from_top_to_bottom_and_shows_its_figures(path, tmp_path
     import nbclient
     import nbformat
 
-    written = nbformat.from_dict(notebook.notebook(path, ["--smoke"]))
+    written = nbformat.reads(json.dumps(notebook.notebook(path, ["--smoke"])), as_version=4)
     nbformat.validate(written)
     nbclient.NotebookClient(written, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in written.cells if cell.cell_type == "code" for output in cell.outputs]
