@@ -280,8 +280,8 @@ print(f"dW = {dW_shut}, quotient {quotient(lambda e: loss(x=shut, W=2 + e)) + 0.
 
 # %%
 # The slope in :math:`W` is now 0. This is a result, and not the lack of one: moving :math:`W` a little really changes
-# nothing, as the difference quotient says. (Copy 0 is multiplied by 0, as before. Copy 1 pushes a drive whose gate is shut. Copy 2 is multiplied by
-# :math:`h_2 = 0`.)
+# nothing, as the difference quotient says. (Copy 0 is multiplied by 0, as before. Copy 1 pushes a drive whose gate is
+# shut. Copy 2 is multiplied by :math:`h_2 = 0`.)
 #
 # The loss of a classifier
 # ------------------------
