@@ -122,6 +122,7 @@ def test_dale_begins_with_the_seed_that_is_asked_for(tmp_path, here):
     assert [row["config"]["seed"] for row in rows(tmp_path)] == [7]
 
 
+@pytest.mark.slow
 def test_the_catalogue_says_what_each_check_sees(tmp_path, here):
     lines = here("checks", "--smoke", "--all", "--out", tmp_path).splitlines()
     (first,) = (k for k, line in enumerate(lines) if line.startswith("mistake "))
