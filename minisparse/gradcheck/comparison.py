@@ -300,7 +300,7 @@ def _row(name: str, shape: tuple, entries: list[Entry], total: int, sampled: boo
     apart = abs(worst.analytic - worst.numeric)
     return Row(
         name, shape, **numbers, worst=worst.place, analytic=worst.analytic, numeric=worst.numeric,
-        error=float(apart / scale) if apart else 0.0, entries=tuple(entries),
+        error=float(apart / (scale or 1.0)), entries=tuple(entries),
     )  # fmt: skip
 
 

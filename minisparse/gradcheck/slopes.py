@@ -30,6 +30,8 @@ ZERO = 1e-9
 """A slope is told to be 0 if its bar is at most this share of what its parts add up to."""
 CLOSE = 1e-7
 """Seven equal digits are no chance: an agreement that close ends the ladder."""
+DROWNS = 64 * EPS
+"""Share of the slope far away that a rounding inside the function can add or take."""
 LEAST = 1e-14
 """The smallest step, as a share of the entry's size."""
 
@@ -136,6 +138,12 @@ class Line:
         return self._judged(exact)
 
     def _judged(self, exact: float) -> Slope:
+        slope = self._found(exact)
+        if slope.verdict == "disagrees" and abs(slope.numeric) <= 4 * slope.bar and self._drowns(exact):
+            return slope._replace(verdict="not told", reason="rounding")
+        return slope
+
+    def _found(self, exact: float) -> Slope:
         look, bend, ladder = self._first_look(), np.inf, None
         reason = "rounding" if look else "domain"
         if look and not look.larger:
@@ -165,6 +173,11 @@ class Line:
                 break  # finer steps only drown
             look = self._look(finer)
         return self._by_complex_step(exact, reason, ladder)
+
+    def _drowns(self, slope: float) -> bool:
+        """Whether the function, or its gradient, may round such a slope away, as a softmax does that is sure."""
+        far = self._look(self._widest)
+        return bool(far and abs(slope) <= DROWNS * far.larger)
 
     def _resolved(self, look: _Look, ladder: _Ladder, exact: float) -> bool:
         if ladder.bar <= abs(ladder.numeric) / SEEN:
@@ -273,8 +286,11 @@ class Line:
                 direction[self._place] = self._scale
             tiny, small = (self._probe.complex_slope({self._name: direction}, size) for size in (1e-30, 1e-6))
             value, spread = tiny.sum() / self._scale, (abs(tiny - small) + 1e-5 * abs(tiny)).sum() / self._scale
-            if value and spread <= abs(value) / SEEN:
-                return Slope(self._decided(exact, value, spread), "complex step", value, spread, step)
+            verdict, off = self._decided(exact, value, spread), abs(exact - value)
+            # the gradient is rounded as well, though the complex step is not
+            rounded = verdict == "disagrees" and ladder and (off <= 4 * ladder.noise or self._drowns(off))
+            if value and spread <= abs(value) / SEEN and not rounded:
+                return Slope(verdict, "complex step", value, spread, step)
         coarse = reason == "rounding" and ((self._probe.coarse & self._heard).any() or self._probe.stuck.any())
         return Slope("not told", "precision" if coarse else reason, numeric, bar, step)
 

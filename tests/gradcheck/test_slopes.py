@@ -140,18 +140,38 @@ def test_single_precision_inside_accuses_nobody():
 
 
 def test_a_complex_step_tells_what_rounding_hides():
-    """A slope of 1e-12 beside outputs of size 1: no difference can see it."""
+    """A slope of 1e-15 beside outputs of size 1: no difference can see it, and rounding in backward may be as large."""
 
     def forward(w):
         return np.array([1.0 + 1e-15 * np.sin(w[0])]), w
 
-    for factor, verdict in ((1.0, "agrees"), (1.1, "disagrees")):
+    told = (1.0, "agrees", "complex step"), (1.1, "not told", "precision"), (1e4, "disagrees", "complex step")
+    for factor, *verdict in told:
         found = ms.gradcheck.compare(
             forward,
             lambda dy, w, factor=factor: {"w": factor * dy * np.array([1e-15 * np.cos(w[0])])},
             {"w": np.array([0.3])},
         ).report.rows[0]
-        assert [(entry.verdict, entry.reason) for entry in found.entries] == [(verdict, "complex step")]
+        assert [[entry.verdict, entry.reason] for entry in found.entries] == [verdict], factor
+
+
+def test_a_right_gradient_that_is_the_difference_of_almost_equal_numbers_is_not_accused():
+    """Of a softmax that is almost sure, p - 1 keeps few digits; the complex step keeps all, and must not blame it."""
+
+    def forward(z):
+        shifted = z - z[z.real.argmax(axis=0), range(z.shape[1])]
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=0))
+        return -log_p[0].sum() / z.shape[1], log_p
+
+    def backward(dy, log_p):
+        onehot = np.eye(len(log_p))[:, :1]
+        return {"z": dy * (np.exp(log_p) - onehot) / log_p.shape[1]}
+
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        z = draw.standard_normal((3, 2)) * 10 ** draw.uniform(0.5, 1.8)
+        report = ms.check_pair(forward, backward, {"z": z})
+        assert set(report.codes) <= {"unjudged"}, (seed, str(report))
 
 
 def test_of_a_large_tensor_a_sample_is_judged_and_the_report_says_so():
