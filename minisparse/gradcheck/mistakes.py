@@ -10,9 +10,12 @@ import copy
 import dataclasses
 import functools
 import importlib
+import textwrap
 from collections.abc import Callable
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 from ..equations import TAG, code_line, module_of
 
@@ -154,7 +157,7 @@ def _mutant(tag: str, wrong: str) -> ModuleType:
     for number, line in enumerate(lines):
         match = TAG.match(line)
         if match and match["tag"] == tag:
-            lines[number] = line[: len(line) - len(line.lstrip())] + wrong
+            lines[number] = textwrap.indent(wrong, line[: len(line) - len(line.lstrip())])
     return _compiled(original, "\n".join(lines))
 
 
@@ -171,5 +174,6 @@ def _on_kernels(mutant: ModuleType) -> ModuleType:
 def _compiled(original: ModuleType, text: str) -> ModuleType:
     module = ModuleType(original.__name__, original.__doc__)
     module.__package__, module.__file__ = original.__package__, original.__file__
+    module.__dict__.setdefault("np", np)  # a line may be written with it in every module
     exec(compile(text, original.__file__, "exec"), module.__dict__)
     return module

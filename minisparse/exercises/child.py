@@ -1,0 +1,126 @@
+"""Run answers in a child process with limits, never in the caller's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+SECONDS = 10.0
+"""Time limit of one answer."""
+START = 60.0
+"""Seconds that the child may take to start, on a machine that is busy."""
+
+
+def run(jobs: Iterable[tuple[str, tuple]], seconds: float = SECONDS) -> Iterator[dict[str, Any]]:
+    """Yield the result of each job, in order; a job that kills its child or takes too long gets its sentence.
+
+    Parameters
+    ----------
+    jobs : iterable of (kind, arguments)
+        "line": tag and answer. "pass": name and text of the file.
+    seconds : float
+        Time limit of one job; the child's start does not count.
+
+    Yields
+    ------
+    dict
+        See `judge.judge_line`.
+    """
+    child: _Child | None = None
+    try:
+        for kind, given in jobs:
+            child = child or _Child()
+            result = child.ask({"kind": kind, "given": given}, seconds)
+            if result.pop("over", False):
+                child.close()
+                child = None
+            yield result
+    finally:
+        if child:
+            child.close()
+
+
+class _Child:
+    """A process of its own session, in an empty folder, without the caller's environment."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="minisparse-answer-", ignore_cleanup_errors=True)
+        home = str(Path(__file__).resolve().parents[2])
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        place = {"HOME": self._folder.name, "TMPDIR": self._folder.name, "PYTHONPATH": home, "BACKEND": "numpy"}
+        self._token = secrets.token_hex(16)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "minisparse.exercises.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self._folder.name,
+            env={**kept, **threads, **place, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"},
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self._said: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._tell(self._token)
+        if (said := self._hear(START)) is None:
+            words = self._process.stderr.read()[-300:] if self._process.poll() is not None else "it took too long"
+            self.close()
+            raise RuntimeError(f"the process for answers did not start: {words.strip()}")
+        self.enforced = json.loads(said)
+
+    def ask(self, job: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Return a job's result; with the key "over" if the child is of no use any more."""
+        self._tell(json.dumps(job))
+        try:
+            said = self._hear(seconds)
+        except queue.Empty:
+            return _over("time", f"it does not end within {seconds:g} seconds; is there an endless loop?")
+        if said is None:
+            return _over("ended", "it ends the process in which it runs; an answer only computes.")
+        return json.loads(said)
+
+    def close(self) -> None:
+        """End the child and everything that it has started; remove its folder."""
+        with contextlib.suppress(OSError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        self._folder.cleanup()
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(f"{text}\n")
+            self._process.stdin.flush()
+
+    def _hear(self, seconds: float) -> str | None:
+        said = self._said.get(timeout=seconds)
+        return said if said is None else said.partition(" ")[2]
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            for text in self._process.stdout:
+                if text.startswith(self._token):
+                    self._said.put(text.rstrip("\n"))
+        self._said.put(None)
+
+
+def _over(code: str, sentence: str) -> dict[str, Any]:
+    return {"state": "wrong", "findings": [{"code": code, "tensor": "", "sentence": sentence}], "over": True}

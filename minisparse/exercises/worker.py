@@ -1,0 +1,32 @@
+"""The child process: reads jobs line by line, runs one answer after another, writes one result for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def main() -> None:
+    """Serve jobs until there are no more."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    sys.modules["numba"] = None  # type: ignore[assignment]  # SciPy's kernels start at once
+    from . import bench, judge, walls
+
+    token = sys.stdin.readline().strip()
+    bench.warm()
+    enforced = walls.raise_walls(judge.NotAllowed)
+    out.write(f"{token} {json.dumps(enforced)}\n")
+    out.flush()
+    for text in sys.stdin:
+        job = json.loads(text)
+        result = judge.guarded(job["kind"], *job["given"])
+        out.write(f"{token} {json.dumps(result)}\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()
