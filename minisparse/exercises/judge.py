@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..equations import code_line
+from ..gradcheck import catalogue
 from ..gradcheck.mistakes import Mistake
+from ..gradcheck.report import Finding
 from .answers import complete, is_blank
 from .bench import benches
 
@@ -43,10 +44,15 @@ def judge_line(tag: str, answer: str) -> dict[str, Any]:
     for bench in benches(tag):
         report = bench.check(mistake.plant)
         if not report.ok:
-            told = [{"code": f.code, "tensor": f.tensor, "sentence": f.sentence} for f in report.findings]
+            told = [{"code": f.code, "tensor": f.tensor, "sentence": _unspoilt(f)} for f in report.findings]
             told = told or [{"code": "not-told", "tensor": "", "sentence": "no entry of a gradient could be told."}]
             return {"state": "wrong", "findings": told, "where": bench.name}
     return {"state": "done", "findings": []}
+
+
+def _unspoilt(finding: Finding) -> str:
+    """Return a finding's sentence without the right line."""
+    return catalogue.find(finding.code).sentence if "right" in finding.evidence else finding.sentence
 
 
 def guarded(kind: str, *given: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..equations import TAG, code_line, module_of, tags
 from ..errors import InputError
 from .texts import ASKS, LESSONS, SHAPES
 
-MARK = re.compile(r"^(?P<code>.*?)\s*# \((?P<tag>[A-Z]\d+)\)")
+MARK = re.compile(r"^(?P<code>[^#]*?)\s*# \((?P<tag>[A-Z]\d+)\)")
 """A line that carries a tag, in a student's file."""
 YOURS = "your line"
 PARAGRAPH = "\n\n"
@@ -210,7 +210,7 @@ Write every line that ends in "your line" and run this file:
     python exercises/{name}.py --hint                the next hint for the first line that is open
     python exercises/{name}.py --solution {first}         the library's own line
 
-A line may become several: write them above the line that carries the mark, such as # ({first}), and leave the mark there.
+A line may become several: write them above the line that ends in its mark, ({first}) your line, and leave the mark there.
 Everything else is given: it is the library's own code, and your lines run in it. np is NumPy.
 """
 

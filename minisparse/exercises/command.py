@@ -1,0 +1,134 @@
+"""``python -m minisparse.exercises``: list, start, mark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InputError, UserError
+from ..files import write_aside
+from . import progress
+from .exercise import Lesson, get, names
+from .report import Report
+
+LARGEST = 1 << 20
+"""Bytes of a file of answers that are read at all."""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run one command; without one, list the exercises."""
+    parser = argparse.ArgumentParser("python -m minisparse.exercises", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    start = commands.add_parser("start", help="write exercises/NAME.py, to be filled in")
+    start.add_argument("name", metavar="NAME")
+    mark = commands.add_parser("mark", help="mark a file: the same as python exercises/NAME.py")
+    mark.add_argument("file", metavar="NAME|FILE")
+    _mark_flags(mark)
+    args = parser.parse_args(given)
+    try:
+        if args.command == "start":
+            return _start(args.name)
+        if args.command == "mark":
+            path = Path(args.file)
+            return _mark(path if path.suffix == ".py" else progress.FOLDER / f"{args.file}.py", args)
+        print(_listed())
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def mark_file(path: str) -> int:
+    """Mark the file that calls this, with the flags that it was started with.
+
+    Returns
+    -------
+    int
+        Exit code: 0 if all is done, 1 if not, 2 if the file cannot be marked.
+    """
+    parser = argparse.ArgumentParser(f"python {Path(path).name}", description="Mark this file.")
+    _mark_flags(parser)
+    args = parser.parse_args()
+    try:
+        return _mark(Path(path), args)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _mark_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hint", action="store_true", help="show the next hint for the first part that is not done")
+    parser.add_argument("--solution", metavar="PART", help="show the solution of one part")
+    parser.add_argument("--json", metavar="FILE", help="write the marks as Gradescope reads them")
+
+
+def _start(name: str) -> int:
+    exercise, path = get(name), progress.FOLDER / f"{name}.py"
+    if not isinstance(exercise, Lesson):
+        raise InputError(f"{name} is one line of {exercise.lesson}; start that: python -m minisparse.exercises start {exercise.lesson}")
+    if path.exists():
+        raise InputError(f"{path} is there already; move it away to begin anew, or go on with: python {path.as_posix()}")
+    write_aside(path, lambda file: file.write(exercise.stub.encode()))
+    print(f"{path.as_posix()} is written: fill in the lines that end in \"your line\", then: python {path.as_posix()}")
+    return 0
+
+
+def _mark(path: Path, args: argparse.Namespace) -> int:
+    exercise = get(path.stem)
+    if args.solution:
+        print(exercise.solution(args.solution))
+        return 0
+    report = exercise.mark(_read(path))
+    progress.record(report, path.parent)
+    print(report)
+    if args.json:
+        write_aside(args.json, lambda file: file.write(json.dumps(gradescope(report), indent=1).encode()))
+    first = next((part for part in report.parts if part.state != "done"), None)
+    if first and args.hint:
+        hints = exercise.hints(first.name)
+        shown = progress.next_hint(f"{report.name}.{first.name}", len(hints) - 1, path.parent)
+        print(f"\nhint {shown + 1} of {len(hints)} for {first.name}: {hints[shown]}")
+    elif first:
+        print(f"\nnext: {first.name}; a hint: python {path.as_posix()} --hint")
+    return 0 if report.ok else 1
+
+
+def gradescope(report: Report) -> dict:
+    """Return marks in the form that Gradescope's autograder reads.
+
+    Returns
+    -------
+    dict
+        ``score``, and ``tests``, each with ``name``, ``score``, ``max_score`` and ``output``.
+    """
+    tests = [
+        {"name": f"{part.name}: {part.what}", "score": float(part.state == "done"), "max_score": 1.0, "output": part.sentence}
+        for part in report.parts
+    ]
+    return {"score": sum(test["score"] for test in tests), "tests": tests}
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path} has {path.stat().st_size} bytes; a file of answers has at most {LARGEST}")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not there; begin with: python -m minisparse.exercises start {path.stem}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _listed() -> str:
+    found = progress.read()
+    rows = [f"{'exercise':<14}{'minutes':>7}  {'state':<9} what it teaches"]
+    for name in names():
+        exercise = get(name)
+        told = progress.state(name, exercise.parts, found)
+        rows.append(f"{name:<14}{exercise.minutes:>7}  {told:<9} {exercise.teaches}")
+    return "\n".join([*rows, "", f"begin one: python -m minisparse.exercises start {names()[0]}"])
