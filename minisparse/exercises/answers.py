@@ -55,7 +55,9 @@ def answers(text: str, lesson: str) -> dict[str, str]:
         found[mark["tag"]] = "" if is_blank(answer) else answer
     lost = [tag for tag, name in lesson_of().items() if name == lesson and tag not in found]
     if lost:
-        raise InputError(f"the mark # ({lost[0]}) is missing: put it back at the end of the line that answers {lost[0]}")
+        raise InputError(
+            f"the mark # ({lost[0]}) is missing: put it back at the end of the line that answers {lost[0]}"
+        )
     return found
 
 

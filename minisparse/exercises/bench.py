@@ -1,7 +1,9 @@
 """Temporary: the recurrent lines."""
+
 from types import SimpleNamespace
 import numpy as np
 import minisparse as ms
+
 
 def network(storage, activation, seed):
     rng = np.random.default_rng(seed)
@@ -14,14 +16,20 @@ def network(storage, activation, seed):
         params[name] *= 0
     return model, params, rng.standard_normal((5, 2, 3)), rng.integers(0, 4, 3)
 
+
 def benches(tag):
     def make(storage, act):
         model, params, x, labels = network(storage, act, 0)
+
         def check(plant=None):
             plant = plant or (lambda p: p)
             return ms.check(plant(model), params, x, labels, loss=plant(ms.softmax_cross_entropy))
+
         return SimpleNamespace(name=f"{storage}, {act}", check=check)
+
     return tuple(make(s, a) for s in ("dense", "csr") for a in ("tanh", "relu"))
 
+
 def warm():
-    for b in benches("R7"): b.check()
+    for b in benches("R7"):
+        b.check()

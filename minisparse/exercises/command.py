@@ -1,4 +1,4 @@
-"""``python -m minisparse.exercises``: list, start, mark."""
+"""Exercises that mark themselves. Without a command: the list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError, UserError
 from ..files import write_aside
-from . import progress
+from . import games, progress
 from .exercise import Lesson, get, names
 from .report import Report
 
@@ -27,8 +27,24 @@ def main(given: Sequence[str] | None = None) -> int:
     mark = commands.add_parser("mark", help="mark a file: the same as python exercises/NAME.py")
     mark.add_argument("file", metavar="NAME|FILE")
     _mark_flags(mark)
+    mistake = commands.add_parser("mistake", help="one line of a small network is wrong: which, and why?")
+    mistake.add_argument(
+        "--seed", type=_whole, default=0, metavar="N", help="each number is another riddle (default 0)"
+    )
+    mistake.add_argument("--answer", metavar="TAG", help="the line that is wrong, such as R7")
+    mistake.add_argument("--why", type=int, metavar="NUMBER", help="which of the reasons shown")
+    curve = commands.add_parser("curve", help="four curves of learning: which belongs to which gain, or gain step?")
+    curve.add_argument("kind", choices=("gain", "step"))
+    curve.add_argument("--seed", type=_whole, default=0, metavar="N", help="each number is another riddle (default 0)")
+    curve.add_argument(
+        "--answer", metavar="LETTERS", help="the curves from the smallest number to the largest, such as BDAC"
+    )
     args = parser.parse_args(given)
     try:
+        if args.command == "mistake":
+            return _said(*games.mistake(args.seed, args.answer, args.why))
+        if args.command == "curve":
+            return _said(*games.curve(args.kind, args.seed, args.answer))
         if args.command == "start":
             return _start(args.name)
         if args.command == "mark":
@@ -39,6 +55,17 @@ def main(given: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 999999999")
+    return int(text)
+
+
+def _said(text: str, right: bool) -> int:
+    print(text)
+    return 0 if right else 1
 
 
 def mark_file(path: str) -> int:
@@ -68,11 +95,15 @@ def _mark_flags(parser: argparse.ArgumentParser) -> None:
 def _start(name: str) -> int:
     exercise, path = get(name), progress.FOLDER / f"{name}.py"
     if not isinstance(exercise, Lesson):
-        raise InputError(f"{name} is one line of {exercise.lesson}; start that: python -m minisparse.exercises start {exercise.lesson}")
+        raise InputError(
+            f"{name} is one line of {exercise.lesson}; start that: python -m minisparse.exercises start {exercise.lesson}"
+        )
     if path.exists():
-        raise InputError(f"{path} is there already; move it away to begin anew, or go on with: python {path.as_posix()}")
+        raise InputError(
+            f"{path} is there already; move it away to begin anew, or go on with: python {path.as_posix()}"
+        )
     write_aside(path, lambda file: file.write(exercise.stub.encode()))
-    print(f"{path.as_posix()} is written: fill in the lines that end in \"your line\", then: python {path.as_posix()}")
+    print(f'{path.as_posix()} is written: fill in the lines that end in "your line", then: python {path.as_posix()}')
     return 0
 
 
@@ -105,7 +136,12 @@ def gradescope(report: Report) -> dict:
         ``score``, and ``tests``, each with ``name``, ``score``, ``max_score`` and ``output``.
     """
     tests = [
-        {"name": f"{part.name}: {part.what}", "score": float(part.state == "done"), "max_score": 1.0, "output": part.sentence}
+        {
+            "name": f"{part.name}: {part.what}",
+            "score": float(part.state == "done"),
+            "max_score": 1.0,
+            "output": part.sentence,
+        }
         for part in report.parts
     ]
     return {"score": sum(test["score"] for test in tests), "tests": tests}
@@ -117,7 +153,9 @@ def _read(path: Path) -> str:
             raise InputError(f"{path} has {path.stat().st_size} bytes; a file of answers has at most {LARGEST}")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(f"{path} is not there; begin with: python -m minisparse.exercises start {path.stem}") from error
+        raise InputError(
+            f"{path} is not there; begin with: python -m minisparse.exercises start {path.stem}"
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
@@ -131,4 +169,10 @@ def _listed() -> str:
         exercise = get(name)
         told = progress.state(name, exercise.parts, found)
         rows.append(f"{name:<14}{exercise.minutes:>7}  {told:<9} {exercise.teaches}")
-    return "\n".join([*rows, "", f"begin one: python -m minisparse.exercises start {names()[0]}"])
+    told = [
+        "",
+        f"begin one:         python -m minisparse.exercises start {names()[0]}",
+        "find the mistake:  python -m minisparse.exercises mistake --seed 0",
+        "read the curve:    python -m minisparse.exercises curve gain --seed 0",
+    ]
+    return "\n".join([*rows, *told])

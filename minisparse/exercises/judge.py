@@ -64,7 +64,9 @@ def guarded(kind: str, *given: Any) -> dict[str, Any]:
         except NotAllowed as error:
             result = wrong("not-allowed", str(error))
         except MemoryError:
-            result = wrong("memory", "it asks for more memory than an answer may take; no array here is larger than 1 kB.")
+            result = wrong(
+                "memory", "it asks for more memory than an answer may take; no array here is larger than 1 kB."
+            )
         except RecursionError:
             result = wrong("recursion", "it calls itself without end.")
         except (SystemExit, KeyboardInterrupt):
@@ -96,10 +98,16 @@ def wrong(code: str, sentence: str) -> dict[str, Any]:
 
 def _syntax(answer: str) -> str | None:
     try:
-        compile(f"def _():\n    for _ in _:\n        {complete(answer).replace(chr(10), chr(10) + ' ' * 8)}", "answer", "exec")
+        compile(
+            f"def _():\n    for _ in _:\n        {complete(answer).replace(chr(10), chr(10) + ' ' * 8)}",
+            "answer",
+            "exec",
+        )
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         text = (getattr(error, "text", None) or "").strip()
-        return f"Python cannot read it: {getattr(error, 'msg', None) or error}" + (f", in `{text}`" if text else "") + "."
+        return (
+            f"Python cannot read it: {getattr(error, 'msg', None) or error}" + (f", in `{text}`" if text else "") + "."
+        )
     return None
 
 
@@ -108,7 +116,9 @@ def _raised(error: BaseException) -> tuple[str, str]:
     if isinstance(error, NameError):
         name = getattr(error, "name", None) or said
         return "name", f"the name {name} is not known there; known are {', '.join(_known(error))}."
-    if isinstance(error, ValueError | IndexError) and re.search("shape|dimension|broadcast|aligned|out of bounds|axis", said):
+    if isinstance(error, ValueError | IndexError) and re.search(
+        "shape|dimension|broadcast|aligned|out of bounds|axis", said
+    ):
         return "shape", f"the shapes do not fit: {said}."
     return "raises", f"it raises {type(error).__name__}: {said or 'without a word'}."
 
