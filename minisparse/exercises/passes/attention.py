@@ -2,7 +2,7 @@ r"""An attention head
 
 Each token of a sequence asks a question, each offers a key, and the answer is a mean of the values, weighted by how
 well the keys fit the question. The task teaches how a softmax goes back when its result is not a loss. It also
-teaches that a matrix which is used in three places collects three slopes.
+teaches that an input which is used in three places collects three slopes.
 
 * ``x`` is (units, tokens): a column per token of one sequence.
 * ``W_q`` and ``W_k`` are (dims, units), ``W_v`` is (values, units). The queries are :math:`q = W_q x`, the keys
@@ -49,7 +49,10 @@ whole column:
 
 .. math::
 
-   \underset{(values,\, tokens)}{dv} = dy\, A^T, \qquad \underset{(tokens,\, tokens)}{dA} = v^T dy, \qquad
+   \underset{(values,\, tokens)}{dv} = dy\, A^T, \qquad \underset{(tokens,\, tokens)}{dA} = v^T dy
+
+.. math::
+
    \underset{(tokens,\, tokens)}{ds} = A \odot \Big(dA - \sum_{column} A \odot dA\Big)
 
 .. math::
@@ -161,7 +164,7 @@ def forward(W_q, W_k, W_v, x):
     """Return y, (values, tokens), and what the backward pass needs."""
     q, k, v = W_q @ x, W_k @ x, W_v @ x
     s = k.T @ q / np.sqrt(len(q))
-    exponentials = np.exp(s - s.max(axis=0))  # a constant less in each column: no overflow
+    exponentials = np.exp(s - s.max(axis=0))  # a constant off each column: no overflow
     A = exponentials / exponentials.sum(axis=0)
     y = v @ A
     return y, (W_q, W_k, W_v, x, q, k, v, A)

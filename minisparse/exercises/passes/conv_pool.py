@@ -1,16 +1,17 @@
 r"""Convolution and pooling
 
-A small filter slides along a signal and answers at each position; of every two neighbouring answers the larger one
+A small filter slides along a signal and responds at each position; of every two neighbouring responses the larger one
 survives. The task teaches two things. A filter is used at many positions, so its gradient is a sum over them, and an
 input is heard at several positions, so its slopes add up where the filters overlap. A maximum sends its whole slope to
 the winner.
 
 * ``x`` is (channels, length, batch), a signal with several channels.
 * ``K`` is (filters, channels, width), and ``b`` is (filters, 1).
-* The answer of a filter at position :math:`p` is the sum over channels and offsets :math:`q = 0, 1, \ldots` of the
-  filter times the input at :math:`p + q`, plus the bias: ``a``, (filters, positions, batch), with
-  positions = length - width + 1. (The filter is not flipped.)
-* Positions 0 and 1 form a pair, 2 and 3 the next. ``y``, (filters, pairs, batch), holds the larger answer of each pair.
+* The response of a filter at position :math:`p` is the sum over channels and offsets :math:`q = 0, 1, \ldots` of the
+  filter times the input at :math:`p + q`, plus the bias: ``a``, (filters, positions, batch), with positions = length
+  - width + 1. (The filter is not flipped.)
+* Positions 0 and 1 form a pair, 2 and 3 the next. ``y``, (filters, pairs, batch), holds the larger response of each
+  pair.
 * The cache holds ``won``, (filters, pairs, 2, batch): True for the one of each pair that was larger.
 * ``dy``, of the shape of ``y``, holds the slope of the loss in each entry. Wanted are ``dK``, ``db`` and ``dx``.
 
@@ -24,16 +25,19 @@ filter, :math:`r` pairs and :math:`k` examples:
 
    a_{fpk} = \sum_c \sum_q K_{fcq}\, x_{c,\,p+q,\,k} + b_f, \qquad y_{frk} = \max(a_{f,2r,k},\, a_{f,2r+1,k})
 
-**2. Perturb.** Move one answer by a small :math:`\varepsilon`. If it won its pair, :math:`y` moves by
-:math:`\varepsilon`; if not, nothing moves. Move :math:`K_{fcq}`: the answer of filter :math:`f` at *every* position
-:math:`p` moves by :math:`\varepsilon x_{c,p+q,k}`. Move the input at place :math:`u`, :math:`x_{cuk}`: it stands in the
-answers at all positions :math:`p` with :math:`p + q = u`, and moves each by :math:`K_{fcq} \varepsilon`.
+**2. Perturb.** Move one response by a small :math:`\varepsilon`. If it won its pair, :math:`y` moves by
+:math:`\varepsilon`; if not, nothing moves. Move :math:`K_{fcq}`: the response of filter :math:`f` at *every* position
+:math:`p` moves by :math:`\varepsilon x_{c,p+q,k}`. Move the input at place :math:`u`, :math:`x_{cuk}`: it stands in
+the responses at all positions :math:`p` with :math:`p + q = u`, and moves each by :math:`K_{fcq} \varepsilon`.
 
 **3. Collect.** With :math:`won` as 1 and 0:
 
 .. math::
 
-   da_{fpk} = won_{fpk}\, dy_{frk} \;\; (r = \lfloor p/2 \rfloor), \qquad
+   da_{fpk} = won_{fpk}\, dy_{frk} \;\; (r = \lfloor p/2 \rfloor)
+
+.. math::
+
    dK_{fcq} = \sum_{p,k} da_{fpk}\, x_{c,p+q,k}, \qquad
    dx_{cuk} = \sum_f \sum_{p+q=u} K_{fcq}\, da_{fpk}
 
@@ -44,8 +48,8 @@ and :math:`db_f = \sum_{p,k} da_{fpk}`.
 
 .. math:: dK_q \mathrel{+}= da\; x_{shifted}^T, \qquad dx_{shifted} \mathrel{+}= K_q^T\, da
 
-**5. Code.** A loop over the offsets. ``x[:, q : q + positions]`` is the shifted input; in ``dx`` the same slice is
-added to, not set. ``einsum`` names the axes: those that do not appear on the right of the arrow are summed."""
+**5. Code.** A loop over the offsets. ``here`` is where offset :math:`q` looks; in ``dx`` this place is added to, not
+set. ``einsum`` names the axes: those that do not appear on the right of the arrow are summed."""
 
 import numpy as np
 
@@ -58,7 +62,7 @@ PENCIL_CASE = (
     "pairs. dy = (5, 3)."
 )
 PENCIL = (
-    ("y[0]", "What is the larger answer of the first pair?"),
+    ("y[0]", "What is the larger response of the first pair?"),
     ("y[1]", "And of the second pair?"),
     ("dK[0]", "What is the slope in the first number of the filter?"),
     ("dK[1]", "And in the second?"),
@@ -67,7 +71,8 @@ PENCIL = (
 )
 
 HINTS = (
-    "First undo the pooling: which of the answers a gets which slope? Then treat each offset of the filter on its own.",
+    "First undo the pooling: which of the responses a gets which slope? Then treat each offset of the filter on "
+    "its own.",
     "da is won * dy[:, :, None], reshaped to (filters, positions, batch). At offset q, position p hears place p + q.",
     "For each q: dK[:, :, q] sums da times x[:, q : q + positions]; dx[:, q : q + positions] += K[:, :, q] times da.",
 )
@@ -76,30 +81,29 @@ MISTAKES = (
     (
         "average", "The slope is shared between the two of a pair, as if their mean had been taken; the larger gets "
         "all.",
-        "da = (won * dy[:, :, None]).reshape(filters, positions, -1)", "da = np.repeat(dy, 2, axis=1) / 2",
+        "da = won * dy[:, :, None]", "da = np.repeat(dy[:, :, None], 2, axis=2) / 2",
     ),
     (
-        "both-win", "Both answers of a pair get the slope; only the larger one has moved the output.",
-        "da = (won * dy[:, :, None]).reshape(filters, positions, -1)", "da = np.repeat(dy, 2, axis=1)",
+        "both-win", "Both responses of a pair get the slope; only the larger one has moved the output.",
+        "da = won * dy[:, :, None]", "da = np.repeat(dy[:, :, None], 2, axis=2)",
     ),
     (
-        "first-wins", "The slope goes to the first answer of each pair, whichever was larger.",
-        "da = (won * dy[:, :, None]).reshape(filters, positions, -1)",
-        "da = np.repeat(dy, 2, axis=1) * (np.arange(positions) % 2 == 0)[:, None]",
+        "first-wins", "The slope goes to the first response of each pair, whichever was larger.",
+        "da = won * dy[:, :, None]", "da = np.array([[1], [0]]) * dy[:, :, None]",
     ),
     (
         "overwritten", "Where filters overlap, the last slope replaces the others; they add up.",
-        'dx[:, q : q + positions] += np.einsum("fc,fpk->cpk", K[:, :, q], da)',
-        'dx[:, q : q + positions] = np.einsum("fc,fpk->cpk", K[:, :, q], da)',
+        'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)',
+        'dx[:, here] = np.einsum("fc,fpk->cpk", K[:, :, q], da)',
     ),
     (
         "flipped", "On the way back the filter is turned round; each offset keeps its own number.",
-        'dx[:, q : q + positions] += np.einsum("fc,fpk->cpk", K[:, :, q], da)',
-        'dx[:, q : q + positions] += np.einsum("fc,fpk->cpk", K[:, :, -1 - q], da)',
+        'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)',
+        'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, -1 - q], da)',
     ),
     (
         "not-shifted", "Every offset of the filter meets the same input; offset q hears place p + q.",
-        'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, q : q + positions])',
+        'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, here])',
         'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, :positions])',
     ),
     (
@@ -156,13 +160,15 @@ def backward(dy, cache):
     filters, _, width = K.shape
     positions = x.shape[1] - width + 1
     # BEGIN SOLUTION
-    da = (won * dy[:, :, None]).reshape(filters, positions, -1)  # (filters, positions, batch)
+    da = won * dy[:, :, None]  # (filters, pairs, 2, batch)
+    da = da.reshape(filters, positions, -1)  # (filters, positions, batch)
     db = da.sum(axis=(1, 2))[:, None]  # (filters, 1)
     dK = np.zeros_like(K)  # (filters, channels, width)
     dx = np.zeros_like(x)  # (channels, length, batch)
     for q in range(width):
-        dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, q : q + positions])  # (filters, channels)
-        dx[:, q : q + positions] += np.einsum("fc,fpk->cpk", K[:, :, q], da)  # (channels, positions, batch)
+        here = slice(q, q + positions)
+        dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, here])  # (filters, channels)
+        dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)  # (channels, positions, batch)
     # END SOLUTION
     return {"K": dK, "b": db, "x": dx}
 

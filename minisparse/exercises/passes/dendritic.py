@@ -72,8 +72,8 @@ PENCIL = (
 
 HINTS = (
     "First get dw, as in a sparse layer. Then ask: if one v moves, which weights of its neuron move, and why?",
-    "One v moves its own weight directly, and all weights of the neuron through the length, which stands below.",
-    "dg is sum(dw * v) over a row, divided by count * length; dv is g / (count * length) times dw less its part "
+    "One v moves its own weight directly, and all weights of the neuron through the length in the denominator.",
+    "dg is sum(dw * v) over a row, divided by count * length; dv is g / (count * length) times dw minus its part "
     "along v.",
 )
 

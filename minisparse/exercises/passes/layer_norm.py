@@ -7,7 +7,7 @@ slope are taken away: that along a common shift, and that along a common stretch
 * ``x`` is (units, batch), a column per example. All means are taken over the units of a column.
 * :math:`s`, ``s``, is the standard deviation of each column, (batch,): the root of the mean squared distance from the
   mean. (The usual small number under the root is left out: no column here is constant.)
-* ``n`` is ``x`` less its mean, divided by ``s``: (units, batch).
+* ``n`` is ``x`` minus its mean, divided by ``s``: (units, batch).
 * ``gamma`` and ``beta`` are (units, 1), a scale and a shift of each unit.
 * ``y`` is (units, batch): :math:`y = \gamma \odot n + \beta`, where :math:`\odot` is the product entry by entry.
 * ``dy``, of the shape of ``y``, holds the slope of the loss in each entry. Wanted are ``dgamma``, ``dbeta`` and ``dx``.
@@ -19,20 +19,26 @@ Derivation
 
 .. math::
 
-   m_k = \frac1U \sum_i x_{ik}, \qquad s_k = \Big(\frac1U \sum_i (x_{ik} - m_k)^2\Big)^{1/2}, \qquad
+   m_k = \frac1U \sum_i x_{ik}, \qquad s_k = \Big(\frac1U \sum_i (x_{ik} - m_k)^2\Big)^{1/2}
+
+.. math::
+
    n_{ik} = \frac{x_{ik} - m_k}{s_k}, \qquad y_{ik} = \gamma_i\, n_{ik} + \beta_i
 
 **2. Perturb.** Move :math:`x_{ik}` by a small :math:`\varepsilon`. Three things happen to the column :math:`k`. The
-numerator of :math:`n_{ik}` moves by :math:`\varepsilon`. The mean moves by :math:`\varepsilon / U`, so every numerator
-moves by less that. And the deviation moves by :math:`\varepsilon (x_{ik} - m_k) / (U s_k) = \varepsilon n_{ik} / U`, so
-every :math:`n_{jk}` shrinks by :math:`\varepsilon\, n_{ik} n_{jk} / (U s_k)`. (That the mean moves does not move the
-deviation: the distances from the mean add up to 0.)
+numerator of :math:`n_{ik}` moves by :math:`\varepsilon`. The mean moves by :math:`\varepsilon / U`, which is taken
+off every numerator. And the deviation moves by :math:`\varepsilon (x_{ik} - m_k) / (U s_k) = \varepsilon n_{ik} / U`,
+so every :math:`n_{jk}` shrinks by :math:`\varepsilon\, n_{ik} n_{jk} / (U s_k)`. (That the mean moves does not move
+the deviation: the distances from the mean add up to 0.)
 
 **3. Collect.** With :math:`dn_{jk} = \gamma_j\, dy_{jk}`:
 
 .. math::
 
-   dx_{ik} = \frac{1}{s_k} \Big(dn_{ik} - \frac1U \sum_j dn_{jk} - n_{ik}\, \frac1U \sum_j dn_{jk}\, n_{jk}\Big), \qquad
+   dx_{ik} = \frac{1}{s_k} \Big(dn_{ik} - \frac1U \sum_j dn_{jk} - n_{ik}\, \frac1U \sum_j dn_{jk}\, n_{jk}\Big)
+
+.. math::
+
    d\gamma_i = \sum_k dy_{ik}\, n_{ik}, \qquad d\beta_i = \sum_k dy_{ik}
 
 **4. Matrix form.** With :math:`\overline{\;\cdot\;}` for the mean of a column, which counts for the whole column:

@@ -1,8 +1,8 @@
-r"""A long short-term memory
+r"""An LSTM cell over several steps
 
-An LSTM cell keeps a memory that is not pushed through a nonlinearity at each step. Three gates between 0 and 1 decide
-what enters it, what stays, and what is shown. The task teaches a backward pass with two slopes that travel through time
-together, that of the memory and that of the activity. They meet at each step.
+A cell of *long short-term memory* (LSTM) keeps a memory that is not pushed through a nonlinearity at each step. Three
+gates between 0 and 1 decide what enters it, what stays, and what is shown. The task teaches a backward pass with two
+slopes that travel through time together, that of the memory and that of the activity. They meet at each step.
 
 * ``x`` is (time, inputs, batch), the input at each step :math:`t`.
 * ``W`` is (4 units, inputs), ``U`` (4 units, units) and ``b`` (4 units, 1): four blocks of rows below each other, for
@@ -34,7 +34,7 @@ the four drives of the next step move. Move :math:`c_{t+1}`: :math:`h_{t+1}` mov
 \tanh^2 c_{t+1})`, and the next memory by :math:`\varepsilon f_{t+1}`. Move a gate: :math:`c_{t+1}` moves by
 :math:`\varepsilon g_t` (input gate) or :math:`\varepsilon c_t` (forget gate), and :math:`h_{t+1}` by
 :math:`\varepsilon \tanh c_{t+1}` (output gate). Move the candidate: :math:`c_{t+1}` moves by :math:`\varepsilon i_t`.
-The slope of the sigmoid is :math:`\sigma (1 - \sigma)`, that of tanh is 1 less its square.
+The slope of the sigmoid is :math:`\sigma (1 - \sigma)`, that of tanh is 1 minus its square.
 
 **3. Collect.** With nothing after the last step:
 
@@ -57,7 +57,10 @@ linear layer:
 .. math::
 
    \underset{(4\,units,\, inputs)}{dW} = \sum_t da_t\, x_t^T, \qquad
-   \underset{(4\,units,\, units)}{dU} = \sum_t da_t\, h_t^T, \qquad
+   \underset{(4\,units,\, units)}{dU} = \sum_t da_t\, h_t^T
+
+.. math::
+
    \underset{(inputs,\, batch)}{dx_t} = W^T da_t, \qquad \underset{(units,\, batch)}{dh_t} \text{ from } U^T da_t
 
 and :math:`db` is the sum of :math:`da_t` over steps and examples.

@@ -27,7 +27,7 @@ Derivation
 **2. Perturb.** Move :math:`h_{t+1,jk}` by a small :math:`\varepsilon`. The loss moves in two ways: directly, by
 :math:`\varepsilon\, dy_{t,jk}`, and since every drive :math:`a_{t+1,ik}` of the next step moves by
 :math:`W_{ij} \varepsilon`. Move :math:`a_{t,ik}`: the activity :math:`h_{t+1,ik}` moves by
-:math:`\varepsilon (1 - h_{t+1,ik}^2)`, since the slope of tanh is 1 less its square. Move :math:`W_{ij}`: at *every*
+:math:`\varepsilon (1 - h_{t+1,ik}^2)`, since the slope of tanh is 1 minus its square. Move :math:`W_{ij}`: at *every*
 step :math:`a_{t,ik}` moves by :math:`\varepsilon h_{t,jk}`.
 
 **3. Collect.** With :math:`da = 0` after the last step:
@@ -44,7 +44,10 @@ and in the same way :math:`dW^{in}_{im} = \sum_{t,k} da_{t,ik}\, x_{t,mk}`, :mat
 
 .. math::
 
-   \underset{(units,\, batch)}{da_t} = \big(dy_t + W^T da_{t+1}\big) \odot \big(1 - h_{t+1} \odot h_{t+1}\big), \qquad
+   \underset{(units,\, batch)}{da_t} = \big(dy_t + W^T da_{t+1}\big) \odot \big(1 - h_{t+1} \odot h_{t+1}\big)
+
+.. math::
+
    \underset{(units,\, units)}{dW} = \sum_t \underset{(units,\, batch)}{da_t}\; \underset{(batch,\, units)}{h_t^T}
 
 **5. Code.** A loop from the last step to the first makes all :math:`da_t`; ``dh`` carries :math:`W^T da_{t+1}` to the

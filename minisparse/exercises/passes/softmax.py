@@ -121,7 +121,7 @@ def inputs(rng):
 
 def forward(logits, labels):
     """Return y, a number, and what the backward pass needs."""
-    exponentials = np.exp(logits - logits.max(axis=0))  # a constant less in each column: no overflow
+    exponentials = np.exp(logits - logits.max(axis=0))  # a constant off each column: no overflow
     probabilities = exponentials / exponentials.sum(axis=0)
     y = -np.log(probabilities[labels, np.arange(len(labels))]).mean()
     return y, (probabilities, labels)

@@ -40,7 +40,10 @@ Below, the same three sums as above, with :math:`da` in place of :math:`dy` and 
 .. math::
 
    \underset{(hidden,\, batch)}{dh} = \underset{(hidden,\, outputs)}{W_2^T}\; \underset{(outputs,\, batch)}{dy}, \qquad
-   da = dh \odot h \odot (1 - h), \qquad
+   da = dh \odot h \odot (1 - h)
+
+.. math::
+
    \underset{(hidden,\, inputs)}{dW_1} = \underset{(hidden,\, batch)}{da}\; \underset{(batch,\, inputs)}{x^T}
 
 **5. Code.** Seven lines from the top of the network to the bottom; each uses only what stands above it.
