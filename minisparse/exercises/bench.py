@@ -1,7 +1,9 @@
 """Temporary: the recurrent lines."""
 
 from types import SimpleNamespace
+
 import numpy as np
+
 import minisparse as ms
 
 

@@ -1,0 +1,151 @@
+r"""A sparse layer
+
+Between two groups of neurons most synapses do not exist. A *mask* says which do, and the layer may use these alone. The
+task teaches that the mask works twice on the way back: a synapse that does not exist sends no slope to the input, and
+it gets none itself. Its gradient is 0 exactly, or training would let it grow.
+
+* ``x`` is (pre, batch), a column per example.
+* ``W`` is (post, pre), stored as a full matrix. Off the pattern it may hold any number, which must not count.
+* ``mask`` is (post, pre): True where the synapse exists. It is no parameter and gets no gradient.
+* ``y`` is (post, batch): :math:`y = (M \odot W)\, x`, where :math:`M` is the mask as 1 and 0, and :math:`\odot` the
+  product entry by entry.
+* ``dy``, of the shape of ``y``, holds the slope of the loss in each entry of ``y``.
+* Wanted are ``dW``, with exact zeros where there is no synapse, and ``dx``.
+
+Derivation
+----------
+
+**1. Indices.** Let :math:`i` count receiving units, :math:`j` sending units and :math:`k` examples:
+
+.. math:: y_{ik} = \sum_j M_{ij} W_{ij}\, x_{jk}
+
+**2. Perturb.** Move :math:`W_{ij}` by a small :math:`\varepsilon`. Output :math:`i` moves by
+:math:`\varepsilon M_{ij} x_{jk}` in every example: if there is no synapse, not at all. Move :math:`x_{jk}`: output
+:math:`i` of this example moves by :math:`M_{ij} W_{ij} \varepsilon`, so only the receivers of unit :math:`j` move.
+
+**3. Collect.** The mask does not depend on :math:`k`, so it stays outside the sum:
+
+.. math::
+
+   dW_{ij} = M_{ij} \sum_k dy_{ik}\, x_{jk}, \qquad dx_{jk} = \sum_i M_{ij} W_{ij}\, dy_{ik}
+
+**4. Matrix form.** The gradient of a full matrix, then the mask; and the transpose of the masked matrix:
+
+.. math::
+
+   \underset{(post,\, pre)}{dW} = M \odot \big(\underset{(post,\, batch)}{dy}\; \underset{(batch,\, pre)}{x^T}\big),
+   \qquad \underset{(pre,\, batch)}{dx} = \underset{(pre,\, post)}{(M \odot W)^T}\; \underset{(post,\, batch)}{dy}
+
+**5. Code.** Two lines, each with the mask. A usual gradient check does not see a mask that was forgotten in the first:
+it moves existing synapses only. So zeros off the pattern need a check of their own.
+"""
+
+import numpy as np
+
+MINUTES = 10
+TEACHES = "exact zeros where there is no synapse"
+
+PENCIL_CASE = (
+    "Two units to two units, two examples: W = [[2, 7], [3, -1]], mask = [[1, 0], [1, 1]], x = [[1, 4], [2, -1]], "
+    "dy = [[1, 2], [3, 1]]. The 7 is stored where there is no synapse."
+)
+PENCIL = (
+    ("y[0, 0]", "What is the first output of the first example?"),
+    ("dW[0, 0]", "What is the slope in the synapse from 0 to 0?"),
+    ("dW[0, 1]", "What is the gradient where the 7 is stored?"),
+    ("dW[1, 1]", "What is the slope in the synapse from 1 to 1?"),
+    ("dx[0, 0]", "What is the slope in input 0 of the first example?"),
+    ("dx[1, 0]", "And in input 1 of the first example? It is heard by one unit alone."),
+)
+
+HINTS = (
+    "Write the pass of a full layer first. Then ask of each line: what if there is no synapse between these two units?",
+    "The forward pass multiplies W by mask. Backward the mask stands in both lines: with W, and around dW.",
+    "dW is the full gradient dy @ x.T times mask; dx is (mask * W) transposed, times dy.",
+)
+
+MISTAKES = (
+    (
+        "forgotten-mask", "Synapses that do not exist get a gradient: the mask is missing around dW.",
+        "dW = mask * (dy @ x.T)", "dW = dy @ x.T",
+    ),
+    (
+        "full-transpose", "The slope goes back through synapses that do not exist: W is used without its mask.",
+        "dx = (mask * W).T @ dy", "dx = W.T @ dy",
+    ),
+    (
+        "mask-for-weights", "The slope goes back through the mask alone; each synapse passes it on times its weight.",
+        "dx = (mask * W).T @ dy", "dx = mask.T @ dy",
+    ),
+    (
+        "mean-over-afferents", "The gradient is divided by the number of afferents; nothing in this layer asks for it.",
+        "dW = mask * (dy @ x.T)", "dW = mask * (dy @ x.T) / mask.sum(axis=1, keepdims=True)",
+    ),
+    (
+        "weight-twice", "The weight is multiplied onto its own gradient; the layer is linear in it.",
+        "dW = mask * (dy @ x.T)", "dW = mask * W * (dy @ x.T)",
+    ),
+    (
+        "mean-weights", "The gradient of the weights is a mean over the examples; here a sum belongs.",
+        "dW = mask * (dy @ x.T)", "dW = mask * (dy @ x.T) / x.shape[1]",
+    ),
+)  # fmt: skip
+
+OTHER_FORMS = (
+    """
+    dW = np.where(mask, np.einsum("ik,jk->ij", dy, x), 0)
+    dx = np.einsum("ij,ij,ik->jk", mask.astype(float), W, dy)
+    """,
+    """
+    dW, dx = np.zeros_like(W), np.zeros_like(x)
+    for i, j in zip(*np.nonzero(mask)):
+        dW[i, j] = dy[i] @ x[j]
+        dx[j] += W[i, j] * dy[i]
+    """,
+)
+
+
+def inputs(rng):
+    """Return small inputs: 4 units to 5 units, about half of the synapses, 3 examples."""
+    mask = np.arange(4) < 1 + np.arange(5)[:, None] % 3  # 1, 2, 3, 1, 2 afferents
+    return {
+        "W": rng.standard_normal((5, 4)),
+        "mask": rng.permuted(mask, axis=1),
+        "x": rng.standard_normal((4, 3)),
+    }
+
+
+def SUPPORT(given):
+    """Return where gradients may differ from 0."""
+    return {"W": given["mask"]}
+
+
+def forward(W, mask, x):
+    """Return y, (post, batch), and what the backward pass needs."""
+    y = (mask * W) @ x
+    return y, (W, mask, x)
+
+
+def backward(dy, cache):
+    """Return the gradients of W and x from that of y, (post, batch)."""
+    W, mask, x = cache
+    # BEGIN SOLUTION
+    dW = mask * (dy @ x.T)  # (post, pre)
+    dx = (mask * W).T @ dy  # (pre, batch)
+    # END SOLUTION
+    return {"W": dW, "x": dx}
+
+
+def pencil():
+    """Return the answers to the pencil exercise."""
+    W, mask = np.array([[2.0, 7.0], [3.0, -1.0]]), np.array([[True, False], [True, True]])
+    y, cache = forward(W, mask, np.array([[1.0, 4.0], [2.0, -1.0]]))
+    grads = backward(np.array([[1.0, 2.0], [3.0, 1.0]]), cache)
+    return {
+        "y[0, 0]": y[0, 0],
+        "dW[0, 0]": grads["W"][0, 0],
+        "dW[0, 1]": grads["W"][0, 1],
+        "dW[1, 1]": grads["W"][1, 1],
+        "dx[0, 0]": grads["x"][0, 0],
+        "dx[1, 0]": grads["x"][1, 0],
+    }

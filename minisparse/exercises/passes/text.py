@@ -1,0 +1,114 @@
+"""What is made of a task's source text: the student's stub, and the source with another body of the backward pass."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+from types import ModuleType
+
+from ...errors import InputError
+
+BEGIN, END = "    # BEGIN SOLUTION\n", "    # END SOLUTION\n"
+DERIVATION = "\n\nDerivation\n----------\n\n"
+"""What stands between the task and its derivation in a docstring."""
+KEPT_BACK = {"inputs", "SUPPORT", "pencil"}
+"""Functions that a stub does without."""
+
+
+def source(module: ModuleType) -> str:
+    """Return the source text of a task."""
+    return Path(module.__file__).read_text(encoding="utf-8")
+
+
+def solution(source: str) -> str:
+    """Return the lines between the two marks, without their indentation.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import task, text
+    >>> print(text.solution(text.source(task("linear"))))
+    dW = dy @ x.T  # (post, pre)
+    db = dy.sum(axis=1, keepdims=True)  # (post, 1)
+    dx = W.T @ dy  # (pre, batch)
+    """
+    return textwrap.dedent(_parts(source)[1]).rstrip("\n")
+
+
+def with_body(source: str, body: str) -> str:
+    """Return the source with another body between the two marks."""
+    before, _, after = _parts(source)
+    return before + textwrap.indent(textwrap.dedent(body).strip("\n") + "\n", "    ") + after
+
+
+def mistaken(source: str, line: str, wrong: str) -> str:
+    """Return the source with one line of the solution exchanged; comments do not count as part of a line.
+
+    Raises
+    ------
+    ValueError
+        If the line is not there exactly once.
+    """
+    lines = solution(source).splitlines()
+    found = [number for number, text in enumerate(lines) if code_of(text) == line]
+    if len(found) != 1:
+        raise InputError(f"{line!r} should be one line of the solution, but is there {len(found)} times")
+    old = lines[found[0]]
+    lines[found[0]] = textwrap.indent(wrong, old[: len(old) - len(old.lstrip())])
+    return with_body(source, "\n".join(lines))
+
+
+def code_of(line: str) -> str:
+    """Return a line without indentation and comment."""
+    return line.partition("  # ")[0].strip()
+
+
+def blanked(source: str) -> str:
+    """Return the student's file: the task's text, the forward pass, and the backward pass with a blank per gradient.
+
+    Parameters
+    ----------
+    source : str
+        Of the module of a task.
+
+    Returns
+    -------
+    str
+        Without derivation, hints, mistakes and other forms.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import task, text
+    >>> text.blanked(text.source(task("linear"))).splitlines()[-4:-2]
+    ['    dW = ...  # (post, pre): your lines', '    db = ...  # (post, 1): your lines']
+    """
+    tree, lines = ast.parse(source), source.splitlines(keepends=True)
+    kept = []
+    for node in tree.body:
+        text = "".join(lines[node.lineno - 1 : node.end_lineno])
+        if node is tree.body[0]:
+            kept.append(text.partition(DERIVATION)[0] + '\n"""\n\n')
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            kept.append(text)
+        elif isinstance(node, ast.FunctionDef) and node.name not in KEPT_BACK:
+            kept.append("\n\n" + (_blank(text, node) if node.name == "backward" else text))
+    return "".join(kept)
+
+
+def _blank(text: str, backward: ast.FunctionDef) -> str:
+    """Return the backward pass with one blank for each gradient that it returns, and its shape."""
+    given = next(node.value for node in backward.body if isinstance(node, ast.Return))
+    names = [value.id for value in given.values]
+    shapes = [re.search(rf"^{name} = .*  # (\([^)]*\))", solution(text), flags=re.MULTILINE)[1] for name in names]
+    blanks = (f"{name} = ...  # {shape}: your lines" for name, shape in zip(names, shapes, strict=True))
+    return with_body(text, "\n".join(blanks))
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Return what stands before the solution, the solution, and what follows it; the marks are left out."""
+    before, begin, rest = source.partition(BEGIN)
+    body, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError("the source has no lines # BEGIN SOLUTION and # END SOLUTION")
+    return before, body, after
