@@ -1,0 +1,1 @@
+"""Every tagged line as an exercise, and its marker."""
