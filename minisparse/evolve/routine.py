@@ -126,13 +126,27 @@ class Rule:
         """
         events, share = {}, self.schedule.fraction if share is None else share
         for name in self._names(model):
-            weights = model.weights[name]
-            values, effective = (to_numpy(weights.values(w)) for w in (params[name], model.weight(params, name)))
-            site = Site(name, weights, values, effective, (links or {}).get(name))
+            site = _site(model, params, name, links)
             keep = self._keep(site, share, self._room(site))
             places, fresh = self._grow(site, keep, rng)
             events[name] = _exchange(model, params, opt, name, keep, places, fresh)
         return events
+
+    def scores(self, model: Model, params: dict[str, Array], links: dict | None = None) -> dict[str, Array]:
+        """Return the growth score of every place, also where a synapse is, as full matrices: for small networks.
+
+        Parameters
+        ----------
+        model, params, links
+            As for `rewire`; nothing is changed.
+
+        Returns
+        -------
+        dict of arrays
+            (post, pre), for each parameter that the rule rewires.
+        """
+        sites = [_site(model, params, name, links) for name in self._names(model)]
+        return {s.name: self._score(s, np.ones(s.values.size, bool))(slice(0, s.weights.shape[0])) for s in sites}
 
     def _names(self, model: Model) -> list[str]:
         names = self.parameters or [name for name, w in model.weights.items() if not w.pattern.is_full]
@@ -209,6 +223,12 @@ class Rule:
             return allowed
 
         return is_open
+
+
+def _site(model: Model, params: dict[str, Array], name: str, links: dict | None) -> Site:
+    weights = model.weights[name]
+    values, effective = (to_numpy(weights.values(w)) for w in (params[name], model.weight(params, name)))
+    return Site(name, weights, values, effective, (links or {}).get(name))
 
 
 def _exchange(

@@ -23,7 +23,7 @@ from ..losses import softmax_cross_entropy
 from ..protocols import Model
 from .comparison import TOLERANCE, Compared, compare
 from .diagnosis import diagnose
-from .recognise import recognise, sizes_of
+from .recognise import gradients_of, recognise, sizes_of
 from .report import Finding, GradientReport
 
 
@@ -68,33 +68,78 @@ def check(
     """
     settings = {"mode": mode, "seed": seed, "tolerance": tolerance}
     params, x = {name: value.copy() for name, value in params.items()}, x.copy()  # read again when it is explained
-    parts = [(model, params, x, compare(**pair(model, params, x), wrt=[*params, "x"], **settings))]
+    parts = [(model, lambda model: pair(model, params, x))]
     if labels is not None:
         logits, _ = model.forward(params, x)
-        of_loss = {
-            "forward": lambda logits: loss(logits, labels),
-            "backward": lambda dy, dlogits: {"logits": dy * dlogits},
-            "inputs": {"logits": logits},
-        }
-        parts.append((loss, logits, labels, compare(**of_loss, **settings)))
+        parts.append((loss, lambda loss: of_loss(loss, logits, labels)))
+    return _report(parts, sizes_of(model, params, x), settings)
+
+
+def check_part(
+    part: Any, functions: Callable[[Any], dict], *, mode: str = "entries", seed: int = 0, tolerance: float = TOLERANCE
+) -> GradientReport:
+    """Check a part of this library that is no model: a loss, layer, normaliser, storage, activation or growth rule.
+
+    Parameters
+    ----------
+    part : object
+    functions : callable
+        ``functions(part)`` returns the arguments of `check_pair`: forward, backward, inputs, and wrt or support if
+        there is need. It is called again with the part under each catalogued mistake, to name one.
+    mode, seed, tolerance
+        As for `check_pair`.
+
+    Returns
+    -------
+    GradientReport
+
+    Examples
+    --------
+    >>> wrong = minisparse.gradcheck.catalogue.find("loss-sign").plant(minisparse.softmax_cross_entropy)
+    >>> logits, labels = numpy.array([[1.0, 2.0], [0.0, 4.0], [3.0, 1.0]]), numpy.array([0, 2])
+    >>> functions = lambda loss: minisparse.gradcheck.of_loss(loss, logits, labels)
+    >>> minisparse.gradcheck.check_part(wrong, functions).codes[0]
+    'loss-sign'
+    """
+    return _report([(part, functions)], None, {"mode": mode, "seed": seed, "tolerance": tolerance})
+
+
+def _report(parts: list[tuple[Any, Callable]], sizes: dict | None, settings: dict) -> GradientReport:
+    """Compare parts with differences; mistakes are named, and mismatches explained, when somebody reads them."""
+    compared = [compare(**functions(part), **settings) for part, functions in parts]
+    reports = [found.report for found in compared]
 
     def explain() -> tuple[list[Finding], list[str]]:
-        read = [_recognised(*part, seed) for part in parts]
-        named = [finding for known, _, _ in read for finding in known]
-        return named + [f for _, others, _ in read for f in others], [code for *_, unseen in read for code in unseen]
+        named, others, blind = [], [], []
+        for (part, functions), found in zip(parts, compared, strict=True):
+            known, unseen = recognise(gradients_of(functions, settings["seed"]), part)
+            known = known if not found.report.ok else []
+            named += known
+            others += found.report.raw if known else _diagnosed(found).findings
+            blind += unseen
+        return named + others, blind
 
-    reports = [found.report for *_, found in parts]
     rows, findings = ([each for report in reports for each in getattr(report, what)] for what in ("rows", "raw"))
     return GradientReport(
-        rows, findings, reports[0].not_checked, mode, sizes_of(model, params, x), (), reports[0].notes,
-        explain if mode == "entries" else None,
+        rows, findings, reports[0].not_checked, settings["mode"], sizes or reports[0].sizes, (), reports[0].notes,
+        explain if settings["mode"] == "entries" else None,
     )  # fmt: skip
 
 
-def _recognised(subject: Any, given: Any, data: Array, found: Compared, seed: int) -> tuple:
-    """Return the mistake recognised in a library model or loss, all other findings, and what could not be seen."""
-    known, blind = recognise(subject, given, data, found.report, seed)
-    return known, found.report.raw if known else _diagnosed(found).findings, blind
+def of_loss(loss: Callable, logits: Array, labels: Array) -> dict[str, Any]:
+    """Turn a loss into the arguments of `check_pair`.
+
+    Examples
+    --------
+    >>> logits, labels = numpy.array([[1.0, 2.0], [0.0, 4.0], [3.0, 1.0]]), numpy.array([0, 2])
+    >>> minisparse.check_pair(**minisparse.gradcheck.of_loss(minisparse.softmax_cross_entropy, logits, labels)).ok
+    True
+    """
+    return {
+        "forward": lambda logits: loss(logits, labels),
+        "backward": lambda dy, dlogits: {"logits": dy * dlogits},
+        "inputs": {"logits": logits},
+    }
 
 
 def pair(model: Model, params: dict[str, Array], x: Array) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import importlib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -29,19 +29,21 @@ class Mistake:
     code : str
         Stable name, as a gradient check reports it.
     family : str
-        "affine", "loss", "recurrent", "sparse" or "optimiser".
+        A module of the catalogue: "affine", "recurrent", "convolution" and so on.
     tag : str
         Of the line that is exchanged.
     wrong : str
-        The wrong line.
+        The wrong line, or lines.
     visible : tuple of str
-        The gradients (or, for an optimiser, the parameters) in which it shows first.
+        The gradients (or, for an optimiser, the parameters) in which it shows first, in the network that the line is
+        written for; empty if that is everything below.
     sentence : str
         What the student reads, at most 25 words.
     story : str
         Where it comes from.
     only : tuple of str
-        Activations or storages for which it is a mistake; all if empty.
+        Kinds of parts for which it is a mistake, all if empty: an activation, a storage, a class, or a switch that is
+        on ("shared_scale", "decay").
 
     Examples
     --------
@@ -64,15 +66,14 @@ class Mistake:
         """The library's own line."""
         return code_line(self.tag)
 
-    def concerns(self, part: Any) -> bool:
-        """Whether the line is run by this model, optimiser, hook or function, and is a mistake in it."""
-        parts = [part, *(getattr(part, "weights", {}) or {}).values(), getattr(part, "activation", None)]
-        kinds = {getattr(p, "storage", getattr(p, "name", None)) for p in parts if p is not None}
-        if self.only and not kinds & set(self.only):
+    def concerns(self, *parts: Any) -> bool:
+        """Whether the line is run by these models, optimisers, hooks or functions, and is a mistake in them."""
+        held = list(_held(parts))
+        if self.only and not any(set(self.only) & _kinds(part) for part in held):
             return False
+        homes = {_home(part) for part in held}
         home = module_of(self.tag)
-        parts.append(getattr(part, "normalise", None))
-        return any(_home(p) == home for p in parts) or (home == _KERNELS and _home(part) == _OPTIMISERS)
+        return home in homes or (home == _KERNELS and _OPTIMISERS in homes)
 
     def plant(self, part: Any) -> Any:
         """Return a copy of a model, optimiser, hook or function of the library that makes this mistake.
@@ -107,44 +108,66 @@ def restored(part: Any) -> Any:
 
 
 def _rebuilt(part: Any, module: Callable[[str], ModuleType]) -> Any:
-    twin = _twin(part, module)
-    if hasattr(twin, "weights") and hasattr(twin, "config"):
-        for name, value in list(vars(twin).items()):
-            if isinstance(value, dict):
-                setattr(twin, name, {key: _twin(entry, module) for key, entry in value.items()})
-            elif isinstance(value, list):
-                setattr(twin, name, [_twin(entry, module) for entry in value])
-            else:
-                setattr(twin, name, _twin(value, module))
-    return twin
-
-
-def _twin(part: Any, module: Callable[[str], ModuleType]) -> Any:
-    """Return a part that runs the lines of the modules that `module` names."""
+    """Return a copy of a part, and of all parts that it holds, that runs the lines of the modules `module` names."""
+    if type(part) in (list, tuple, dict):
+        keys = part.keys() if type(part) is dict else range(len(part))
+        new = {key: _rebuilt(part[key], module) for key in keys}
+        same = all(new[key] is part[key] for key in keys)
+        return part if same else new if type(part) is dict else type(part)(new.values())
     home, name = _home(part), getattr(part, "__name__", type(part).__name__)
-    if not home.startswith("minisparse."):
-        return copy.copy(part) if hasattr(part, "config") else part
+    if not _is_part(part):
+        return part
     if isinstance(part, FunctionType):
         return getattr(module(home), name, part)
     if hasattr(part, "slope"):
-        known = module(home).ACTIVATIONS.get(part.name)
+        known = home.startswith(_OURS) and module(home).ACTIVATIONS.get(part.name)
         return dataclasses.replace(part, slope=known.slope) if known else part
     twin = copy.copy(part)
-    twin.__class__ = getattr(module(home), name, type(part))
-    for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
-        delattr(twin, own)  # a method that was exchanged on the object
-    if hasattr(part, "state"):
-        twin.state = copy.deepcopy(part.state)
+    if home.startswith(_OURS):
+        object.__setattr__(twin, "__class__", getattr(module(home), name, type(part)))
+        for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
+            delattr(twin, own)  # a method that was exchanged on the object
+    for key, value in vars(part).items():
+        if key in vars(twin):
+            vars(twin)[key] = copy.deepcopy(value) if key == "state" else _rebuilt(value, module)
     return twin
 
 
+def _held(part: Any) -> Iterator[Any]:
+    """Yield a part and all parts that it holds, as `_rebuilt` copies them."""
+    if type(part) in (list, tuple, dict):
+        inner = part.values() if type(part) is dict else part
+    elif _is_part(part):
+        yield part
+        inner = getattr(part, "__dict__", {}).values()
+    else:
+        return
+    for each in inner:
+        yield from _held(each)
+
+
+def _is_part(part: Any) -> bool:
+    """Whether this may run a tagged line: a function, storage, rule, hook or optimiser of ours, or any model."""
+    ours = _home(part).startswith(_OURS) and not _home(part).startswith(_STRUCTURE)
+    return ours or (hasattr(part, "config") and not isinstance(part, type))
+
+
+def _kinds(part: Any) -> set[str]:
+    """Return what a mistake's `only` may name: of an activation or storage its name, of all else class and switches."""
+    names = (getattr(part, "storage", ""), getattr(part, "name", ""), type(part).__name__)
+    on = (key for key, value in getattr(part, "__dict__", {}).items() if isinstance(value, (bool, float)) and value)
+    return {name for name in (*names, *on) if isinstance(name, str)}
+
+
+_OURS = "minisparse."
+_STRUCTURE = ("minisparse.connectivity", "minisparse.kernels")
 _KERNELS, _OPTIMISERS = "minisparse.kernels.reference", "minisparse.optim"
 
 
 def _home(part: Any) -> str:
     """Return the module whose lines a part runs; an activation's is that of its slope."""
     if hasattr(part, "slope"):
-        return part.slope.__module__
+        return part.slope.__module__ or ""
     return part.__module__ if isinstance(part, FunctionType) else type(part).__module__
 
 

@@ -10,81 +10,80 @@ import numpy as np
 from ..backend import Array, array_module, to_numpy
 from ..protocols import Model
 from .catalogue import Mistake, catalogue, restored
-from .report import Finding, GradientReport
+from .report import Finding
 
 SAME = 1e-7
 """Two gradients are equal if they differ by at most this share of the larger one: rounding."""
 
 
-def recognise(
-    subject: Any, given: Any, data: Array, report: GradientReport, seed: int
-) -> tuple[list[Finding], list[str]]:
-    """Compare the gradients of a model, or of a loss, with those of every catalogued mistake.
+Gradients = Callable[..., dict[str, np.ndarray]]
+
+
+def recognise(gradients: Gradients, *parts: Any, family: str | None = None) -> tuple[list[Finding], list[str]]:
+    """Compare what parts of the library compute with what they would under every catalogued mistake.
 
     Parameters
     ----------
-    subject : model or loss function
-    given, data
-        params and x of a model, or logits and labels of a loss.
-    report : GradientReport
-        What the check of this subject found.
-    seed : int
-        Of the cotangent.
+    gradients : callable
+        ``gradients(*parts)`` returns named arrays; called with the parts as they are, with their lines restored, and
+        with each mistake planted.
+    *parts : models, losses, rules, activations, storages, optimisers or hooks
+    family : str, optional
+        Of the mistakes; all if omitted.
 
     Returns
     -------
     findings : list of Finding
         At most one: the mistake recognised, with those that cannot be told from it.
     blind : list of str
-        Codes of the mistakes whose gradients are the right ones at these sizes.
+        Codes of the mistakes that change nothing at these sizes.
     """
-    gradients = _of_loss if not hasattr(subject, "forward") else _of_model
-    rows = [row for row in catalogue() if row.family != "optimiser" and row.concerns(subject)]
+    rows = [row for row in catalogue(family) if row.concerns(*parts)]
     if not rows:
         return [], []
     found = {}
     with np.errstate(all="ignore"):
-        own, right = (gradients(part, given, data, seed) for part in (subject, restored(subject)))
+        own, right = gradients(*parts), gradients(*map(restored, parts))
         for row in rows:
             try:
-                found[row] = gradients(row.plant(subject), given, data, seed)
+                found[row] = gradients(*map(row.plant, parts))
             except (ValueError, IndexError):  # a wrong line that does not even run at these sizes
                 continue
     blind = [row for row, grads in found.items() if same(right, grads)]
     equal = [row for row, grads in found.items() if row not in blind and same(own, grads)]
-    return ([named(equal)] if equal and not report.ok else []), [row.code for row in blind]
+    first = next((name for name in {**own, **right} if not _alike(own, right, name)), "")
+    return [_named(equal, first)] if equal else [], [row.code for row in blind]
 
 
-def named(rows: list[Mistake]) -> Finding:
+def _named(rows: list[Mistake], tensor: str) -> Finding:
     """Turn the mistakes that give the same numbers into one finding."""
     first, others = rows[0], [row.code for row in rows[1:]]
     sentence = f"{first.sentence} The line ({first.tag}) reads: {first.right}"
     if others:
         sentence += f" (at these sizes this cannot be told from {', '.join(others)})"
     evidence = {"tag": first.tag, "right": first.right, "wrong": first.wrong, "alternatives": others}
-    return Finding(first.code, first.visible[0], sentence, evidence)
+    return Finding(first.code, tensor, sentence, evidence)
 
 
-def _of_model(model: Model, params: dict[str, Array], x: Array, seed: int) -> dict[str, np.ndarray]:
-    logits, cache = model.forward(params, x)
-    dy = np.random.default_rng(seed).standard_normal(logits.shape)
-    grads = model.backward(_beside(logits, dy), cache, wrt_x=True)
-    return {name: to_numpy(grad) for name, grad in grads.items()}
+def gradients_of(functions: Callable[[Any], dict], seed: int) -> Gradients:
+    """Return what `recognise` asks for, of a part that `functions` turns into the arguments of `check_pair`."""
 
+    def gradients(part: Any) -> dict[str, np.ndarray]:
+        pair = functions(part)
+        y, cache = pair["forward"](**pair["inputs"])
+        dy = array_module(y).asarray(np.random.default_rng(seed).standard_normal(y.shape), dtype=y.dtype)
+        return {name: to_numpy(grad) for name, grad in pair["backward"](dy, cache).items()}
 
-def _of_loss(loss: Callable, logits: Array, labels: Array, seed: int) -> dict[str, np.ndarray]:
-    return {"logits": to_numpy(loss(logits, labels)[1])}
-
-
-def _beside(logits: Array, dy: np.ndarray) -> Array:
-    return array_module(logits).asarray(dy, dtype=logits.dtype)
+    return gradients
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
     """Whether two dicts of arrays are equal to rounding, keys and shapes included."""
-    if a.keys() != b.keys():
-        return False
-    return all(_close(a[name], b[name]) for name in a)
+    return a.keys() == b.keys() and all(_alike(a, b, name) for name in a)
+
+
+def _alike(a: dict[str, np.ndarray], b: dict[str, np.ndarray], name: str) -> bool:
+    return name in a and name in b and _close(a[name], b[name])
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:

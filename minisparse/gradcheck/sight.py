@@ -12,7 +12,7 @@ from ..optim import Adam
 from ..rnn import RNN
 from ..weights.make import make_weights
 from .catalogue import Mistake, catalogue
-from .checker import pair
+from .checker import of_loss, pair
 from .comparison import compare
 from .steps import check_steps
 
@@ -73,18 +73,13 @@ def _caught(row: Mistake, sizes: dict[str, int], seed: int) -> dict[str, bool]:
     wrong, loss = row.plant(model), row.plant(softmax_cross_entropy)
     opt, dale = row.plant(Adam(lr=0.1)), row.plant(Dale(signs))
     logits, _ = model.forward(params, x)
-    of_loss = {
-        "forward": lambda logits: loss(logits, labels),
-        "backward": lambda dy, dlogits: {"logits": dy * dlogits},
-        "inputs": {"logits": logits},
-    }
     on_pattern, whole = _on_pattern(wrong, params, x), pair(wrong, params, x)
 
     def passes(functions: dict, **settings: object) -> bool:
         return compare(**functions, **settings, mode="direction").report.ok  # what one entry shows, a direction does
 
-    ones = passes(on_pattern, dy=np.ones(logits.shape)) and passes(of_loss, dy=np.ones(()))
-    random = passes(on_pattern, seed=seed) and passes(of_loss, seed=seed)
+    ones = passes(on_pattern, dy=np.ones(logits.shape)) and passes(of_loss(loss, logits, labels), dy=np.ones(()))
+    random = passes(on_pattern, seed=seed) and passes(of_loss(loss, logits, labels), seed=seed)
     zeros = random and passes(whole, seed=seed)
     steps = zeros and check_steps(wrong, params, x, labels, opt, [dale], seed=seed).ok
     return dict(zip(CHECKS, (not ones, not random, not zeros, not steps), strict=True))
