@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import InputError, UserError
 from ..files import write_aside
 from . import games, progress
-from .exercise import Lesson, get, names
+from .exercise import Lesson, Pass, get, names
 from .report import Report
 
 LARGEST = 1 << 20
@@ -94,7 +94,7 @@ def _mark_flags(parser: argparse.ArgumentParser) -> None:
 
 def _start(name: str) -> int:
     exercise, path = get(name), progress.FOLDER / f"{name}.py"
-    if not isinstance(exercise, Lesson):
+    if not isinstance(exercise, Lesson | Pass):
         raise InputError(
             f"{name} is one line of {exercise.lesson}; start that: python -m minisparse.exercises start {exercise.lesson}"
         )

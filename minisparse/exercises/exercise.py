@@ -1,12 +1,18 @@
-"""Exercises as objects: one line, one file of lines."""
+"""Exercises as objects: one line, a file of lines, a whole backward pass."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import re
+import textwrap
+from types import ModuleType
+from typing import Any
 
 from ..errors import InputError
-from . import child, lines
+from . import child, lines, passes
 from .answers import answers, is_blank
+from .passes import text as texts
 from .report import Part, Report
 
 
@@ -133,24 +139,129 @@ class Lesson:
         return Report(self.name, tuple(parts))
 
 
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """The backward pass of a layer, with a pencil exercise before it.
+
+    Attributes
+    ----------
+    name : str
+    """
+
+    name: str
+
+    @property
+    def _module(self) -> ModuleType:
+        return passes.task(self.name)
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return str(self._module.__doc__).partition("\n")[0]
+
+    @property
+    def teaches(self) -> str:
+        """In one sentence."""
+        told = self._module.TEACHES
+        return f"{told[0].upper()}{told[1:]}."
+
+    @property
+    def minutes(self) -> int:
+        """For somebody who does it for the first time."""
+        return self._module.MINUTES
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The questions for a pencil, by what they ask for, then the gradients."""
+        return (*(key for key, _ in self._module.PENCIL), *texts.gradients(texts.source(self._module)))
+
+    @property
+    def stub(self) -> str:
+        """The file that is filled in."""
+        blank = texts.blanked(texts.source(self._module))
+        told = ast.parse(blank).body[0]
+        rows = blank.splitlines()
+        head = "\n".join(rows[: told.end_lineno - 1] if rows[told.end_lineno - 1] == '"""' else rows[: told.end_lineno])
+        case = textwrap.indent(textwrap.fill(self._module.PENCIL_CASE, 100), "# ")
+        asked = [f'    "{key}": ...,  # {question}' for key, question in self._module.PENCIL]
+        pencil = "\n".join([PENCIL, case, "pencil = {", *asked, "}"])
+        head, start = re.sub(r":math:`([^`]*)`", _plain, head), START.format(name=self.name)
+        return "\n".join([head.rstrip(), "", start, "", MAIN, "", pencil, "", CODE, "\n".join(rows[told.end_lineno :]).strip(), ""])
+
+    def hints(self, part: str) -> tuple[str, ...]:
+        """Hints for a gradient; for a number the way to it."""
+        if part in dict(self._module.PENCIL):
+            return (self._module.PENCIL_CASE, "Work it out entry by entry, as the text above says; no code is needed.")
+        return self._module.HINTS
+
+    def solution(self, part: str) -> str:
+        """The number of a question, or the whole body of the backward pass with its derivation."""
+        if part in dict(self._module.PENCIL):
+            return f"{self._module.pencil()[part]:g}"
+        source = texts.source(self._module)
+        return f"{texts.solution(source)}\n\n{str(self._module.__doc__).partition(texts.DERIVATION)[2].strip()}"
+
+    def mark(self, text: str, seconds: float = child.SECONDS) -> Report:
+        """Mark a whole file.
+
+        Parameters
+        ----------
+        text : str
+            The file's text.
+        seconds : float
+            Time limit.
+
+        Returns
+        -------
+        Report
+        """
+        (result,) = child.run([("pass", (self.name, text))], seconds)
+        found = {part["name"]: part for part in result.get("parts", ())}
+        asked = dict(self._module.PENCIL)
+        blank: dict[str, Any] = {"state": "new", "findings": []}
+        rest = blank if "parts" in result else result
+        told = [Part.read(key, asked.get(key, f"the gradient d{key}"), found.get(key, rest)) for key in self.parts]
+        return Report(self.name, tuple(told))
+
+
+def _plain(formula: re.Match) -> str:
+    """Return a formula as it is read in a program."""
+    return re.sub(r"\\([a-z]+)", r"\1", formula[1].replace(r"\odot", "*").replace(r"\,", " "))
+
+
+START = '''Write your answers into this file and run it:
+
+    python exercises/{name}.py                       marks each number and each gradient, and names the mistake
+    python exercises/{name}.py --hint                the next hint for the first part that is open
+    python exercises/{name}.py --solution PART       the solution of one part
+"""'''
+MAIN = '''if __name__ == "__main__":
+    from minisparse.exercises import mark_file
+
+    raise SystemExit(mark_file(__file__))  # what is below is read and never run here
+'''
+PENCIL = "# ---- 1. With a pencil: put your number where three points are ----"
+CODE = "# ---- 2. In code: forward is given, backward is yours ----"
+
+
 def names() -> tuple[str, ...]:
-    """Return the names of all exercises that have a file, in order.
+    """Return the names of all exercises that have a file: lines of the library first, then whole passes.
 
     Examples
     --------
-    >>> "bptt" in minisparse.exercises.names()
-    True
+    >>> "bptt" in minisparse.exercises.names(), "lstm" in minisparse.exercises.names()
+    (True, True)
     """
-    return tuple(lines.LESSONS)
+    return (*lines.LESSONS, *passes.TASKS)
 
 
-def get(name: str) -> LineExercise | Lesson:
+def get(name: str) -> LineExercise | Lesson | Pass:
     """Return an exercise by its name, or that of a single line by its tag.
 
     Parameters
     ----------
     name : str
-        Such as "bptt" or "R7".
+        Such as "bptt", "lstm" or "R7".
 
     Raises
     ------
@@ -159,11 +270,14 @@ def get(name: str) -> LineExercise | Lesson:
 
     Examples
     --------
-    >>> minisparse.exercises.get("R7").question
-    'The gradient of the drive of step t, from that of step t + 1. Shape (units, batch).\\nda[t] = ...'
+    >>> print(minisparse.exercises.get("R7").question)
+    The gradient of the drive of step t, from that of step t + 1. Shape (units, batch).
+    da[t] = ...
     """
     if name in lines.LESSONS:
         return Lesson(name)
+    if name in passes.TASKS:
+        return Pass(name)
     if name.upper() in lines.lesson_of():
         return LineExercise(name.upper())
     raise InputError(f"no exercise is called {name!r}; there are {', '.join(names())}, and tags such as R7")

@@ -85,10 +85,13 @@ class Report:
     def __str__(self) -> str:
         done, total = self.score
         rows = [f"{self.name}: {done} of {total} done"] if total > 1 else []
-        wide = max((len(part.what) for part in self.parts), default=0)
+        first, second = (max((len(getattr(part, what)) for part in self.parts), default=0) for what in ("name", "what"))
+        said = ""
         for part in self.parts:
-            rows.append(f"  {part.name:<4} {part.what:<{min(wide, 44)}}  {STATES[part.state]}")
-            rows += textwrap.wrap(part.sentence, 92, initial_indent="       ", subsequent_indent="       ")
+            rows.append(f"  {part.name:<{first}}  {part.what:<{second}}  {STATES[part.state]}")
+            if part.sentence != said:  # a file that does not run says so once
+                rows += textwrap.wrap(part.sentence, 92, initial_indent="       ", subsequent_indent="       ")
+            said = part.sentence
             if part.printed:
                 rows.append(f"       it prints: {' '.join(part.printed.split())[:80]}")
         return "\n".join(rows)

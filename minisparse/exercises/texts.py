@@ -54,7 +54,7 @@ LESSONS = {
         25,
         ("weights.dense", "weights.csr"),
     ),
-    "dendritic": Lesson(
+    "normalisation": Lesson(
         "Normalised rows",
         "From the gradient of the effective weight to that of the raw parameter and of its scale.",
         30,
@@ -74,9 +74,9 @@ LESSONS = {
     ),
     "optimisers": Lesson(
         "Steps of the optimisers",
-        "Adam's two running means, their correction, the state that must live on, and weight decay.",
+        "Adam's two running means, their correction, the state that must live on, weight decay, and a clamp in place.",
         20,
-        ("kernels.reference", "optim"),
+        ("kernels.reference", "optim", "dale"),
     ),
     "growth": Lesson(
         "The gradient of a synapse that is not there",
@@ -307,6 +307,11 @@ ASKS = {
         "They have to be the arrays of `self.state`, so that the next step finds them changed.",
         "Append the array itself, not a copy.",
     ),
+    "O5": (
+        "The array that is clamped to the signs of the neurons.",
+        "What is clamped has to be what the next forward pass reads.",
+        "The entry of params itself, not a copy: it is changed in place below.",
+    ),
     "O6": (
         "The number of this step.",
         "The first step is step 1: with 0, the correction would divide by 0.",
@@ -338,6 +343,6 @@ SHAPES = {
     "C6": "Shape (filters, 1).", "C7": "Shape (pixels, places batch).", "C8": "Shape of the image.",
     "C11": "Shape (filters, patches batch).", "C12": "Shape (filters, pixels).", "C13": "Shape (filters, 1).",
     "C14": "Shape (pixels, patches batch).", "C15": "Shape of the image.", "O1": "Shape of w.", "O2": "Shape of w.",
-    "O3": "Shape of w.", "O4": "An array.", "O6": "A whole number.", "O7": "Shape of w.",
+    "O3": "Shape of w.", "O4": "An array.", "O5": "Packed as the weights are.", "O6": "A whole number.", "O7": "Shape of w.",
     "E6": "A function of rows; its values have shape (rows, pre).",
 }  # fmt: skip

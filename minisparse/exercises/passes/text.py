@@ -96,10 +96,26 @@ def blanked(source: str) -> str:
     return "".join(kept)
 
 
+def gradients(source: str) -> tuple[str, ...]:
+    """Return the names under which the backward pass of a task returns its gradients.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import task, text
+    >>> text.gradients(text.source(task("linear")))
+    ('W', 'b', 'x')
+    """
+    backward = next(node for node in ast.parse(source).body if getattr(node, "name", "") == "backward")
+    return tuple(ast.literal_eval(key) for key in _returned(backward).keys)
+
+
+def _returned(backward: ast.FunctionDef) -> ast.Dict:
+    return next(node.value for node in backward.body if isinstance(node, ast.Return))
+
+
 def _blank(text: str, backward: ast.FunctionDef) -> str:
     """Return the backward pass with one blank for each gradient that it returns, and its shape."""
-    given = next(node.value for node in backward.body if isinstance(node, ast.Return))
-    names = [value.id for value in given.values]
+    names = [value.id for value in _returned(backward).values]
     shapes = [re.search(rf"^{name} = .*  # (\([^)]*\))", solution(text), flags=re.MULTILINE)[1] for name in names]
     blanks = (f"{name} = ...  # {shape}: your lines" for name, shape in zip(names, shapes, strict=True))
     return with_body(text, "\n".join(blanks))
