@@ -8,8 +8,8 @@ the winner.
 * ``x`` is (channels, length, batch), a signal with several channels.
 * ``K`` is (filters, channels, width), and ``b`` is (filters, 1).
 * The response of a filter at position :math:`p` is the sum over channels and offsets :math:`q = 0, 1, \ldots` of the
-  filter times the input at :math:`p + q`, plus the bias: ``a``, (filters, positions, batch), with positions = length
-  - width + 1. (The filter is not flipped.)
+  filter times the input at :math:`p + q`, plus the bias: ``a``,
+  (filters, positions, batch). There are ``length - width + 1`` positions. (The filter is not flipped.)
 * Positions 0 and 1 form a pair, 2 and 3 the next. ``y``, (filters, pairs, batch), holds the larger response of each
   pair.
 * The cache holds ``won``, (filters, pairs, 2, batch): True for the one of each pair that was larger.
@@ -168,7 +168,7 @@ def backward(dy, cache):
     for q in range(width):
         here = slice(q, q + positions)
         dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, here])  # (filters, channels)
-        dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)  # (channels, positions, batch)
+        dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)  # (channels, here, batch)
     # END SOLUTION
     return {"K": dK, "b": db, "x": dx}
 

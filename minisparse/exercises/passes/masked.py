@@ -36,8 +36,8 @@ Derivation
    \underset{(post,\, pre)}{dW} = M \odot \big(\underset{(post,\, batch)}{dy}\; \underset{(batch,\, pre)}{x^T}\big),
    \qquad \underset{(pre,\, batch)}{dx} = \underset{(pre,\, post)}{(M \odot W)^T}\; \underset{(post,\, batch)}{dy}
 
-**5. Code.** Two lines, each with the mask. A usual gradient check does not see a mask that was forgotten in the first:
-it moves existing synapses only. So zeros off the pattern need a check of their own.
+**5. Code.** Two lines, each with the mask. A check that moves existing synapses alone does not see a mask that was
+forgotten in the first. So zeros off the pattern are checked on their own.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@ r"""A recurrent network
 
 The same weights are used at every time step, and each activity is made from the one before. The task teaches
 *back-propagation through time*: one loop that runs backward, carries a slope from step to step, and collects a share of
-the gradient at each. The loop needs no more memory than the forward pass has kept.
+the gradient at each. All that the loop needs, the forward pass has kept.
 
 * ``x`` is (time, inputs, batch), the input at each step :math:`t = 0, 1, \ldots`
 * ``W_in`` is (units, inputs), ``W`` (units, units), a row per receiving unit, and ``b`` (units, 1).

@@ -18,7 +18,14 @@ KEPT_BACK = {"inputs", "SUPPORT", "pencil"}
 
 
 def source(module: ModuleType) -> str:
-    """Return the source text of a task."""
+    """Return the source text of a task.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import task, text
+    >>> text.source(task("rnn")).splitlines()[0][4:]
+    'A recurrent network'
+    """
     return Path(module.__file__).read_text(encoding="utf-8")
 
 
@@ -37,9 +44,16 @@ def solution(source: str) -> str:
 
 
 def with_body(source: str, body: str) -> str:
-    """Return the source with another body between the two marks."""
+    """Return the source with another body between the two marks.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import task, text
+    >>> text.solution(text.with_body(text.source(task("linear")), "dW = 0"))
+    'dW = 0'
+    """
     before, _, after = _parts(source)
-    return before + textwrap.indent(textwrap.dedent(body).strip("\n") + "\n", "    ") + after
+    return before + BEGIN + textwrap.indent(textwrap.dedent(body).strip("\n") + "\n", "    ") + END + after
 
 
 def mistaken(source: str, line: str, wrong: str) -> str:
@@ -49,6 +63,13 @@ def mistaken(source: str, line: str, wrong: str) -> str:
     ------
     ValueError
         If the line is not there exactly once.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import task, text
+    >>> wrong = text.mistaken(text.source(task("linear")), "dW = dy @ x.T", "dW = -dy @ x.T")
+    >>> text.solution(wrong).splitlines()[0]
+    'dW = -dy @ x.T'
     """
     lines = solution(source).splitlines()
     found = [number for number, text in enumerate(lines) if code_of(text) == line]
@@ -60,7 +81,14 @@ def mistaken(source: str, line: str, wrong: str) -> str:
 
 
 def code_of(line: str) -> str:
-    """Return a line without indentation and comment."""
+    """Return a line without indentation and comment.
+
+    Examples
+    --------
+    >>> from minisparse.exercises.passes import text
+    >>> text.code_of("    dW = dy @ x.T  # (post, pre)")
+    'dW = dy @ x.T'
+    """
     return line.partition("  # ")[0].strip()
 
 
@@ -118,11 +146,11 @@ def _blank(text: str, backward: ast.FunctionDef) -> str:
     names = [value.id for value in _returned(backward).values]
     shapes = [re.search(rf"^{name} = .*  # (\([^)]*\))", solution(text), flags=re.MULTILINE)[1] for name in names]
     blanks = (f"{name} = ...  # {shape}: your lines" for name, shape in zip(names, shapes, strict=True))
-    return with_body(text, "\n".join(blanks))
+    return with_body(text, "\n".join(blanks)).replace(BEGIN, "").replace(END, "")
 
 
 def _parts(source: str) -> tuple[str, str, str]:
-    """Return what stands before the solution, the solution, and what follows it; the marks are left out."""
+    """Return what stands before the solution, the solution, and what follows it, without the marks."""
     before, begin, rest = source.partition(BEGIN)
     body, end, after = rest.partition(END)
     if not (begin and end):

@@ -111,6 +111,20 @@ def test_every_mistake_is_caught_and_differs_from_the_others(name):
         assert apart(found[one], found[other]), f"{one} and {other} give the same gradients"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 21))
+@tasks
+def test_other_inputs_would_do_as_well(name, seed):
+    module, rng = task(name), np.random.default_rng(seed)
+    given = module.inputs(rng)
+    y, cache = module.forward(**given)
+    dy = rng.standard_normal(np.shape(y))
+    assert ms.check_pair(module.forward, module.backward, given, support=support(name, given)).ok
+    wrong = [compiled(text.mistaken(read(name), line, new))["backward"] for _, _, line, new in module.MISTAKES]
+    for one, other in itertools.combinations([module.backward, *wrong], 2):
+        assert apart(one(dy, cache), other(dy, cache))
+
+
 @tasks
 def test_sizes_are_small_and_differ_within_every_array(name):
     for key, value in case(name)[0].items():
