@@ -6,3 +6,4 @@
 from .command import mark_file as mark_file
 from .exercise import get as get
 from .exercise import names as names
+from .notebook import mark_cells as mark_cells

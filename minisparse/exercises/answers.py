@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import textwrap
 
@@ -40,19 +41,23 @@ def answers(text: str, lesson: str) -> dict[str, str]:
     """
     if len(text) > LONGEST:
         raise InputError(f"this file has {len(text)} letters; a file of answers has at most {LONGEST}")
-    rows, given = text.splitlines(), {_bare(row) for row in stub(lesson).splitlines()}
+    rows, above = text.splitlines(), _given_above(lesson)
     found: dict[str, str] = {}
+    last = -1
     for number, row in enumerate(rows):
         mark = MARK.match(row)
-        if not mark or lesson_of().get(mark["tag"]) != lesson:
+        if not mark or mark["tag"] not in above:
             continue
-        if mark["tag"] in found:
-            raise InputError(f"line {number + 1}: the mark # ({mark['tag']}) is there twice; leave it at one line")
-        first = number
-        while first and not MARK.match(rows[first - 1]) and _bare(rows[first - 1]) not in given:
-            first -= 1
-        answer = textwrap.dedent("\n".join([*rows[first:number], mark["code"]])).strip("\n")
-        found[mark["tag"]] = "" if is_blank(answer) else answer
+        tag = mark["tag"]
+        if tag in found:
+            raise InputError(f"line {number + 1}: the mark # ({tag}) is there twice; leave it at one line")
+        given = next((k for k in range(number - 1, last, -1) if rows[k].strip() == above[tag]), None)
+        if above[tag] and given is None:
+            raise InputError(f"line {number + 1}: above ({tag}) the given line is missing: {above[tag]}; put it back")
+        first = last + 1 if given is None else given + 1
+        written = [row for row in rows[first:number] if row.strip() and not row.lstrip().startswith("#")]
+        answer = textwrap.dedent("\n".join([*written, mark["code"]])).strip("\n")
+        found[tag], last = "" if is_blank(answer) else answer, number
     lost = [tag for tag, name in lesson_of().items() if name == lesson and tag not in found]
     if lost:
         raise InputError(
@@ -98,5 +103,14 @@ def complete(answer: str) -> str:
     return answer
 
 
-def _bare(row: str) -> str:
-    return row.strip() if not row.strip().startswith("#") else "#"
+@functools.cache
+def _given_above(lesson: str) -> dict[str, str]:
+    """Return the line that stands above each blank in the stub; "" if that is another blank."""
+    found, above = {}, ""
+    for row in stub(lesson).splitlines():
+        mark = MARK.match(row)
+        if mark and lesson_of().get(mark["tag"]) == lesson:
+            found[mark["tag"]], above = above, ""
+        elif row.strip() and not row.strip().startswith("#"):
+            above = row.strip()
+    return found

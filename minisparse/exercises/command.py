@@ -10,13 +10,10 @@ from pathlib import Path
 
 from ..errors import InputError, UserError
 from ..files import write_aside
-from . import games, progress
+from . import games, grade, passes, progress
 from .exercise import Lesson, Pass, get, names
+from .notebook import notebook
 from .report import Report
-
-LARGEST = 1 << 20
-"""Bytes of a file of answers that are read at all."""
-
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run one command; without one, list the exercises."""
@@ -27,6 +24,12 @@ def main(given: Sequence[str] | None = None) -> int:
     mark = commands.add_parser("mark", help="mark a file: the same as python exercises/NAME.py")
     mark.add_argument("file", metavar="NAME|FILE")
     _mark_flags(mark)
+    cells = commands.add_parser("notebook", help="write exercises/NAME.ipynb of a whole pass, with solutions, for nbgrader")
+    cells.add_argument("name", metavar="NAME")
+    marked = commands.add_parser("grade", help="mark a class: FOLDER/STUDENT/EXERCISE.py, one process each")
+    marked.add_argument("folder", type=Path, metavar="FOLDER")
+    marked.add_argument("--jobs", type=_whole, default=2, metavar="N", help="submissions at a time (default 2)")
+    marked.add_argument("--seconds", type=_whole, default=5, metavar="S", help="limit of one answer (default 5)")
     mistake = commands.add_parser("mistake", help="one line of a small network is wrong: which, and why?")
     mistake.add_argument(
         "--seed", type=_whole, default=0, metavar="N", help="each number is another riddle (default 0)"
@@ -41,6 +44,10 @@ def main(given: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(given)
     try:
+        if args.command == "notebook":
+            return _notebook(args.name)
+        if args.command == "grade":
+            return _grade(args.folder, max(1, min(args.jobs, 64)), float(max(1, args.seconds)))
         if args.command == "mistake":
             return _said(*games.mistake(args.seed, args.answer, args.why))
         if args.command == "curve":
@@ -112,7 +119,7 @@ def _mark(path: Path, args: argparse.Namespace) -> int:
     if args.solution:
         print(exercise.solution(args.solution))
         return 0
-    report = exercise.mark(_read(path))
+    report = exercise.mark(grade.read(path))
     progress.record(report, path.parent)
     print(report)
     if args.json:
@@ -147,19 +154,27 @@ def gradescope(report: Report) -> dict:
     return {"score": sum(test["score"] for test in tests), "tests": tests}
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path} has {path.stat().st_size} bytes; a file of answers has at most {LARGEST}")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path} is not there; begin with: python -m minisparse.exercises start {path.stem}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from error
+def _notebook(name: str) -> int:
+    if not isinstance(get(name), Pass):
+        raise InputError(f"{name} is no whole pass, so it has no notebook; there are {', '.join(passes.TASKS)}")
+    path = progress.FOLDER / f"{name}.ipynb"
+    text = json.dumps(notebook(name), indent=1, ensure_ascii=False) + "\n"
+    write_aside(path, lambda file: file.write(text.encode()))
+    print(f"{path.as_posix()} is written, with solutions: nbgrader generate_assignment takes them out")
+    return 0
+
+
+def _grade(folder: Path, jobs: int, seconds: float) -> int:
+    graded = []
+    total = len(grade.submissions(folder))
+    for each in grade.grade(folder, jobs, seconds):
+        graded.append(each)
+        if sys.stderr.isatty():
+            print(f"\r{len(graded)} of {total}", end="", file=sys.stderr)
+    written = grade.write(graded, folder)
+    print(grade.as_text(graded))
+    print(f"\nwrote {', '.join(str(path) for path in written)}")
+    return 0
 
 
 def _listed() -> str:

@@ -213,7 +213,7 @@ def _syntax(answer: str) -> str | None:
 def _raised(error: BaseException) -> tuple[str, str]:
     said = re.sub(r"\s+", " ", str(error))[:LONGEST_SENTENCE]
     if isinstance(error, NameError):
-        name = getattr(error, "name", None) or said
+        name = getattr(error, "name", None) or (re.findall(r"'(.*?)'", said) or [said])[0]
         return "name", f"the name {name} is not known there; known are {', '.join(_known(error))}."
     if isinstance(error, ValueError | IndexError) and re.search(
         "shape|dimension|broadcast|aligned|out of bounds|axis", said

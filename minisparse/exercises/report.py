@@ -77,6 +77,9 @@ class Report:
         """What is wrong in all parts."""
         return tuple(finding for part in self.parts for finding in part.findings)
 
+    def __getitem__(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
+
     @property
     def score(self) -> tuple[int, int]:
         """How many parts are done, and how many there are."""
