@@ -38,7 +38,19 @@ _HOMES = {
     "equations": ("code_line",),
     "errors": ("UserError",),
 }
-_MODULES = (*_HOMES, "files", "initialise", "kernels", "lab", "nonfinite", "plot", "protocols", "testing", "threads")
+_MODULES = (
+    *_HOMES,
+    "exercises",
+    "files",
+    "initialise",
+    "kernels",
+    "lab",
+    "nonfinite",
+    "plot",
+    "protocols",
+    "testing",
+    "threads",
+)
 _MOVED = {
     "cost": "lab.cost",
     "mistakes": "gradcheck.catalogue",

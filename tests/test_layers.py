@@ -35,6 +35,12 @@ UNTESTED = {
     "minisparse/kernels/with_cupy.py": "tests/gpu",
     "minisparse/gradcheck/sight.py": "tests/test_chapters.py shows the table",
     "minisparse/backend.py": "tests/gpu/test_switch.py, over the double and without a GPU",
+    "minisparse/exercises/__main__.py": "tests/exercises/test_command.py",
+    "minisparse/exercises/find_mistake.py": "tests/exercises/test_games.py",
+    "minisparse/exercises/read_curve.py": "tests/exercises/test_games.py",
+    "minisparse/exercises/small.py": "tests/exercises/test_games.py",
+    "minisparse/exercises/texts.py": "tests/exercises/test_lines.py",
+    "minisparse/exercises/worker.py": "tests/exercises/test_child.py",
     "minisparse/lab/__main__.py": "tests/lab/test_verify.py and test_page.py run it",
 }
 """Modules whose test has another name, and where it is."""

@@ -15,6 +15,7 @@ from .exercise import Lesson, Pass, get, names
 from .notebook import notebook
 from .report import Report
 
+
 def main(given: Sequence[str] | None = None) -> int:
     """Run one command; without one, list the exercises."""
     parser = argparse.ArgumentParser("python -m minisparse.exercises", description=__doc__)
@@ -24,7 +25,9 @@ def main(given: Sequence[str] | None = None) -> int:
     mark = commands.add_parser("mark", help="mark a file: the same as python exercises/NAME.py")
     mark.add_argument("file", metavar="NAME|FILE")
     _mark_flags(mark)
-    cells = commands.add_parser("notebook", help="write exercises/NAME.ipynb of a whole pass, with solutions, for nbgrader")
+    cells = commands.add_parser(
+        "notebook", help="write exercises/NAME.ipynb of a whole pass, with solutions, for nbgrader"
+    )
     cells.add_argument("name", metavar="NAME")
     marked = commands.add_parser("grade", help="mark a class: FOLDER/STUDENT/EXERCISE.py, one process each")
     marked.add_argument("folder", type=Path, metavar="FOLDER")
@@ -103,7 +106,8 @@ def _start(name: str) -> int:
     exercise, path = get(name), progress.FOLDER / f"{name}.py"
     if not isinstance(exercise, Lesson | Pass):
         raise InputError(
-            f"{name} is one line of {exercise.lesson}; start that: python -m minisparse.exercises start {exercise.lesson}"
+            f"{name} is one line of {exercise.lesson}; start that: "
+            f"python -m minisparse.exercises start {exercise.lesson}"
         )
     if path.exists():
         raise InputError(

@@ -29,6 +29,11 @@ class LineExercise:
     name: str
 
     @property
+    def lesson(self) -> str:
+        """The file of lines that it belongs to."""
+        return lines.line(self.name).lesson
+
+    @property
     def question(self) -> str:
         """What is asked, and the blank."""
         asked = lines.line(self.name)
@@ -186,7 +191,9 @@ class Pass:
         asked = [f'    "{key}": ...,  # {question}' for key, question in self._module.PENCIL]
         pencil = "\n".join([PENCIL, case, "pencil = {", *asked, "}"])
         head, start = re.sub(r":math:`([^`]*)`", _plain, head), START.format(name=self.name)
-        return "\n".join([head.rstrip(), "", start, "", MAIN, "", pencil, "", CODE, "\n".join(rows[told.end_lineno :]).strip(), ""])
+        return "\n".join(
+            [head.rstrip(), "", start, "", MAIN, "", pencil, "", CODE, "\n".join(rows[told.end_lineno :]).strip(), ""]
+        )
 
     def hints(self, part: str) -> tuple[str, ...]:
         """Hints for a gradient; for a number the way to it."""
@@ -235,11 +242,11 @@ START = '''Write your answers into this file and run it:
     python exercises/{name}.py --hint                the next hint for the first part that is open
     python exercises/{name}.py --solution PART       the solution of one part
 """'''
-MAIN = '''if __name__ == "__main__":
+MAIN = """if __name__ == "__main__":
     from minisparse.exercises import mark_file
 
     raise SystemExit(mark_file(__file__))  # what is below is read and never run here
-'''
+"""
 PENCIL = "# ---- 1. With a pencil: put your number where three points are ----"
 CODE = "# ---- 2. In code: forward is given, backward is yours ----"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ class Riddle(NamedTuple):
     reasons: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=4)
 def riddle(seed: int) -> Riddle:
     """Return the riddle of a seed.
 
@@ -93,7 +95,7 @@ def _network(rng: np.random.Generator) -> tuple[str, Any, dict]:
 def _report(
     mistake: Mistake, model: Any, params: dict, x: np.ndarray, labels: np.ndarray
 ) -> tuple[tuple[str, ...], bool]:
-    """Return one line per tensor, the gradient before each of two steps and what the step changed; and if any is wrong."""
+    """Return a line per tensor, with two gradients and what two steps changed, and whether anything is wrong."""
     plant = mistake.plant
     try:
         report = check_steps(plant(model), params, x, labels, plant(Adam(lr=0.02)))

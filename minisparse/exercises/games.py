@@ -21,12 +21,12 @@ def mistake(seed: int, answer: str | None = None, why: int | None = None) -> tup
     why : int, optional
         Number of a reason, from 1.
     """
+    if answer is not None and answer.upper() not in lesson_of():
+        raise InputError(f"{answer} is the tag of no line that can be wrong here; tags are such as R7")
     told = riddle(seed)
     tag, same = told.mistake.tag, f"python -m minisparse.exercises mistake --seed {seed}"
     if answer is None:
         return _posed(told, same), False
-    if answer.upper() not in lesson_of():
-        raise InputError(f"{answer} is the tag of no line that can be wrong here; tags are such as R7")
     if answer.upper() != tag:
         return (
             f"{answer.upper()} is right: {code_line(answer.upper())}\nLook again at what agrees, and what does not.",
@@ -46,12 +46,14 @@ def mistake(seed: int, answer: str | None = None, why: int | None = None) -> tup
 
 def _posed(told, same: str) -> str:
     rows = [
-        f"One line of {told.network} is wrong. It learns the signs of two sums, {len(told.right)} steps of Adam:",
+        f"One line of {told.network} is wrong.",
+        f"It learns the signs of two sums, {len(told.right)} steps of Adam:",
         f"  loss, right line  {small.as_text(told.right)} {told.right[-1]:.3g}",
         f"  loss, wrong line  {small.as_text(told.wrong)} {told.wrong[-1]:.3g} after {len(told.wrong)} steps",
         "The check of two steps (what came out, for what should have):",
         *(f"  {row}" for row in told.report),
-        f"Which line is it? Name its tag (the lines: python -m minisparse.exercises start bptt). {same} --answer TAG",
+        "Which line is it? Name its tag (the lines: python -m minisparse.exercises start bptt, or feedforward).",
+        f"{same} --answer TAG",
     ]
     return "\n".join(rows)
 
@@ -66,20 +68,20 @@ def curve(kind: str, seed: int, answer: str | None = None) -> tuple[str, bool]:
     answer : str, optional
         The letters of the curves, from the smallest number to the largest, such as "BDAC".
     """
+    if answer is not None and sorted(answer.upper()) != sorted(LETTERS):
+        raise InputError(f"{answer!r} is no order of {LETTERS}: write each letter once, the smallest number's first")
     told, same = curves(kind, seed), f"python -m minisparse.exercises curve {kind} --seed {seed}"
     order = "".join(sorted(LETTERS, key=lambda letter: told.numbers[LETTERS.index(letter)]))
     if answer is None:
         numbers = ", ".join(f"{number:g}" for number in sorted(told.numbers))
         rows = [
-            f"Four dense recurrent networks of {UNITS} neurons, {TIME} time steps, {len(told.losses[0])} steps of Adam. They differ in",
-            f"the {told.what}.",
+            f"Four dense recurrent networks of {UNITS} neurons, {TIME} time steps, {len(told.losses[0])} steps.",
+            f"They differ in the {told.what}.",
             *(f"  {letter}  {small.as_text(loss)}" for letter, loss in zip(LETTERS, told.losses, strict=True)),
             f"The numbers are {numbers}. Which curve has the smallest, which the next?",
             f"Answer with four letters, the smallest number's first: {same} --answer {LETTERS}",
         ]
         return "\n".join(rows), False
-    if sorted(answer.upper()) != sorted(LETTERS):
-        raise InputError(f"{answer!r} is no order of {LETTERS}: write each letter once, the smallest number's first")
     right = sum(given == wanted for given, wanted in zip(answer.upper(), order, strict=True))
     if right < len(LETTERS):
         return (

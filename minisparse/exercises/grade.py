@@ -66,7 +66,9 @@ def submissions(folder: Path) -> list[tuple[str, str, Path]]:
         if path.suffix == ".py" and path.stem in known
     ]
     if not found:
-        raise InputError(f"{folder} holds no submission; one is FOLDER/STUDENT/EXERCISE.py, such as {folder}/ada/bptt.py")
+        raise InputError(
+            f"{folder} holds no submission; one is FOLDER/STUDENT/EXERCISE.py, such as {folder}/ada/bptt.py"
+        )
     return found
 
 
@@ -123,7 +125,9 @@ def read(path: Path) -> str:
                 raise InputError(f"{path} has {told.st_size} bytes; a file of answers has at most {LARGEST}")
             return file.read(LARGEST).decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(f"{path} is not there; begin with: python -m minisparse.exercises start {path.stem}") from error
+        raise InputError(
+            f"{path} is not there; begin with: python -m minisparse.exercises start {path.stem}"
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
@@ -148,7 +152,10 @@ def rows(graded: Sequence[Graded]) -> list[dict[str, str]]:
 def as_csv(graded: Sequence[Graded]) -> str:
     """Return the rows as CSV; a cell that a spreadsheet would take for a formula gets an apostrophe."""
     text = io.StringIO()
-    told = [{key: f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for key, cell in row.items()} for row in rows(graded)]
+    told = [
+        {key: f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell for key, cell in row.items()}
+        for row in rows(graded)
+    ]
     writer = csv.DictWriter(text, ("student", "exercise", "part", "state", "mistake", "sentence"), lineterminator="\n")
     writer.writeheader()
     writer.writerows(told)
@@ -172,7 +179,9 @@ def as_text(graded: Sequence[Graded]) -> str:
     width = min(24, max((len(each.student) for each in ordered), default=0))
     table = [f"{'student':<{width}}  {'exercise':<14}{'done':<10}"]
     for each in ordered:
-        table.append(f"{each.student[:width]:<{width}}  {each.exercise:<14}{each.score:<10}{each.problem[:90]}".rstrip())
+        table.append(
+            f"{each.student[:width]:<{width}}  {each.exercise:<14}{each.score:<10}{each.problem[:90]}".rstrip()
+        )
     table += ["", f"{'students':>8}  mistake"]
     table += [f"{count:>8}  {code:<28} {sentence[:80]}".rstrip() for code, count, sentence in mistakes(graded)[:20]]
     return "\n".join(table)
@@ -192,7 +201,7 @@ def draw(graded: Sequence[Graded], path: Path, most: int = 10) -> None:
 
 
 def write(graded: Sequence[Graded], folder: Path) -> list[Path]:
-    """Write marks.csv, and mistakes.png if Matplotlib is there, into the folder of the submissions."""
+    """Write marks.csv, and mistakes.png and .svg if Matplotlib is there, into the folder of the submissions."""
     path = folder / "marks.csv"
     write_aside(path, lambda file: file.write(as_csv(graded).encode()))
     written = [path]

@@ -78,7 +78,13 @@ def judge_pass(name: str, answer: str) -> dict[str, Any]:
     exec(compile(answer, f"{name}.py", "exec"), space)
     given = space.get("pencil") if isinstance(space.get("pencil"), dict) else {}
     told = [{"name": key, **_number(given.get(key, ...), wanted)} for key, wanted in module.pencil().items()]
-    return {"parts": told + _gradients(module, space)}
+    try:
+        grads = _gradients(module, space)
+    except NotImplementedError:  # how nbgrader marks a blank
+        grads = [{"name": key, "state": "new", "findings": []} for key in text.gradients(text.source(module))]
+    except Exception as error:  # the numbers keep their marks
+        grads = [{"name": key, **wrong(*_raised(error))} for key in text.gradients(text.source(module))]
+    return {"parts": told + grads}
 
 
 def _number(given: Any, wanted: float) -> dict[str, Any]:
@@ -104,7 +110,9 @@ def _gradients(module: ModuleType, space: dict[str, Any]) -> list[dict[str, Any]
             return [{"name": key, **wrong("missing", f"the file has no function {name}.")} for key in right]
     own_y, own_cache = space["forward"](**{key: np.copy(value) for key, value in inputs.items()})
     if np.shape(own_y) != np.shape(y) or not np.allclose(own_y, y):
-        return [{"name": key, **wrong("forward", "forward does not compute what it did: put it back.")} for key in right]
+        return [
+            {"name": key, **wrong("forward", "forward does not compute what it did: put it back.")} for key in right
+        ]
     own = space["backward"](dy.copy(), own_cache)
     if not isinstance(own, dict):
         return [{"name": key, **wrong("missing", "backward has to return a dict of gradients.")} for key in right]
@@ -145,15 +153,17 @@ def _mistaken(module: ModuleType, inputs: dict, key: str, own: Any, dy: np.ndarr
         except (ValueError, IndexError):
             continue
         right = module.backward(dy.copy(), module.forward(**inputs)[1])[key]
-        if np.shape(grad) == np.shape(own) and np.allclose(grad, own, rtol=1e-9) and not (
-            np.shape(right) == np.shape(own) and np.allclose(right, own, rtol=1e-9)
+        if (
+            np.shape(grad) == np.shape(own)
+            and np.allclose(grad, own, rtol=1e-9)
+            and not (np.shape(right) == np.shape(own) and np.allclose(right, own, rtol=1e-9))
         ):
             return code, sentence
     return None
 
 
 def guarded(kind: str, *given: Any) -> dict[str, Any]:
-    """Return what the judge of this kind of answer says, with what was printed; whatever an answer raises becomes one sentence."""
+    """Return what the judge of this kind says, with what was printed; an answer's error becomes one sentence."""
     printed = _Capped()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), np.errstate(all="ignore"):
         try:

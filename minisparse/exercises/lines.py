@@ -210,7 +210,8 @@ Write every line that ends in "your line" and run this file:
     python exercises/{name}.py --hint                the next hint for the first line that is open
     python exercises/{name}.py --solution {first}         the library's own line
 
-A line may become several: write them above the line that ends in its mark, ({first}) your line, and leave the mark there.
+A line may become several: write them above the line that ends in its mark, ({first}) your line, and leave the
+mark there.
 Everything else is given: it is the library's own code, and your lines run in it. np is NumPy.
 """
 

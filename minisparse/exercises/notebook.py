@@ -35,18 +35,25 @@ def notebook(name: str) -> dict[str, Any]:
     backward = ast.get_source_segment(source, functions["backward"]) or ""
     backward = backward.replace("# BEGIN SOLUTION", "### BEGIN SOLUTION").replace("# END SOLUTION", "### END SOLUTION")
     told = str(module.__doc__).partition(texts.DERIVATION)[0]
-    answers = [f"    {key!r}: {value:g}," for key, value in module.pencil().items()]
-    blanks = [f"    {key!r}: ...,  # {question}" for key, question in module.PENCIL]
-    pencil = ["pencil = {", *blanks, "}", "### BEGIN SOLUTION", "pencil = {", *answers, "}", "### END SOLUTION"]
+    asked = "\n".join(f"* `{key}`: {question}" for key, question in module.PENCIL)
+    answers = [f'pencil["{key}"] = {value:g}' for key, value in module.pencil().items()]
+    pencil = ["pencil = {}", "### BEGIN SOLUTION", *answers, "### END SOLUTION"]
     cells = [
         _text(f"# {_as_markdown(told)}"),
         _code(f"{name}-imports", IMPORTS, locked=True),
-        _text(f"## With a pencil\n\n{module.PENCIL_CASE}\n\nPut your number where three points are."),
+        _text(
+            f"## With a pencil\n\n{module.PENCIL_CASE}\n\n{asked}\n\n"
+            f'Write `pencil["{module.PENCIL[0][0]}"] = ...` and so on.'
+        ),
         _code(f"{name}-pencil", "\n".join(pencil), solution=True),
         _text("## In code\n\n`forward` is given, `backward` is yours."),
         _code(f"{name}-forward", ast.get_source_segment(source, functions["forward"]) or "", locked=True),
         _code(f"{name}-backward", backward, solution=True),
-        _code(f"{name}-mark", f'report = minisparse.exercises.mark_cells("{name}", forward, backward, pencil)\nreport', locked=True),
+        _code(
+            f"{name}-mark",
+            f'report = minisparse.exercises.mark_cells("{name}", forward, backward, pencil)\nreport',
+            locked=True,
+        ),
     ]
     for number, part in enumerate(exercise.parts):
         test = f'assert report["{part}"].state == "done", report["{part}"].sentence or "not yet"'
@@ -87,7 +94,14 @@ def _text(source: str) -> dict[str, Any]:
 
 
 def _code(name: str, source: str, solution: bool = False, locked: bool = False, points: int = 0) -> dict[str, Any]:
-    told = {"grade": bool(points), "grade_id": name, "locked": locked, "schema_version": 3, "solution": solution, "task": False}
+    told = {
+        "grade": bool(points),
+        "grade_id": name,
+        "locked": locked,
+        "schema_version": 3,
+        "solution": solution,
+        "task": False,
+    }
     told |= {"points": points} if points else {}
     return {
         "cell_type": "code", "execution_count": None, "id": _identifier(name), "metadata": {"nbgrader": told},

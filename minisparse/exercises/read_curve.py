@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -45,18 +46,19 @@ KINDS = {
         "gain of the recurrence at the start, g = w̄ N: the factor by which one time step multiplies a uniform activity",
         np.array([0.4, 1.3, 1.7, 2.5]),
         "Above 1 activity and gradient grow with every time step, by g each. Adam remembers the squares of these first "
-        "gradients for about 1 / (1 - β₂) = 1,000 steps and divides by their root: the larger g, the longer it stands still.",
+        "gradients for about 1 / (1 - β₂) = 1,000 steps and divides by their root: the larger g, the longer it waits.",
     ),
     "step": (
         "gain step, η p N: the most by which one step of Adam can change that gain",
         np.array([0.01, 0.1, 1.0, 10.0]),
-        "Each of its first steps moves every weight by η, and a neuron has pN of them, which may all move one way. Far below "
-        "1 learning is slow, near 1 it is fast, far above 1 a single step throws the network to where nothing is learnt.",
+        "Each of its first steps moves every weight by η, and a neuron has pN of them, which may all move one way. "
+        "Far below 1 learning is slow, near 1 it is fast, far above 1 one step ends where nothing can be learnt.",
     ),
 }
 """By name: what the number is, the four numbers, and why the curves differ."""
 
 
+@functools.lru_cache(maxsize=4)
 def curves(kind: str, seed: int) -> Curves:
     """Return four curves.
 

@@ -23,21 +23,16 @@ def signs_of_sums(rng: np.random.Generator, examples: int = 60, steps: int = 6) 
     return x, 2 * sums[0] + sums[1]
 
 
-def learning(
-    model: Any, params: dict, opt: Any, x: np.ndarray, labels: np.ndarray, steps: int, loss: Any = softmax_cross_entropy,
-    hooks: Sequence[Any] = (),
-) -> list[float]:  # fmt: skip
+def learning(model: Any, params: dict, opt: Any, x: np.ndarray, labels: np.ndarray, steps: int) -> list[float]:
     """Train on one batch, in place, and return the loss before each step; it ends where the loss is no number."""
     losses = []
     for _ in range(steps):
         logits, cache = model.forward(params, x)
-        value, dlogits = loss(logits, labels)
+        value, dlogits = softmax_cross_entropy(logits, labels)
         losses.append(float(value))
         if not math.isfinite(losses[-1]):
             break
         opt.step(params, model.backward(dlogits, cache))
-        for hook in hooks:
-            hook.project(model, params)
     return losses
 
 

@@ -343,6 +343,7 @@ SHAPES = {
     "C6": "Shape (filters, 1).", "C7": "Shape (pixels, places batch).", "C8": "Shape of the image.",
     "C11": "Shape (filters, patches batch).", "C12": "Shape (filters, pixels).", "C13": "Shape (filters, 1).",
     "C14": "Shape (pixels, patches batch).", "C15": "Shape of the image.", "O1": "Shape of w.", "O2": "Shape of w.",
-    "O3": "Shape of w.", "O4": "An array.", "O5": "Packed as the weights are.", "O6": "A whole number.", "O7": "Shape of w.",
+    "O3": "Shape of w.", "O4": "An array.", "O5": "Packed as the weights are.", "O6": "A whole number.",
+    "O7": "Shape of w.",
     "E6": "A function of rows; its values have shape (rows, pre).",
 }  # fmt: skip

@@ -27,11 +27,29 @@ _REFUSED = {
     "shutil": "it changes files",
     "resource": "it changes the limits under which it runs",
     **dict.fromkeys(
-        [f"os.{name}" for name in ["system", "exec", "fork", "forkpty", "posix_spawn", "spawn", "startfile", "kill", "killpg"]],
+        [
+            f"os.{name}"
+            for name in ["system", "exec", "fork", "forkpty", "posix_spawn", "spawn", "startfile", "kill", "killpg"]
+        ],
         "it starts or ends another process",
     ),
     **dict.fromkeys(
-        [f"os.{name}" for name in ["remove", "rename", "rmdir", "mkdir", "chmod", "chown", "link", "symlink", "truncate", "utime", "chdir"]],
+        [
+            f"os.{name}"
+            for name in [
+                "remove",
+                "rename",
+                "rmdir",
+                "mkdir",
+                "chmod",
+                "chown",
+                "link",
+                "symlink",
+                "truncate",
+                "utime",
+                "chdir",
+            ]
+        ],
         "it changes files",
     ),
 }

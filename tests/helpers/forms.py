@@ -14,17 +14,26 @@ FORMS = {
         "full = np.einsum('ib,jb->ij', da, h[k])\ndw = weights.pack(full)",
     ),
     "A4": ("db = np.einsum('ib->i', da)[:, None]", "db = da @ np.ones((da.shape[1], 1))"),
-    "A5": ("dv = dict(rule.backward(dw, cache.normalised[k]))", "given = cache.normalised[k]\ndv = rule.backward(dw, given)"),
+    "A5": (
+        "dv = dict(rule.backward(dw, cache.normalised[k]))",
+        "given = cache.normalised[k]\ndv = rule.backward(dw, given)",
+    ),
     "A7": (
         "dh = W.matmul_t(np.eye(len(da))) @ da",
         "dh = np.stack([W.matmul_t(da[:, [b]])[:, 0] for b in range(da.shape[1])], axis=1)",
     ),
-    "A8": ("above = h[k]\nda = slope(kept[k - 1]) * dh", "da, above = np.multiply(dh, slope(kept[k - 1])), h[k].copy()"),
-    "A6": ("grads[key] = dextra + grads.get(key, 0)", "grads[key] = sum([grads[key], dextra]) if key in grads else dextra"),
+    "A8": (
+        "above = h[k]\nda = slope(kept[k - 1]) * dh",
+        "da, above = np.multiply(dh, slope(kept[k - 1])), h[k].copy()",
+    ),
+    "A6": (
+        "grads[key] = dextra + grads.get(key, 0)",
+        "grads[key] = sum([grads[key], dextra]) if key in grads else dextra",
+    ),
     "R16": ("dh = np.einsum('ci,cb->ib', W_out, dlogits)", "dh = (dlogits.T @ W_out).T"),
     "R4": (
         "dW_out = np.einsum('cb,ib->ci', dlogits, h[-1])",
-        "dW_out = np.zeros_like(W_out)\nfor b in range(x.shape[2]):\n    dW_out += np.outer(dlogits[:, b], h[-1][:, b])",
+        "dW_out = 0 * W_out\nfor b in range(x.shape[2]):\n    dW_out += np.outer(dlogits[:, b], h[-1][:, b])",
     ),
     "R5": ("db_out = dlogits @ np.ones((dlogits.shape[1], 1))", "db_out = np.einsum('cb->c', dlogits)[:, None]"),
     "R8": (
@@ -51,15 +60,18 @@ FORMS = {
         "dh = W.matmul_t(da[t + 1])\nfor b in range(dh.shape[1]):\n    da[t, :, b] = dh[:, b] * slope(kept[t])[:, b]",
     ),
     "S6": (
-        "full = np.einsum('ib,jb->ij', dy, x) if dy.ndim == 2 else np.einsum('tib,tjb->ij', dy, x)\nreturn self.pack(full)",
-        "rows = self._rows(dy)\nreturn (dy[..., rows.rows, :] * x[..., rows.indices, :]).sum(axis=-1).reshape(-1, rows.rows.size).sum(axis=0)",
+        "full = sum(np.einsum('ib,jb->ij', d, a) for d, a in ([(dy, x)] if dy.ndim == 2 else zip(dy, x)))\n"
+        "return self.pack(full)",
+        "rows = self._rows(dy)\neach = dy[..., rows.rows, :] * x[..., rows.indices, :]"
+        "\nreturn each.sum(axis=-1).reshape(-1, rows.rows.size).sum(axis=0)",
     ),
     "S5": (
         "dx = self._weights.unpack(self._w).T @ dy\nreturn dx if times is None else dx * times",
         "dx = np.einsum('ij,ib->jb', self._weights.unpack(self._w), dy)\nreturn scaled(dx, times)",
     ),
     "S3": (
-        "return self.pack(np.einsum('ib,jb->ij', dy, x) if dy.ndim == 2 else np.einsum('tib,tjb->ij', dy, x))",
+        "pairs = zip(np.atleast_3d(dy), np.atleast_3d(x)) if dy.ndim == 3 else [(dy, x)]\n"
+        "return self.pack(sum(np.einsum('ib,jb->ij', d, a) for d, a in pairs))",
         "pairs = [(dy, x)] if dy.ndim == 2 else zip(dy, x)\nreturn self.masked(sum(d @ a.T for d, a in pairs))",
     ),
     "S2": (
@@ -76,7 +88,10 @@ FORMS = {
         "across = dw.copy()\nif dsize is not None:\n    across -= weights.by_row(dscale) * dsize",
     ),
     "D5": ("dv = np.multiply(factor, across)", "dv = across.copy()\ndv *= factor"),
-    "C3": ("dmax = self.activation.slope(cache.kept) * dh", "slope = self.activation.slope\ndmax = np.multiply(dh, slope(cache.kept))"),
+    "C3": (
+        "dmax = self.activation.slope(cache.kept) * dh",
+        "slope = self.activation.slope\ndmax = np.multiply(dh, slope(cache.kept))",
+    ),
     "C4": (
         "da = self._from_squares(np.where(cache.winner == place, dmax, 0))",
         "squares = np.zeros((self.pool**2, *dmax.shape))\nfor k in range(self.pool**2):\n"
@@ -116,7 +131,7 @@ FORMS = {
     "O7": ("w *= 1 - lr * self.decay", "w[...] = w - self.decay * lr * w"),
     "O5": ("w = params.get(self.parameter)", "w = dict(params)[self.parameter]"),
     "E6": (
-        "return lambda rows: np.abs(sum(d[rows] @ p.T for d, p in zip(dpost, pre)) if dpost.ndim == 3 else dpost[rows] @ pre.T)",
+        "return lambda rows: np.abs(np.einsum('...ib,...jb->ij', dpost[..., rows, :], pre))",
         "def score(rows):\n    return np.abs(sum_outer(dpost[..., rows, :], pre))\nreturn score",
     ),
 }
