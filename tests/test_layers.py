@@ -18,7 +18,7 @@ RANKS = {
     "learning": "data train checkpoint nonfinite measure",
     "plot": "plot",
     "gradcheck": "gradcheck",
-    "testing": "testing",
+    "testing": "testing exercises",
     "lab": "lab",
     "face": "__init__ __main__ results",
 }
@@ -31,13 +31,13 @@ UNTESTED = {
     "minisparse/protocols.py": "no code that runs; .ci/typed.py is checked by mypy",
     "minisparse/testing.py": "its strategies draw what other tests check",
     "minisparse/kernels/with_cupy.py": "tests/gpu",
+    "minisparse/exercises/places.py": "tests/exercises/test_bench.py checks every place",
     "minisparse/gradcheck/sight.py": "tests/test_chapters.py shows the table",
     "minisparse/backend.py": "tests/gpu/test_switch.py, over the double and without a GPU",
     "minisparse/lab/__main__.py": "tests/lab/test_verify.py and test_page.py run it",
 }
 """Modules whose test has another name, and where it is."""
 LONG = {
-    "minisparse/gradcheck/catalogue.py": "one row per mistake",
     "minisparse/kernels/products.py": "vector code, not part of the lesson",
     "minisparse/checkpoint.py:load_checkpoint": "all is read and checked before the first object is changed",
     "minisparse/gradcheck/comparison.py:compare": "what is checked, in order",
