@@ -74,3 +74,21 @@ def test_what_is_not_of_the_library_stays_as_it_is():
         return logits.sum(), np.ones_like(logits)
 
     assert catalogue.find("loss-sign").plant(own_loss) is own_loss
+
+
+def test_parts_that_hold_each_other_are_copied_once():
+    class Own:
+        """A model of somebody's, whose layer knows it."""
+
+        def config(self):
+            return {}
+
+    outer, inner = Own(), Own()
+    outer.layers, inner.owner, outer.rule = [inner], outer, ms.Dendritic()
+    inner.rule = outer.rule
+    row = catalogue.find("norm-scale-forgotten")
+    assert row.concerns(outer)
+    planted = row.plant(outer)
+    assert planted.layers[0].owner is planted
+    assert planted.layers[0].rule is planted.rule
+    assert type(planted.rule) is not type(outer.rule)
