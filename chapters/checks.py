@@ -252,7 +252,7 @@ lies = [("a softmax whose backward returns 0", "dy = 1", passes(softmax, returns
 # Lie 2: sizes that are equal, or 1
 # ---------------------------------
 # At one time step nothing flows back in time; with one example a sum is its mean; a square weight hides a transposed
-# shape. How many of the catalogued gradient mistakes can be seen at all?
+# shape. How many of a recurrent network's catalogued gradient mistakes can be seen at all?
 
 
 def show(text):
@@ -263,14 +263,14 @@ def show(text):
 
 def what_shows(batch, time):
     """Count the mistakes that can be seen at a batch size and a number of time steps."""
-    gradients = [row for row in catalogue.catalogue() if row.family != "optimiser"]
-    sizes, shown = {**sight.SIZES, "batch": batch, "time": time}, set()
+    sizes, shown, concerned = {**sight.SIZES, "batch": batch, "time": time}, set(), set()
     for storage, activation in (("dense", "relu"), ("dense", "tanh"), ("csr", "tanh")):
         small, values, batched, classes, _ = sight.example(storage, activation, sizes)
         report = ms.check(small, values, batched, classes)
-        concerned = [row for row in gradients if row.concerns(small) or row.family == "loss"]
-        shown |= {row.code for row in concerned} - set(report.blind)
-    return {"part": "sizes", "batch": batch, "time": time, "shown": len(shown), "of": len(gradients)}
+        here = {row.code for row in catalogue.catalogue() if row.concerns(small, ms.softmax_cross_entropy)}
+        concerned |= here
+        shown |= here - set(report.blind)
+    return {"part": "sizes", "batch": batch, "time": time, "shown": len(shown), "of": len(concerned)}
 
 
 print(f"\n{'batch':>6s}{'time':>6s}   gradient mistakes that show")
@@ -395,12 +395,11 @@ def run(seeds):
         for storage, activation in (("dense", "relu"), ("csr", "tanh")):
             small, values, batch, *_ = sight.example(storage, activation, seed=seed)
             for row in catalogue.catalogue():
-                if row.family == "optimiser" or not row.concerns(small):
-                    continue
-                report = ms.check(row.plant(small), values, batch, seed=seed)
-                counts["planted"] += 1
-                counts["caught"] += not report.ok
-                counts["named"] += row.code in report.codes[:1]
+                if row.concerns(small):
+                    report = ms.check(row.plant(small), values, batch, seed=seed)
+                    counts["planted"] += 1
+                    counts["caught"] += not report.ok
+                    counts["named"] += row.code in report.codes[:1]
     return counts
 
 
@@ -430,13 +429,13 @@ show(wrong)
 # %%
 # What each check sees
 # --------------------
-# ``--all`` prints the catalogue: every mistake with its line, right and wrong, and which checks catch it. Each is
-# planted in the library's own source, one line exchanged. A cotangent of ones and a random one compare existing
-# synapses only; *exact zeros* also asks for +0 off the pattern; *two steps* takes two training steps and compares them
-# with Adam's closed form and the clamp.
+# ``--all`` prints the catalogue: every mistake with its line, right and wrong; and of those in a recurrent network and
+# its training, which checks catch them. Each is planted in the library's own source, one line exchanged. A cotangent
+# of ones and a random one compare existing synapses only; *exact zeros* also asks for +0 off the pattern; *two steps*
+# takes two training steps and compares them with Adam's closed form and the clamp.
 
 for row in catalogue.catalogue() if args.all else ():
-    print(f"\n{row.code} ({row.tag}): {row.sentence}\n    right  {row.right}\n    wrong  {row.wrong}")
+    show(f"\n{row.code} ({row.tag}): {row.sentence}\n    right  {row.right}\n    wrong  {row.wrong}")
 seen = sight.what_each_check_sees() if args.all else []
 if seen:
     print(f"\n{'mistake':30s}{'line':6s}" + "".join(f"{check:>13s}" for check in sight.CHECKS))
@@ -456,7 +455,7 @@ if seen:
 #
 # Read next
 # ---------
-# In ``minisparse/gradcheck``: ``probe.py`` and ``comparison.py`` (the judge), ``catalogue.py`` (the mistakes),
+# In ``minisparse/gradcheck``: ``probe.py`` and ``comparison.py`` (the judge), ``catalogue/`` (the mistakes),
 # ``diagnosis/`` (what the numbers tell); ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
 
 

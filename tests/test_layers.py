@@ -33,6 +33,7 @@ UNTESTED = {
     "minisparse/protocols.py": "no code that runs; .ci/typed.py is checked by mypy",
     "minisparse/testing.py": "its strategies draw what other tests check",
     "minisparse/kernels/with_cupy.py": "tests/gpu",
+    "minisparse/exercises/places.py": "tests/exercises/test_bench.py checks every place",
     "minisparse/gradcheck/sight.py": "tests/test_chapters.py shows the table",
     "minisparse/backend.py": "tests/gpu/test_switch.py, over the double and without a GPU",
     "minisparse/exercises/__main__.py": "tests/exercises/test_command.py",
@@ -45,7 +46,6 @@ UNTESTED = {
 }
 """Modules whose test has another name, and where it is."""
 LONG = {
-    "minisparse/gradcheck/catalogue.py": "one row per mistake",
     "minisparse/kernels/products.py": "vector code, not part of the lesson",
     "minisparse/checkpoint.py:load_checkpoint": "all is read and checked before the first object is changed",
     "minisparse/gradcheck/comparison.py:compare": "what is checked, in order",

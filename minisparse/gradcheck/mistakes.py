@@ -107,43 +107,47 @@ def restored(part: Any) -> Any:
     return _rebuilt(part, importlib.import_module)
 
 
-def _rebuilt(part: Any, module: Callable[[str], ModuleType]) -> Any:
+def _rebuilt(part: Any, module: Callable[[str], ModuleType], done: dict[int, Any] | None = None) -> Any:
     """Return a copy of a part, and of all parts that it holds, that runs the lines of the modules `module` names."""
+    done = {} if done is None else done
     if type(part) in (list, tuple, dict):
         keys = part.keys() if type(part) is dict else range(len(part))
-        new = {key: _rebuilt(part[key], module) for key in keys}
+        new = {key: _rebuilt(part[key], module, done) for key in keys}
         same = all(new[key] is part[key] for key in keys)
         return part if same else new if type(part) is dict else type(part)(new.values())
-    home, name = _home(part), getattr(part, "__name__", type(part).__name__)
     if not _is_part(part):
         return part
+    home, name = _home(part), getattr(part, "__name__", type(part).__name__)
     if isinstance(part, FunctionType):
         return getattr(module(home), name, part)
     if hasattr(part, "slope"):
         known = home.startswith(_OURS) and module(home).ACTIVATIONS.get(part.name)
         return dataclasses.replace(part, slope=known.slope) if known else part
-    twin = copy.copy(part)
+    if id(part) in done:
+        return done[id(part)]
+    twin = done[id(part)] = copy.copy(part)
     if home.startswith(_OURS):
         object.__setattr__(twin, "__class__", getattr(module(home), name, type(part)))
         for own in [key for key in vars(twin) if callable(getattr(type(twin), key, None))]:
             delattr(twin, own)  # a method that was exchanged on the object
-    for key, value in vars(part).items():
-        if key in vars(twin):
-            vars(twin)[key] = copy.deepcopy(value) if key == "state" else _rebuilt(value, module)
+    for key, value in getattr(twin, "__dict__", {}).items():
+        vars(twin)[key] = copy.deepcopy(value) if key == "state" else _rebuilt(value, module, done)
     return twin
 
 
-def _held(part: Any) -> Iterator[Any]:
+def _held(part: Any, done: set[int] | None = None) -> Iterator[Any]:
     """Yield a part and all parts that it holds, as `_rebuilt` copies them."""
+    done = set() if done is None else done
     if type(part) in (list, tuple, dict):
         inner = part.values() if type(part) is dict else part
-    elif _is_part(part):
+    elif _is_part(part) and id(part) not in done:
+        done.add(id(part))
         yield part
         inner = getattr(part, "__dict__", {}).values()
     else:
         return
     for each in inner:
-        yield from _held(each)
+        yield from _held(each, done)
 
 
 def _is_part(part: Any) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import asarray
+from ..activations import ACTIVATIONS
+from ..backend import Array, asarray
 from ..connectivity import bernoulli
 from ..dale import Dale
 from ..losses import softmax_cross_entropy
@@ -22,14 +23,16 @@ SIZES = {"batch": 3, "time": 5, "units": 7, "inputs": 2, "classes": 4}
 """Pairwise different and at least 2, so that a ratio or a transposed matrix has one cause."""
 
 
-def what_each_check_sees(sizes: dict[str, int] = SIZES, seed: int = 0) -> list[dict]:
-    """Plant every catalogued mistake and run every kind of check on it.
+def what_each_check_sees(sizes: dict[str, int] = SIZES, seed: int = 0, family: str | None = None) -> list[dict]:
+    """Plant every catalogued mistake of a recurrent network and its training, and run every kind of check on it.
 
     Parameters
     ----------
     sizes : dict
         batch, time, units, inputs and classes.
     seed : int
+    family : str, optional
+        Of the mistakes; all if omitted.
 
     Returns
     -------
@@ -38,14 +41,20 @@ def what_each_check_sees(sizes: dict[str, int] = SIZES, seed: int = 0) -> list[d
 
     Examples
     --------
-    >>> rows = minisparse.gradcheck.sight.what_each_check_sees()
+    >>> rows = minisparse.gradcheck.sight.what_each_check_sees(family="sparse")
     >>> all(row["two steps"] for row in rows), all(row["random"] for row in rows)
     (True, False)
     """
-    return [
-        {"code": row.code, "family": row.family, "tag": row.tag, **_caught(row, {**SIZES, **sizes}, seed)}
-        for row in catalogue()
-    ]
+    found = []
+    for row in catalogue(family):
+        storage = "csr" if "csr" in row.only else "dense"
+        activation = next((name for name in ACTIVATIONS if name in row.only), "tanh")
+        small = example(storage, activation, {**SIZES, **sizes}, seed)
+        parts = small[0], softmax_cross_entropy, Adam(lr=0.1, eps=0.01, decay=0.1), Dale(small[-1])
+        if row.concerns(*parts):
+            caught = _caught(row, parts, *small[1:4], seed)
+            found.append({"code": row.code, "family": row.family, "tag": row.tag, **caught})
+    return found
 
 
 def example(storage: str, activation: str, sizes: dict[str, int] = SIZES, seed: int = 0) -> tuple:
@@ -66,12 +75,9 @@ def example(storage: str, activation: str, sizes: dict[str, int] = SIZES, seed: 
     return model, params, x, asarray(rng.integers(0, sizes["classes"], sizes["batch"])), signs
 
 
-def _caught(row: Mistake, sizes: dict[str, int], seed: int) -> dict[str, bool]:
-    storage = "csr" if "csr" in row.only else "dense"
-    activation = next((name for name in ("relu", "tanh") if name in row.only), "tanh")
-    model, params, x, labels, signs = example(storage, activation, sizes, seed)
-    wrong, loss = row.plant(model), row.plant(softmax_cross_entropy)
-    opt, dale = row.plant(Adam(lr=0.1)), row.plant(Dale(signs))
+def _caught(row: Mistake, parts: tuple, params: dict, x: Array, labels: Array, seed: int) -> dict[str, bool]:
+    model = parts[0]
+    wrong, loss, opt, dale = map(row.plant, parts)
     logits, _ = model.forward(params, x)
     on_pattern, whole = _on_pattern(wrong, params, x), pair(wrong, params, x)
 

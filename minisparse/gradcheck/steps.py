@@ -143,7 +143,7 @@ def check_steps(
 def _train(
     model: Model, params: dict[str, Array], x: Array, labels: Array, opt: Optimiser, hooks: tuple, steps: int
 ) -> Iterable[SimpleNamespace]:
-    """Take steps on copies; yield the parameters before and after each, its gradients, and broken constraints."""
+    """Take steps on copies; yield parameters before, after and at the end of each, gradients, broken constraints."""
     params = {name: value.copy() for name, value in params.items()}
     opt = copy.copy(opt)
     opt.state = {}
@@ -166,9 +166,9 @@ def _train(
             for hook in hooks
             if hasattr(hook, "violations") and getattr(hook, "mode", "enforced") == "enforced"
         ]
-        yield SimpleNamespace(
-            before=start, old=before, after=after, grads=kept, violations=[(name, n) for name, n in broken if n]
-        )
+        end = {name: to_numpy(value).copy() for name, value in params.items()}
+        broken = [(name, n) for name, n in broken if n]
+        yield SimpleNamespace(before=start, old=before, after=after, end=end, grads=kept, violations=broken)
         if not all(np.isfinite(value).all() for value in after.values()):
             return
 
@@ -195,7 +195,7 @@ def _recognised(
         return {
             f"{name}, {when} step {number}": value
             for number, state in enumerate(states, 1)
-            for when, values in (("before", state.old), ("after", state.after))
+            for when, values in (("after", state.after), ("at the end of", state.end))
             for name, value in values.items()
         }
 

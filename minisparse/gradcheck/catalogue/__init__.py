@@ -24,6 +24,15 @@ CATALOGUE = (
     *patches.ROWS, *normalisation.ROWS, *growth.ROWS, *optimiser.ROWS,
 )  # fmt: skip
 
+_ALWAYS_1 = "a ReLU's value is never below 0, so a slope that is 1 from 0 on is no slope at all"
+SYNONYMS = {
+    ("slope-always-1", "mlp-no-slope"): _ALWAYS_1,
+    ("slope-always-1", "conv-no-slope"): _ALWAYS_1,
+    ("slope-always-1", "patch-no-slope"): _ALWAYS_1,
+    ("bptt-rule-skipped", "norm-factor-forgotten"): "a size that does not depend on v leaves the factor alone to pass",
+}
+"""Mistakes in two lines that give equal gradients in some networks, and why."""
+
 
 def catalogue(family: str | None = None) -> tuple[Mistake, ...]:
     """Return every catalogued mistake, or those of one family.

@@ -10,7 +10,7 @@ ROWS = (
         "plain-clipped",
         "normalisation",
         "D1",
-        'return {"v": dw.clip(-0.1, 0.1)}',
+        'return {"v": dw.clip(-0.01, 0.01)}',
         ("v",),
         "The gradient is clipped in the backward pass: that belongs before the optimiser's step, if anywhere.",
         "A cure for exploding gradients, put where they are computed.",

@@ -2,7 +2,7 @@
 
 from ..mistakes import Mistake
 
-_ALL = ("W_in", "W_rec", "b_in", "b_rec", "x")
+_ALL = ("W_in", "W_rec", "b_in", "b_rec")
 
 ROWS = (
     Mistake(
