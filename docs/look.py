@@ -87,7 +87,7 @@ def look(folder: Path) -> list[dict]:
 
 
 def complaints(folder: Path) -> list[str]:
-    """Return a sentence for everything that is wrong with a built book."""
+    """Return a sentence for everything that is wrong with the pages of a built book, links apart."""
     wrong, seen = [], look(folder)
     for row in seen:
         page = Path(urllib.parse.unquote(urllib.parse.urlparse(row["page"]).path)).relative_to(folder)
@@ -99,28 +99,34 @@ def complaints(folder: Path) -> list[str]:
         wrong += [f"{name}: {row['wide']} pixels too wide"] * (row["wide"] > 0)
         chapter = page.parts[0] == "chapters" and page.stem != "index"
         wrong += [f"{name}: no figure"] * (chapter and not row["figures"])
-    return wrong + links(folder)
+    return wrong
 
 
-def links(folder: Path) -> list[str]:
-    """Return a sentence for each link that leads nowhere, and for each thing that a page loads from the network."""
+LINK = re.compile(r'<(a|img|script|link)\b[^>]*?\s(?:href|src)="([^"]+)"')
+
+
+def links(folder: Path) -> tuple[int, list[str]]:
+    """Count the links inside the book; return a sentence for each that leads nowhere, and for each thing that a page
+    loads from the network.
+    """
     source = {path: path.read_text(encoding="utf-8") for path in pages(folder)}
     places = {path: set(re.findall(r'\b(?:id|name)="([^"]+)"', text)) for path, text in source.items()}
-    wrong = []
+    count, wrong = 0, []
     for path, text in source.items():
         name = path.relative_to(folder)
-        for tag, address in re.findall(r'<(a|img|script|link)\b[^>]*?\s(?:href|src)="([^"]+)"', text):
+        for tag, address in LINK.findall(text):
             url = urllib.parse.urlparse(html.unescape(address))
             if url.scheme or url.netloc:
                 wrong += [f"{name} loads {address}"] * (tag != "a" and url.scheme != "data")
                 continue
+            count += 1
             target = (path.parent / urllib.parse.unquote(url.path)).resolve() if url.path else path
             place = urllib.parse.unquote(url.fragment)
             if not target.is_file():
                 wrong.append(f"{name}: {address} does not exist")
             elif place and target in places and place not in places[target]:
                 wrong.append(f"{name}: {address} has no such place")
-    return wrong
+    return count, wrong
 
 
 def pictures(folder: Path, out: Path) -> None:
@@ -143,7 +149,9 @@ def main() -> int:
     if not browser() or not (folder / "index.html").is_file():
         print("this needs Chromium, and the book: python -m sphinx -b html docs docs/_build/html", file=sys.stderr)
         return 2
-    wrong = complaints(folder)
+    count, broken = links(folder)
+    print(f"{count} links inside the book, {len(broken)} of them broken", flush=True)
+    wrong = broken + complaints(folder)
     print("\n".join(wrong or [f"{len(pages(folder))} pages at {len(WIDTHS)} widths: nothing is wrong"]))
     if args.pictures:
         pictures(folder, args.pictures)
