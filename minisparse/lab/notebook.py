@@ -159,7 +159,7 @@ def _installing(repository: str, stem: str, extra: str) -> Iterator[tuple[str, s
         "import importlib.util",
         "",
         'if importlib.util.find_spec("minisparse") is None:',
-        f"    !git clone --depth 1 {repository}",
+        f"    !git clone --quiet --depth 1 {repository}",
         f'    %pip install --quiet -e "{name}[{extra}]"',
         f"    %cd {name}",
     )

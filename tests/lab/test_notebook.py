@@ -69,7 +69,7 @@ def test_the_first_cells_open_elsewhere_install_and_hold_the_flags(tmp_path, cap
     assert heading.startswith("# Dale")
     assert "(https://colab.research.google.com/github/some/mini/blob/notebooks/dale.ipynb)" in badges
     assert "(https://mybinder.org/v2/gh/some/mini/notebooks?labpath=dale.ipynb)" in badges
-    assert f'git clone --depth 1 {address}\n    %pip install --quiet -e "mini[fast]"\n    %cd mini' in install
+    assert f'git clone --quiet --depth 1 {address}\n    %pip install --quiet -e "mini[fast]"\n    %cd mini' in install
     assert 'sys.argv = ["dale.py", "--smoke"]' in flags
 
 
