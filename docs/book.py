@@ -192,7 +192,8 @@ def on_doctree(app, doctree) -> None:
         path = Path(app.srcdir) / node["uri"]
         if path.suffix == ".png" and path.parent.name != "thumb" and "width" not in node:
             with Image.open(path) as image:
-                node["width"] = f"{round(100 * image.width / image.info['dpi'][0])}px"
+                dots, _ = image.info.get("dpi", (150, 150))
+            node["width"] = f"{round(100 * image.width / dots)}px"
 
 
 def modules() -> dict[str, list[str]]:

@@ -1,8 +1,8 @@
 """Open every page of the built book in Chromium, without a network: python docs/look.py [FOLDER] [--pictures DIR].
 
-It says what is wrong with a page, at the width of a screen and of a phone: an image that does not show or has no
-alternative text, a formula that is not typeset, a link inside the book that leads nowhere, text wider than the page, an
-address of the network that the page would load, a chapter without a figure.
+It counts the links inside the book and says which are broken. Then it says what is wrong with a page, at the width of a
+screen and of a phone: an image that does not show, has no alternative text or is too small to be read, a formula that
+is not typeset, text wider than the page, an address of the network that it would load, a chapter without a figure.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ async function look(page, width) {
     images: [...there.images].filter(image => !image.naturalWidth).map(image => image.src),
     silent: [...there.querySelectorAll("article img")].filter(image => !image.alt).map(image => image.src),
     figures: there.querySelectorAll("article img").length,
+    small: [...there.querySelectorAll("a.image-reference img")]
+      .filter(image => image.width < Math.min(700, image.naturalWidth / 1.5) - 1).map(image => image.src),
     maths: maths.length,
     plain: maths.filter(part => !part.querySelector("mjx-container")).length,
     wrong: there.querySelectorAll("mjx-merror, [data-mjx-error]").length,
@@ -94,6 +96,7 @@ def complaints(folder: Path) -> list[str]:
         name = f"{page} at {row['width']} pixels"
         wrong += [f"{name}: {image} does not show" for image in row["images"]]
         wrong += [f"{name}: {image} has no alternative text" for image in row["silent"]]
+        wrong += [f"{name}: {image} is too small to be read" for image in row["small"]]
         wrong += [f"{name}: not typeset: {text!r}" for text in row["text"]]
         wrong += [f"{name}: {row[kind]} formulas are {kind}" for kind in ("plain", "wrong") if row[kind]]
         wrong += [f"{name}: {row['wide']} pixels too wide"] * (row["wide"] > 0)
