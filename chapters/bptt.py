@@ -20,8 +20,6 @@ it: what it prints stands below it.
 # weight itself, and the error moves by the sum, -26 times as much. That sum is all of *back-propagation through time*.
 # The rest is how to get the three numbers in one go.
 
-import importlib.util
-
 import numpy as np
 
 import minisparse as ms
@@ -34,9 +32,7 @@ args = lab.chapter(
     smoke={"time": "the same with one figure"},
 )
 rows, drawn = [], []
-can_draw = importlib.util.find_spec("matplotlib") is not None
-if not can_draw:
-    print("Matplotlib is not installed, so there are no figures; all the rest runs")
+can_draw = ms.plot.can_draw()
 
 
 def picture(file, highlight, title, alt, **words):

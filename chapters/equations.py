@@ -358,7 +358,9 @@ def plot_errors(rows, path):
     ms.plot.save(figure, path, alt=alt)
 
 
-plot_errors(rows, args.out / "equations.png")
+drawn = ["equations.png"] if ms.plot.can_draw() else []
+for file in drawn:
+    plot_errors(rows, args.out / file)
 
 # %%
 # What the published code does differently
@@ -398,4 +400,4 @@ for row in table:
         )
     )
 
-lab.finish(args, "equations", rows, ["equations.png"])
+lab.finish(args, "equations", rows, drawn)

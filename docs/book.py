@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import shutil
@@ -60,15 +61,14 @@ class Scraper:
         self.seen: set[Path] = set()
 
     def __call__(self, block: tuple, block_vars: dict, gallery_conf: dict) -> str:
-        from sphinx_gallery.scrapers import figure_rst
-
         folder, shown = DRAWN / Path(block_vars["src_file"]).stem, []
         new = sorted(set(folder.glob("*.png")) - self.seen, key=lambda path: path.stat().st_mtime_ns)
         for path in new:
             self.seen.add(path)
-            target = next(block_vars["image_path_iterator"])
+            target = Path(next(block_vars["image_path_iterator"]))
             shutil.copyfile(path, target)
-            shown.append(figure_rst([target], gallery_conf["src_dir"], alt_of(path)))
+            place = target.relative_to(gallery_conf["src_dir"]).as_posix()
+            shown += [f".. image:: /{place}", f"   :alt: {alt_of(path)}", ""]
         return "\n".join(shown)
 
 
@@ -137,6 +137,33 @@ def verdict_table(name: str) -> list[str]:
     ]
 
 
+CELL = re.compile(
+    r"^\.\. code-block:: Python\n(?P<code>(?: .*\n|\n)+)"
+    r"(?:\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n(?:  .*\n|\n)+)?",
+    re.MULTILINE,
+)
+"""A cell of code, and what it prints, as the gallery writes them."""
+
+
+def is_set_up(code: str) -> bool:
+    """Whether a cell only sets up: it reads the chapter's arguments, or imports."""
+    imports = (ast.Import, ast.ImportFrom)
+    return "lab.chapter(" in code or all(isinstance(statement, imports) for statement in ast.parse(code).body)
+
+
+def fold(text: str) -> str:
+    """Fold each cell of a page that only sets up, so that the page goes on with the lesson."""
+
+    def folded(cell: re.Match) -> str:
+        if not is_set_up(textwrap.dedent(cell["code"])):
+            return cell[0]
+        begin = '<details class="set-up"><summary>Set-up: imports and arguments</summary>'
+        raw = [f".. raw:: html\n\n   {line}\n\n" for line in (begin, "</details>")]
+        return f"{raw[0]}{cell[0].rstrip()}\n\n{raw[1]}"
+
+    return CELL.sub(folded, text)
+
+
 def on_source(app, name: str, source: list[str]) -> None:
     """Complete a page: numbers; for a chapter finding and figure first, and the verdicts before the exercises."""
     chapter = re.fullmatch(r"chapters/(\w+)", name)
@@ -149,12 +176,24 @@ def on_source(app, name: str, source: list[str]) -> None:
         return
     if not chapter or chapter[1] == "sg_execution_times":
         return
-    text = source[0].replace(f"{DRAWN}/", "out/")
+    text = fold(source[0].replace(f"{DRAWN}/", "out/"))
     title = re.search(r"^.+\n={3,}\n", text, re.MULTILINE)
     text = "\n".join([text[: title.end()], *opening(chapter[1], text), text[title.end() :]])
     table, exercises = "\n".join(verdict_table(chapter[1])), text.find("\nExercises\n-----")
     exercises = exercises if exercises >= 0 else text.find("\n.. _sphx_glr_download_")
     source[0] = f"{text[:exercises]}\n\n{table}\n{text[exercises:]}"
+
+
+def on_doctree(app, doctree) -> None:
+    """Show each figure with 100 pixels to the inch; one with a width leads to its file, which is larger."""
+    from docutils import nodes
+
+    for node in doctree.findall(nodes.image):
+        path = Path(app.srcdir) / node["uri"]
+        if path.suffix == ".png" and path.parent.name != "thumb" and "width" not in node:
+            with Image.open(path) as image:
+                dots, _ = image.info.get("dpi", (150, 150))
+            node["width"] = f"{round(100 * image.width / dots)}px"
 
 
 def modules() -> dict[str, list[str]]:
@@ -226,5 +265,6 @@ def generate(app) -> None:
 def setup(app) -> dict:
     app.connect("builder-inited", generate, priority=900)  # after the gallery, whose notebooks these replace
     app.connect("source-read", on_source)
+    app.connect("doctree-read", on_doctree, priority=900)  # when the address of an image is a path
     app.connect("autodoc-process-docstring", on_docstring, priority=900)
     return {"parallel_read_safe": True}

@@ -18,15 +18,15 @@ R1 R14 R2 R15 R3 | Fruengel & Oberlaender 2025 | the recurrent network, forward 
 R4 R5 R16 R6 R13 R7 R8 R9 R10 R11 R12 | Fruengel & Oberlaender 2025 | the recurrent network, backward | derivations::test_back_propagation_is_the_derivative | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
 L1 | Fruengel & Oberlaender 2025 | softmax and cross-entropy | derivations::test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
 N1 N2 | Fruengel & Oberlaender 2025 | slopes of ReLU and tanh | derivations::test_back_propagation_is_the_derivative | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
-N3 | Bird & Cuntz | slope of the sigmoid | - one line of calculus | normalise::test_whole_networks_agree_with_automatic_differentiation_through_every_rule
+N3 | Bird & Cuntz | slope of the sigmoid | derivations::test_the_slope_of_the_sigmoid_is_its_derivative | normalise::test_whole_networks_agree_with_automatic_differentiation_through_every_rule
 S1 S2 S3 S4 S5 S6 | Fruengel & Oberlaender 2025 | M ∘ W, dense and sparse | derivations::test_on_a_sparse_pattern_too_and_exactly_0_off_it | weights/base::test_the_maps_are_the_plain_matrix_products
 O1 O2 O3 O4 O6 | Kingma & Ba 2015 | Adam | - a recurrence, no derivative | optim::test_five_steps_are_the_published_recurrence
 O5 | Fruengel & Oberlaender 2025 | the clamp of Dale's principle | - a projection, no derivative | dale::test_the_clamp_is_the_published_one
 O7 | Konstantaropoulos, Smirnakis & Papadopouli 2025 | the step, decay of weights | - a recurrence, no derivative | optim::test_the_step_is_the_one_without_decay_plus_the_decay
 O8 | Konstantaropoulos, Smirnakis & Papadopouli 2025 | the step, half a cosine | - a schedule, no derivative | optim::test_the_rate_is_half_a_cosine_from_lr_to_the_lowest
 A1 A2 A3 A4 A5 A6 A7 A8 | Bird & Cuntz | the feedforward network | derivations::test_a_feedforward_network_is_differentiated_as_well | normalise::test_a_feedforward_network_through_any_rule
-C1 C2 C3 C4 C5 C6 C7 C8 | Bird & Cuntz | convolution and pooling | - the same affine maps, on patches | conv::test_it_agrees_with_a_loop_over_pixels_and_with_automatic_differentiation
-C9 C10 C11 C12 C13 C14 C15 | Konstantaropoulos, Smirnakis & Papadopouli 2025 | patches | - the same affine maps, on patches | patches::test_it_agrees_with_a_loop_over_patches_and_with_automatic_differentiation
+C1 C2 C3 C4 C5 C6 C7 C8 | Bird & Cuntz | convolution and pooling | derivations::test_convolution_and_pooling_are_differentiated | conv::test_it_agrees_with_a_loop_over_pixels_and_with_automatic_differentiation
+C9 C10 C11 C12 C13 C14 C15 | Konstantaropoulos, Smirnakis & Papadopouli 2025 | patches | derivations::test_patches_are_differentiated | patches::test_it_agrees_with_a_loop_over_patches_and_with_automatic_differentiation
 D1 | Bird & Cuntz | no normalisation | derivations::test_back_propagation_is_the_derivative | normalise::test_each_rule_and_its_way_back_agree_with_automatic_differentiation
 D2 D3 D4 D5 | Bird & Cuntz | Eq 1 to 6 | normalise::test_symbols_prove_the_factors_of_eq_4 | normalise::test_each_rule_and_its_way_back_agree_with_automatic_differentiation
 E1 E2 E3 | Mocanu et al. 2018 | SET: prune and grow | - a rule, no derivative | evolve/sparse_evolution::test_survivors_are_left_alone_and_the_weakest_go

@@ -1,8 +1,8 @@
 """Open every page of the built book in Chromium, without a network: python docs/look.py [FOLDER] [--pictures DIR].
 
-It says what is wrong with a page, at the width of a screen and of a phone: an image that does not show or has no
-alternative text, a formula that is not typeset, a link inside the book that leads nowhere, text wider than the page, an
-address of the network that the page would load, a chapter without a figure.
+It counts the links inside the book and says which are broken. Then it says what is wrong with a page, at the width of a
+screen and of a phone: an image that does not show, has no alternative text or is too small to be read, a formula that
+is not typeset, text wider than the page, an address of the network that it would load, a chapter without a figure.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ async function look(page, width) {
     images: [...there.images].filter(image => !image.naturalWidth).map(image => image.src),
     silent: [...there.querySelectorAll("article img")].filter(image => !image.alt).map(image => image.src),
     figures: there.querySelectorAll("article img").length,
+    small: [...there.querySelectorAll("a.image-reference img")]
+      .filter(image => image.width < Math.min(700, image.naturalWidth / 1.5) - 1).map(image => image.src),
     maths: maths.length,
     plain: maths.filter(part => !part.querySelector("mjx-container")).length,
     wrong: there.querySelectorAll("mjx-merror, [data-mjx-error]").length,
@@ -87,40 +89,47 @@ def look(folder: Path) -> list[dict]:
 
 
 def complaints(folder: Path) -> list[str]:
-    """Return a sentence for everything that is wrong with a built book."""
+    """Return a sentence for everything that is wrong with the pages of a built book, links apart."""
     wrong, seen = [], look(folder)
     for row in seen:
         page = Path(urllib.parse.unquote(urllib.parse.urlparse(row["page"]).path)).relative_to(folder)
         name = f"{page} at {row['width']} pixels"
         wrong += [f"{name}: {image} does not show" for image in row["images"]]
         wrong += [f"{name}: {image} has no alternative text" for image in row["silent"]]
+        wrong += [f"{name}: {image} is too small to be read" for image in row["small"]]
         wrong += [f"{name}: not typeset: {text!r}" for text in row["text"]]
         wrong += [f"{name}: {row[kind]} formulas are {kind}" for kind in ("plain", "wrong") if row[kind]]
         wrong += [f"{name}: {row['wide']} pixels too wide"] * (row["wide"] > 0)
         chapter = page.parts[0] == "chapters" and page.stem != "index"
         wrong += [f"{name}: no figure"] * (chapter and not row["figures"])
-    return wrong + links(folder)
+    return wrong
 
 
-def links(folder: Path) -> list[str]:
-    """Return a sentence for each link that leads nowhere, and for each thing that a page loads from the network."""
+LINK = re.compile(r'<(a|img|script|link)\b[^>]*?\s(?:href|src)="([^"]+)"')
+
+
+def links(folder: Path) -> tuple[int, list[str]]:
+    """Count the links inside the book; return a sentence for each that leads nowhere, and for each thing that a page
+    loads from the network.
+    """
     source = {path: path.read_text(encoding="utf-8") for path in pages(folder)}
     places = {path: set(re.findall(r'\b(?:id|name)="([^"]+)"', text)) for path, text in source.items()}
-    wrong = []
+    count, wrong = 0, []
     for path, text in source.items():
         name = path.relative_to(folder)
-        for tag, address in re.findall(r'<(a|img|script|link)\b[^>]*?\s(?:href|src)="([^"]+)"', text):
+        for tag, address in LINK.findall(text):
             url = urllib.parse.urlparse(html.unescape(address))
             if url.scheme or url.netloc:
                 wrong += [f"{name} loads {address}"] * (tag != "a" and url.scheme != "data")
                 continue
+            count += 1
             target = (path.parent / urllib.parse.unquote(url.path)).resolve() if url.path else path
             place = urllib.parse.unquote(url.fragment)
             if not target.is_file():
                 wrong.append(f"{name}: {address} does not exist")
             elif place and target in places and place not in places[target]:
                 wrong.append(f"{name}: {address} has no such place")
-    return wrong
+    return count, wrong
 
 
 def pictures(folder: Path, out: Path) -> None:
@@ -143,7 +152,9 @@ def main() -> int:
     if not browser() or not (folder / "index.html").is_file():
         print("this needs Chromium, and the book: python -m sphinx -b html docs docs/_build/html", file=sys.stderr)
         return 2
-    wrong = complaints(folder)
+    count, broken = links(folder)
+    print(f"{count} links inside the book, {len(broken)} of them broken", flush=True)
+    wrong = broken + complaints(folder)
     print("\n".join(wrong or [f"{len(pages(folder))} pages at {len(WIDTHS)} widths: nothing is wrong"]))
     if args.pictures:
         pictures(folder, args.pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,20 @@ def notebook() -> Any:
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell if hasattr(shell, "kernel") else None
+
+
+def can_draw() -> bool:
+    """Whether Matplotlib is installed; if it is not, as in a browser, a line says so.
+
+    Examples
+    --------
+    >>> minisparse.plot.can_draw()
+    True
+    """
+    found = importlib.util.find_spec("matplotlib") is not None
+    if not found:
+        print("Matplotlib is not installed, so there are no figures; all the rest runs")
+    return found
 
 
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 4.0), **subplots: Any) -> tuple:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import importlib.util
 import platform
 import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,12 @@ from .protocols import Model
 
 @functools.cache
 def blas_pools() -> Any:
-    """Return what sets the number of threads of every BLAS in the process, found once: a search takes milliseconds."""
+    """Return what sets the number of threads of every BLAS in the process, found once: a search takes milliseconds.
+
+    Where threadpoolctl is not installed, as in a browser, none is found, and BLAS keeps its threads.
+    """
+    if not all(map(importlib.util.find_spec, ("scipy", "threadpoolctl"))):
+        return SimpleNamespace(lib_controllers=[])
     import scipy.linalg.cython_blas  # noqa: F401 - a BLAS of its own, which compiled code calls
     from threadpoolctl import ThreadpoolController
 

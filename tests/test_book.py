@@ -69,10 +69,24 @@ def test_the_order_is_that_of_the_table_and_bptt_is_first():
 def test_a_broken_link_and_an_address_of_the_network_are_found(tmp_path):
     text = '<a href="b.html">b</a><a href="#x">x</a><p id="y"><a href="#y">y</a><img src="https://a.b/c.png">'
     (tmp_path / "a.html").write_text(text, encoding="utf-8")
-    wrong = look.links(tmp_path)
+    count, wrong = look.links(tmp_path)
+    assert count == 3
     assert [re.sub(r"^a.html:? ", "", text) for text in wrong] == [
         "b.html does not exist", "#x has no such place", "loads https://a.b/c.png"
     ]  # fmt: skip
+
+
+def test_a_cell_that_only_sets_up_is_folded_with_what_it_prints():
+    code, printed = (
+        ".. code-block:: Python\n\n\n    ",
+        ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n    ",
+    )
+    set_up = f'{code}import a\n    args = lab.chapter("a")\n\n\n{printed}backend\n\n\n\n'
+    lesson = f"Lesson\n\n{code}import a\n    x = 1\n\n{printed}1\n\nEnd\n"
+    begin, inside, end = book.fold(f"Title\n\n{set_up}{lesson}").partition(set_up.rstrip())
+    assert inside
+    assert re.fullmatch(r"Title\n\n\.\. raw:: html\n\n   <details.*</summary>\n\n", begin)
+    assert end == f"\n\n.. raw:: html\n\n   </details>\n\n{lesson}"
 
 
 @pytest.mark.slow
@@ -83,4 +97,4 @@ def test_the_book_is_built_without_a_warning_and_a_browser_finds_nothing_wrong(t
     assert done.returncode == 0, done.stderr
     if not look.browser():
         pytest.skip("needs Chromium")
-    assert look.complaints(tmp_path) == []
+    assert look.links(tmp_path)[1] + look.complaints(tmp_path) == []

@@ -4,7 +4,6 @@ import contextlib
 import io
 import re
 import runpy
-import subprocess
 import sys
 from fractions import Fraction as F
 from pathlib import Path
@@ -165,21 +164,3 @@ def test_the_lesson_fits_on_a_screen_and_every_rung_has_its_picture(lesson):
     assert {row["name"] for row in names["rows"]} == {"dW_out", "db_out", "dh_3", "dW", "dW_in", "db", "dx_t"}
     for row in names["rows"]:
         assert row["by_hand"] == pytest.approx(row["quotient"], abs=1e-3), row["name"]
-
-
-def test_without_matplotlib_one_line_says_so_and_nothing_but_numpy_is_needed(tmp_path):
-    """As where only NumPy is installed: whatever else is imported fails."""
-    script = (
-        "import importlib.util, runpy, sys\n"
-        "found, gone = importlib.util.find_spec, {'matplotlib', 'scipy', 'numba', 'sklearn', 'joblib', 'tqdm',"
-        " 'threadpoolctl', 'pooch'}\n"
-        "importlib.util.find_spec = lambda name, *rest: None if name in gone else found(name, *rest)\n"
-        "sys.modules |= dict.fromkeys(gone)\n"
-        "sys.argv = ['bptt.py', '--smoke', '--out', sys.argv[1]]\n"
-        f"runpy.run_path({str(ROOT / 'chapters' / 'bptt.py')!r}, run_name='__main__')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Matplotlib is not installed, so there are no figures; all the rest runs") == 1
-    assert "gradients agree" in done.stdout
-    assert [path.name for path in tmp_path.iterdir() if path.suffix] == ["rows.jsonl"]

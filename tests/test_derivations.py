@@ -22,7 +22,8 @@ class Term:
     """A SymPy expression among array elements."""
 
     def __init__(self, expression):
-        self.expression = sympy.sympify(int(expression) if isinstance(expression, (bool, np.bool_)) else expression)
+        exact = {bool: int, np.bool_: int, float: sympy.Rational}.get(type(expression), sympy.sympify)
+        self.expression = sympy.sympify(exact(expression))
 
     def at_point(self):
         return self.expression.subs(POINT).evalf(50)
@@ -200,3 +201,46 @@ def test_a_feedforward_network_is_differentiated_as_well():
     for name, weights in zip(model.names, layers, strict=True):
         params[name] = weights.from_values(symbols(name, weights.nnz))
     assert prove_model(model, params, symbols("x", 2, 2)) == set()
+
+
+def prove_stem(stem, batch=1):
+    """Run a stem's own passes on symbols, and compare with the derivative."""
+    channels, height, width = stem.image
+    inputs = {name: symbols(name, *value.shape) for name, value in stem.init(np.random.default_rng(0)).items()}
+    x = symbols("x", height, channels * width, batch)
+    h, cache = stem.forward(inputs, x)
+    dh = symbols("dh", *h.shape)
+    f = sum((dh * h).ravel(), Term(0)).expression
+    return wrong_gradients(f, stem.backward(dh, cache, wrt_x=True), {**inputs, "x": x})
+
+
+POOLED = {"two squares": ((2, 3), 1, 2, 1), "the largest of four": ((2, 3, 3), 2, 2, 2)}
+
+
+@pytest.mark.parametrize(("shape", "activation"), [("two squares", "sigmoid"), ("the largest of four", "tanh")])
+def test_convolution_and_pooling_are_differentiated(shape, activation):
+    assert prove_stem(ms.ConvPool(*POOLED[shape], activation=activation)) == set()
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_patches_are_differentiated(activation):
+    assert prove_stem(ms.PatchConv((2, 2, 4), 2, 2, activation), batch=2) == set()
+
+
+def test_the_slope_of_the_sigmoid_is_its_derivative():
+    a = symbols("a", 1)
+    h, (a,) = ms.sigmoid(a), (term.expression for term in a)
+    assert sympy.simplify(h[0].expression.rewrite(sympy.exp) - 1 / (1 + sympy.exp(-a))) == 0
+    assert is_zero(sympy.diff(h[0].expression, a) - ms.sigmoid.slope(h)[0].expression)
+
+
+def test_pixels_that_several_patches_hold_add_up_or_the_proof_turns_red(monkeypatch):
+    def put(self, dpatches, shape):
+        total = np.zeros(shape, dtype=dpatches.dtype)
+        parts = dpatches.reshape(self.size**2, self.image[0], *(n * self.pool for n in self.squares), -1)
+        for pixels, part in zip(self._parts(self._planes(total)), parts, strict=True):
+            pixels[...] = part
+        return total
+
+    monkeypatch.setattr(ms.ConvPool, "_collect", put)
+    assert prove_stem(ms.ConvPool(*POOLED["two squares"], activation="tanh")) == {"x"}

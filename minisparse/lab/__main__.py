@@ -40,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     notebooks = tasks.add_parser("notebooks", help="the chapters as notebooks")
     notebooks.add_argument("folder", metavar="DIR", type=Path, help="where they are written")
     notebooks.add_argument("--flags", default="", help='of every chapter\'s command line, as --flags="--smoke"')
-    said = "address of the project's Git repository; the first cell then installs minisparse where it is missing"
+    said = "address of the project's Git repository: then with badges, a cell that installs minisparse where it is "
+    said += "missing, and dale for a GPU"
     notebooks.add_argument("--repository", default="", metavar="URL", help=said)
     args = parser.parse_args(argv)
     try:

@@ -19,6 +19,8 @@ INLINE = re.compile(
 """Mathematics; a literal; a link, as text and address; any other role."""
 UNDERLINES = {"=": "# ", "-": "## ", "~": "### "}
 MATHS = re.compile(r"( *)\.\. math::(.*)")
+BRANCH = "notebooks"
+"""The branch of the repository whose notebooks Colab and Binder open."""
 
 
 def parts(source: str) -> Iterator[tuple[str, str]]:
@@ -103,7 +105,7 @@ def _displayed(lines: Iterable[str]) -> str:
     return f"$$\n{whole}\n$$"
 
 
-def notebook(path: Path, flags: Sequence[str] = (), repository: str = "") -> dict:
+def notebook(path: Path, flags: Sequence[str] = (), repository: str = "", backend: str = "") -> dict:
     """Return a chapter as a notebook, without output.
 
     Parameters
@@ -113,8 +115,10 @@ def notebook(path: Path, flags: Sequence[str] = (), repository: str = "") -> dic
     flags : sequence of str
         Its command line, which stands in a cell of its own.
     repository : str
-        Address of the project's Git repository: then the first cell installs minisparse where it is missing, as on
-        Colab and Binder.
+        Address of the project's Git repository: then the first cells open the notebook on Colab and Binder, and install
+        minisparse where it is missing, as there.
+    backend : str
+        "cupy" for a notebook on a GPU.
 
     Returns
     -------
@@ -122,29 +126,44 @@ def notebook(path: Path, flags: Sequence[str] = (), repository: str = "") -> dic
         In Jupyter's format 4.5.
     """
     heading, *rest = parts(path.read_text(encoding="utf-8"))
-    first = [heading]
-    if repository:
-        name = repository.rstrip("/").rpartition("/")[2].removesuffix(".git")
-        lines = (
-            "import importlib.util",
-            "",
-            'if importlib.util.find_spec("minisparse") is None:',
-            f"    !git clone --depth 1 {repository}",
-            f'    %pip install --quiet -e "{name}[fast]"',
-            f"    %cd {name}",
-        )
-        first.append(("code", "\n".join(lines)))
+    stem = f"{path.stem}-{backend}" if backend else path.stem
+    first = [heading, *_installing(repository, stem, "cuda12" if backend else "fast")] if repository else [heading]
     words = ", ".join(json.dumps(word) for word in (path.name, *flags))
-    first.append(("code", f"import sys\n\nsys.argv = [{words}]  # flags follow the name; --help lists them"))
+    chosen = f'import os\n\nos.environ["BACKEND"] = "{backend}"\n' if backend else ""
+    first.append(("code", f"{chosen}import sys\n\nsys.argv = [{words}]  # flags follow the name; --help lists them"))
+    device = {"accelerator": "GPU", "colab": {"gpuType": "T4"}} if backend else {}
     return {
         "cells": [_cell(number, *found) for number, found in enumerate((*first, *rest))],
         "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
+            **device,
         },
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def _installing(repository: str, stem: str, extra: str) -> Iterator[tuple[str, str]]:
+    """Give a cell of badges, where the address is one of GitHub, and the cell that installs the library.
+
+    A badge is text: its picture would come from the network.
+    """
+    address = repository.rstrip("/").removesuffix(".git")
+    if found := re.search(r"github\.com[/:]([\w.-]+/[\w.-]+)$", address):
+        colab = f"https://colab.research.google.com/github/{found[1]}/blob/{BRANCH}/{stem}.ipynb"
+        binder = f"https://mybinder.org/v2/gh/{found[1]}/{BRANCH}?labpath={stem}.ipynb"
+        yield "markdown", f"**[Open in Colab]({colab})** · **[Open in Binder]({binder})**"
+    name = address.rpartition("/")[2]
+    lines = (
+        "import importlib.util",
+        "",
+        'if importlib.util.find_spec("minisparse") is None:',
+        f"    !git clone --quiet --depth 1 {repository}",
+        f'    %pip install --quiet -e "{name}[{extra}]"',
+        f"    %cd {name}",
+    )
+    yield "code", "\n".join(lines)
 
 
 def _cell(number: int, kind: str, text: str) -> dict:
@@ -153,7 +172,7 @@ def _cell(number: int, kind: str, text: str) -> dict:
 
 
 def write_notebooks(folder: Path, flags: str = "", repository: str = "") -> list[Path]:
-    """Write every chapter of this checkout as a notebook.
+    """Write every chapter of this checkout as a notebook; with a repository also dale for a GPU, dale-cupy.
 
     Parameters
     ----------
@@ -169,9 +188,11 @@ def write_notebooks(folder: Path, flags: str = "", repository: str = "") -> list
     list of Path
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for path in sorted((ROOT / "chapters").glob("*.py")):
-        text = json.dumps(notebook(path, shlex.split(flags), repository), indent=1, ensure_ascii=False) + "\n"
-        written.append(folder / f"{path.stem}.ipynb")
-        write_aside(written[-1], lambda file, text=text: file.write(text.encode()))
-    return written
+    chapters = {path.stem: (path, "") for path in sorted((ROOT / "chapters").glob("*.py"))}
+    if repository:
+        chapters["dale-cupy"] = ROOT / "chapters" / "dale.py", "cupy"
+    for stem, (path, backend) in chapters.items():
+        made = notebook(path, shlex.split(flags), repository, backend)
+        text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+        write_aside(folder / f"{stem}.ipynb", lambda file, text=text: file.write(text.encode()))
+    return [folder / f"{stem}.ipynb" for stem in chapters]

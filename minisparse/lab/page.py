@@ -131,7 +131,27 @@ def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
     yield from _table(("mark", "figure", "claim", "ours", "paper"), claims)
     settings = dict.fromkeys(row["setting"] for row in claims)
     where = f"commit {made['commit']}, {made['backend'].removeprefix('backend: ')}"
-    yield from _folded("Command and settings", [f"* `{made['command']}`, {where}", *(f"* {text}" for text in settings)])
+    command = shown(made["command"])
+    yield from _folded("Command and settings", [f"* `{command}`, {where}", *(f"* {text}" for text in settings)])
+
+
+def shown(command: str) -> str:
+    """Return a recorded command as a reader would run it: without the folder that it wrote to.
+
+    Parameters
+    ----------
+    command : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> minisparse.lab.page.shown("python chapters/gain.py --out 'a b' --seeds 3 --out=c --record")
+    'python chapters/gain.py --seeds 3 --record'
+    """
+    return re.sub(r" --out(?: |=)(?:'[^']*'|\S+)", "", command)
 
 
 def _table(heads: Sequence[str], claims: Iterable[dict]) -> list[str]:

@@ -164,6 +164,8 @@ def _commit() -> str:
     def said(*words: str) -> str:
         return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout.strip()
 
+    if not (ROOT / ".git").exists():  # git would ask the folders above, which are others' checkouts
+        return "unknown"
     try:
         changed = said("status", "--porcelain", "--", "minisparse", "chapters/*.py")
         return said("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")

@@ -60,13 +60,26 @@ def test_no_markup_is_left_and_the_code_is_the_script_s(path):
     assert all(line in kept for line in code.splitlines() if line and not line.startswith("#"))
 
 
-def test_the_first_cells_install_and_hold_the_flags(tmp_path, capsys):
-    assert __main__.main(["notebooks", str(tmp_path), "--flags=--smoke", "--repository", "https://a.b/c/mini.git"]) == 0
-    assert {path.stem for path in tmp_path.iterdir()} == {path.stem for path in CHAPTERS}
-    heading, install, flags, *_ = json.loads((tmp_path / "dale.ipynb").read_text(encoding="utf-8"))["cells"]
-    assert heading["source"][0].startswith("# Dale")
-    assert "git clone --depth 1 https://a.b/c/mini.git" in "".join(install["source"])
-    assert 'sys.argv = ["dale.py", "--smoke"]' in "".join(flags["source"])
+def test_the_first_cells_open_elsewhere_install_and_hold_the_flags(tmp_path, capsys):
+    address = "https://github.com/some/mini.git"
+    assert __main__.main(["notebooks", str(tmp_path), "--flags=--smoke", "--repository", address]) == 0
+    assert {path.stem for path in tmp_path.iterdir()} == {*(path.stem for path in CHAPTERS), "dale-cupy"}
+    cells = json.loads((tmp_path / "dale.ipynb").read_text(encoding="utf-8"))["cells"]
+    heading, badges, install, flags, *_ = ("".join(cell["source"]) for cell in cells)
+    assert heading.startswith("# Dale")
+    assert "(https://colab.research.google.com/github/some/mini/blob/notebooks/dale.ipynb)" in badges
+    assert "(https://mybinder.org/v2/gh/some/mini/notebooks?labpath=dale.ipynb)" in badges
+    assert f'git clone --quiet --depth 1 {address}\n    %pip install --quiet -e "mini[fast]"\n    %cd mini' in install
+    assert 'sys.argv = ["dale.py", "--smoke"]' in flags
+
+
+def test_the_notebook_for_a_gpu_asks_for_one_and_chooses_it_first(tmp_path):
+    notebook.write_notebooks(tmp_path, repository="https://a.b/c/mini")
+    made = json.loads((tmp_path / "dale-cupy.ipynb").read_text(encoding="utf-8"))
+    assert made["metadata"]["accelerator"] == "GPU"
+    _, install, flags, *_ = ("".join(cell["source"]) for cell in made["cells"])  # no badge: this is not GitHub
+    assert '-e "mini[cuda12]"' in install
+    assert flags.startswith('import os\n\nos.environ["BACKEND"] = "cupy"\n')
 
 
 def test_in_a_notebook_the_chapter_takes_its_flags_and_leaves_the_process_alone(tmp_path, monkeypatch):

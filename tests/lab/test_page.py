@@ -108,6 +108,13 @@ def test_every_claim_is_a_row_and_commands_are_folded_away(house):
     assert "* 6F: `python chapters/gain.py --figure 6F`" in folded
 
 
+def test_the_folder_that_a_run_wrote_to_is_not_shown(house):
+    written = {"made_by": {**MADE_BY, "command": "python chapters/gain.py --seeds 2 --out /tmp/gain --record"}}
+    house("=== figures\n=== results\n# Results\n", gain=[{**grows(), **written}])
+    assert "* `python chapters/gain.py --seeds 2 --record`, commit abc" in page.results_md()
+    assert "/tmp" not in page.results_md()
+
+
 def test_lines_of_code_are_counted_once_and_without_words(house):
     root = house("")
     function = 'def f():\n    """Text\n    of two."""\n    return x\n'
