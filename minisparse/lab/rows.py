@@ -116,7 +116,7 @@ def recorded(file: str, words: str = "") -> None:
     """
     claims = [row for row in read(RESULTS / f"{file}.jsonl") if row["part"] == "claim" and words in row["claim"]]
     for row in (row for row in claims if row["status"] != "NOT RUN"):
-        text = f"  {row['figure']:4s} {row['claim']}: {row['status']}; {row['ours']} ({row['setting']})"
+        text = f"  {row['figure']:4s} {row['claim']}: {row['status']}; {row['ours']}"
         print(textwrap.fill(text, 100, subsequent_indent=" " * 7))
 
 

@@ -93,4 +93,4 @@ def test_what_another_command_came_to_is_said_from_its_file(results, capsys):
     left = claims.not_run("2B", "it grows further")
     rows.write(results / "tiny.jsonl", [CELL, claim, {**claim, "claim": "it falls"}, left])
     rows.recorded("tiny", "grows")
-    assert capsys.readouterr().out == "  2B   it grows: REPORTED; p = 1 1.5 ± 0.7 (digits)\n"
+    assert capsys.readouterr().out == "  2B   it grows: REPORTED; p = 1 1.5 ± 0.7\n"
