@@ -12,7 +12,9 @@ so that a neuron has p N inputs. The share f of the neurons is inhibitory: their
 is drawn evenly between 0 and 0.001, so its mean is 0.0005. If all neurons hold the activity 1, a neuron sums
 p N (1 - f) inputs of 0.0005 and p N f inputs of -0.0005:
 
-    g = 0.0005 p N ((1 - f) - f) = 0.0005 p N (1 - 2f).
+.. math::
+
+   g = 0.0005 \\, p N \\, ((1 - f) - f) = 0.0005 \\, p N \\, (1 - 2f) .
 
 With N = 10,000 and f = 0.115 that is 3.85 if dense (p = 1), and 0.385 if p = 0.1. If inhibitory weights are k times as
 large, the bracket is (1 - f) - k f: with k = 10 it is 0.885 - 1.15, and g is below 0.
