@@ -27,9 +27,10 @@ them misses little.
 **What a local disturbance reaches** (groups). Let inputs of one group be disturbed. A neuron outside their group reads
 the share p' of them, in a random graph the share d: p' / d = 0.15 / 0.256 = 0.585 of what it would be there. A neuron
 of their own group reads all of them, 1 / d = 3.9 times as much. Over all neurons nothing is won: (1 + 7 p') / 8 is d
-again. So why is that a gain? Groups do not remove a disturbance, they keep it in one place. Seven groups of eight are
-nearly clean, and the layers above can trust these and not the eighth; in a random graph all neurons are spoilt alike.
-This holds if a group is a *region* of the image and disturbances are local. In photographs they are.
+again. So why is that a gain? Groups do not remove a disturbance, they keep it in one place. Seven groups of eight hear
+less of it, and the layers above can trust these more than the eighth. In a random graph all neurons are disturbed
+alike, and there is nothing to choose. This holds if a group is a *region* of the image and disturbances are local. In
+photographs they are.
 
 **What comes out**, on small digits with a band of noise: regional groups are ahead of the random graph, and that of a
 dense network with as many parameters. Without the noise the first lead is gone, and the second stays: they are two
