@@ -19,7 +19,9 @@ layer has as many weights if
 
 .. math::
 
-   d\, (576\, N + 2 N^2) + 10\, N = 576\, h + 2 h^2 + 10\, h .
+   d\, (576\, N + 2 N^2) + 10\, N
+
+   = 576\, h + 2 h^2 + 10\, h .
 
 That gives h = 25, so N / h = 80 / 25 = 3.2. It pays where pixels are redundant: then a neuron that reads a quarter of
 them misses little.
@@ -30,7 +32,7 @@ of their own group reads all of them, 1 / d = 3.9 times as much. Over all neuron
 again. So why is that a gain? Groups do not remove a disturbance, they keep it in one place. Seven groups of eight hear
 less of it, and the layers above can trust these more than the eighth. In a random graph all neurons are disturbed
 alike, and there is nothing to choose. This holds if a group is a *region* of the image and disturbances are local. In
-photographs they are.
+photographs they often are.
 
 **What comes out**, on small digits with a band of noise: regional groups are ahead of the random graph, and that of a
 dense network with as many parameters. Without the noise the first lead is gone, and the second stays: they are two

@@ -8,21 +8,23 @@ sparse one has none (Fruengel & Oberlaender 2025, Figure 6). Can one number, kno
 
 **The number** is the gain g: the factor by which one time step multiplies an activity that is equal in all neurons.
 Here is its law (ours, not the paper's). A network has N neurons, and the share p of all synapses exists (the density),
-so that a neuron has p N inputs. The share f of the neurons is inhibitory: their weights are negative. A weight's size
+so that a neuron has pN inputs. The share f of the neurons is inhibitory: their weights are negative. A weight's size
 is drawn evenly between 0 and 0.001, so its mean is 0.0005. If all neurons hold the activity 1, a neuron sums
-p N (1 - f) inputs of 0.0005 and p N f inputs of -0.0005:
+pN (1 - f) inputs of 0.0005 and pN f inputs of -0.0005:
 
 .. math::
 
-   g = 0.0005 \\, p N \\, ((1 - f) - f) = 0.0005 \\, p N \\, (1 - 2f) .
+   g = 0.0005 \\, p N \\, ((1 - f) - f)
+
+   = 0.0005 \\, p N \\, (1 - 2f) .
 
 With N = 10,000 and f = 0.115 that is 3.85 if dense (p = 1), and 0.385 if p = 0.1. If inhibitory weights are k times as
 large, the bracket is (1 - f) - k f: with k = 10 it is 0.885 - 1.15, and g is below 0.
 
 **What comes out**, for small images and two seeds: the matrices have the gains of the law. Below a gain of 1 networks
 hardly wait, and above it a dense network waits the longer the larger it is. But the gain is not all. A network can get
-one gain by few neurons, or by many neurons of which more are inhibitory. Up to a gain of 1.4 both wait equally long, to
-two epochs; at the largest gain compared the second one waits far longer. Its weights are larger, so its random part is,
+one gain by few neurons, or by many neurons of which more are inhibitory. Up to a gain of 1.4 both wait two epochs
+at most; at the largest gain compared the second one waits far longer. Its weights are larger, so its random part is,
 and the law is about the mean alone. One thing is *not* tested by the delays: sparse networks have gains below 0.4 here,
 dense ones above 0.7, so none of the one kind shares its gain with one of the other. The second control does that.
 """

@@ -80,11 +80,11 @@ if args.equals % args.nodes:
 #
 #   .. math::
 #
-#      I = \psi(B) + \psi(3) - \text{mean over images of } \big( \psi(k + 1) + \psi(l + 1) \big),
+#      I = \psi(B) + \psi(3) - \langle \psi(k + 1) + \psi(l + 1) \rangle ,
 #
-#   at least 0. (:math:`\psi` is the digamma function, nearly the logarithm.) A neuron that is 0 for every image, a
-#   **dead** one, has :math:`I = 0` with all others. So dead neurons pull a network's mean to 0, and the mean over
-#   live pairs is shown too.
+#   at least 0, with the mean over images in the brackets. (:math:`\psi` is the digamma function, nearly the
+#   logarithm.) A neuron that is 0 for every image, a **dead** one, has :math:`I = 0` with all others. So dead neurons
+#   pull a network's mean to 0, and the mean over live pairs is shown too.
 # * **Silencing**: at the readout each neuron is kept with probability :math:`1 - q`, afresh for each image; the rest is
 #   not rescaled. A larger :math:`q` silences all that a smaller one does. Each neuron here stands for fifty of the
 #   paper's (below), and each of the fifty is silenced by itself.
@@ -368,19 +368,21 @@ if {1.0, 0.1} <= set(args.density) and not args.smoke:
 #
 # .. math::
 #
-#    a_i = D_i + \sum_j W_{ij} h_j \approx D_i + \bar h \sum_j W_{ij} .
+#    a_i = D_i + \sum_j W_{ij} h_j
+#
+#    \approx D_i + \bar h \sum_j W_{ij} .
 #
 # If one step of Adam moves all weights of the row down by :math:`\eta`, its sum falls by :math:`\eta p N`, and
 # :math:`a_i` by :math:`\bar h\, \eta p N`. The neuron is silent for this image as soon as
 #
 # .. math::
 #
-#    \bar h\, \eta p N > D_i + \bar h \sum_j W_{ij} \qquad \text{(old weights)}.
+#    \bar h\, \eta p N > D_i + \bar h \sum_j W_{ij}
 #
-# A step ten times as long does that at a tenth of the activity. *Why down, and not up?* Steps go both ways. But a
-# neuron that went up still has a gradient, and later steps can take it down. One with :math:`a_i < 0` has not: there
-# the slope of ReLU is 0, so :math:`da_i = 0`, and with it the gradient :math:`da_i h_j` of its weights and
-# :math:`da_i` of its biases. If that is so for every image, nothing brings it back. So silent neurons accumulate.
+# with the old weights. A step ten times as long does that at a tenth of the activity. *Why down, and not up?* Steps go
+# both ways. But a neuron that went up still has a gradient, and later steps can take it down. One with :math:`a_i < 0`
+# has not: there the slope of ReLU is 0, so :math:`da_i = 0`, and with it the gradient :math:`da_i h_j` of its weights
+# and :math:`da_i` of its biases. If that is so for every image, nothing brings it back. So silent neurons accumulate.
 #
 # At the first time step no other neuron is active yet, and :math:`D_i` decides alone; the row sum counts from the
 # second step on. Input weights and biases, too, go down while the gradient lasts, but by :math:`\eta` per step and not

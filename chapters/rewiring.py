@@ -397,7 +397,8 @@ if not args.smoke:
 
 # %%
 # The rules, line by line
-# ----------------------- All but deep rewiring (and SET with ``--epsilon``) share a **schedule**. At step t of the
+# -----------------------
+# All but deep rewiring (and SET with ``--epsilon``) share a **schedule**. At step t of the
 # training the share :math:`f(t) = \frac \alpha 2 (1 + \cos \pi t / T)` of the synapses is moved: :math:`\alpha` at the
 # start, none from step :math:`T` on (here three quarters of the training). Of a layer's :math:`nnz` synapses that is
 # :math:`K = \lfloor f(t)\, nnz \rfloor`:

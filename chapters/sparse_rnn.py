@@ -11,7 +11,9 @@ dense ones, while among small networks the dense ones are ahead. Is that the den
 
 .. math::
 
-   h_{t+1} = \mathrm{ReLU}(W h_t + W_{in} x_t + b), \qquad h_0 = 0,
+   h_0 = 0,
+
+   h_{t+1} = \mathrm{ReLU}(W h_t + W_{in} x_t + b),
 
 and the class is read from :math:`h_T`. Of the recurrent weights :math:`W` the share p exists (the density), so a neuron
 hears pN others. The **gain** of the recurrence is the factor by which one step multiplies an activity that is equal in
