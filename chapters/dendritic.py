@@ -144,11 +144,11 @@ lab.matched("step of a weight, over a plain one", {"dendritic": PAPER_RATIO**2},
 # of ``chapters/equations.py``:
 
 
-def show(*tags):
+def show(tags):
     print(*(f"  ({tag})  {ms.code_line(tag)}" for tag in tags), sep="\n")
 
 
-show("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8")
+show(("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8"))
 
 rng = np.random.default_rng(7)
 
@@ -173,7 +173,7 @@ for rule in (None, ms.Dendritic("matched"), ms.Joint("matched")):
 # two things are new. Pooling hands a square's gradient to the pixel that won it, and to no other. And a pixel lies in
 # up to 25 patches: it *collects* from all of them.
 
-show("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8")
+show(("C1", "C2", "C3", "C4", "C5", "C6", "C7", "C8"))
 stem = ms.ConvPool((2, 6, 7), 3, size=3)
 layers = [ms.make_weights(ms.bernoulli(4, stem.n_out, 0.5, rng)), ms.make_weights(ms.full(4, 4))]
 checked("convolution", ms.ConvNet(stem, ms.MLP(layers)), 6, 14, 3)
@@ -186,7 +186,7 @@ checked("convolution", ms.ConvNet(stem, ms.MLP(layers)), 6, 14, 3)
 # many synapses loses more of them. What survives keeps its raw value; the scale, the biases and the readout are left
 # alone. Nothing is differentiated:
 
-show("E1", "E2", "E3")
+show(("E1", "E2", "E3"))
 
 # %%
 # The networks

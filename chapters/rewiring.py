@@ -404,20 +404,20 @@ if not args.smoke:
 # :math:`K = \lfloor f(t)\, nnz \rfloor`:
 
 
-def show(*tags):
+def show(tags):
     """Print lines of code by tag."""
     for tag in tags:
         print(textwrap.fill(f"({tag})  {ms.code_line(tag)}", 98, initial_indent="  ", subsequent_indent=" " * 9))
 
 
-show("E4", "E5")
+show(("E4", "E5"))
 
 # %%
 # **RigL.** The gradient of the weights is :math:`dW = da\, h^\top`, with :math:`da` the gradient of the summed inputs
 # and :math:`h` the activity of the layer before. It is known for absent synapses, too; the mask only hides it. It is
 # made a block of rows at a time:
 
-show("E6")
+show(("E6",))
 
 # %%
 # **Hebbian.** Let :math:`a` be the activity of a neuron over :math:`S` examples, those of the last batches. It is
@@ -425,13 +425,13 @@ show("E6")
 # :math:`C = z_{post} z_{pre}^\top / S` is Pearson's correlation of each pair (E7, E8). *Cosine* leaves out
 # :math:`\bar a`. A third form keeps running moments in place of batches (E9, E10):
 
-show("E7", "E8", "E9", "E10")
+show(("E7", "E8", "E9", "E10"))
 
 # %%
 # **Deep rewiring** writes a weight as its sign, which never changes, times :math:`\theta`. At
 # :math:`\theta \le 0` the synapse is dormant, and another one is born with a :math:`\theta` next to 0 (``BIRTH``):
 
-show("E11", "E12", "E13")
+show(("E11", "E12", "E13"))
 
 # %%
 # **Cannistraci-Hebb.** A vacant place would join an input :math:`u` to a neuron :math:`v`. Paths of three synapses lead
@@ -441,7 +441,7 @@ show("E11", "E12", "E13")
 # of :math:`z_2` (E14 to E16; the paper's name for this score is CH3-L3). A second form counts each middle neuron once,
 # for large layers (E17, E18):
 
-show("E14", "E15", "E16", "E17", "E18")
+show(("E14", "E15", "E16", "E17", "E18"))
 
 # %%
 # Exercises
