@@ -3,51 +3,60 @@ Networks of groups
 ==================
 
 In mouse visual cortex activity is correlated ensemble by ensemble. G2GNet (Konstantaropoulos, Smirnakis & Papadopouli
-2025, arXiv 2508.14140) gives a feedforward network such a modular wiring between layers; in the form used here matched
-groups are fully connected, all others sparsely. Its abstract reports up to 75 % sparsity and up to 4.3 % more accuracy
-than dense networks.
+2025, arXiv 2508.14140) gives a feedforward network such a modular wiring. The neurons of every layer are divided into G
+groups. All synapses between *matched* groups of two layers exist (the first group with the first, and so on), and of
+all others the share p'. The abstract reports up to 75 % sparsity and up to 4.3 % more accuracy than dense networks; it
+does not say which dense networks.
 
-This is a re-implementation from the abstract and a public spiking port; constants marked *ours* are ours. From the
-abstract: connectivity that is sparse and modular, rewiring by correlated activity. From the port: 8 groups, all
-synapses within matched groups, 15 % of the others, the three groupings, 16 patches with 32 filters, Adam at 1e-3,
-batches of 256. *Ours*: the number of synapses is exact, He's initial weights, a cosine of the learning rate, 10 % of
-the synapses rewired per epoch along a cosine that ends after three quarters of the training, pruning by magnitude,
-Pearson's signed correlation (the port: cosine), standardised inputs, no weight decay, the widths below, and the data of
-the default run.
+Do groups help, or just sparsity? Beside a network of groups stands a **random graph** (Erdős-Rényi), in which as many
+synapses exist, anywhere. What it gains on dense networks any sparse wiring gains. What groups gain on it is theirs. Two
+numbers, one for each, can be computed by hand for G = 8 and p' = 0.15.
 
-Four controls are always run as well: a dense network of the same width, a dense one of the same number of parameters, a
-random graph of the same density (without it nothing can be said about *groups*), and the same network left alone where
-another is rewired.
+**Neurons for the same parameters** (any sparse wiring). Of a pair of neurons 1 in 8 is matched, so the density, the
+share d of the synapses that exist, is (1 + 7 x 0.15) / 8 = 0.256. Sparse synapses can be spent on more neurons. The
+network here has L = 3 hidden layers of N = 80 neurons, 576 inputs and 10 outputs. A dense network of h neurons per
+layer has as many weights if
 
-Longer runs, each one command:
+.. math::
 
-* ``python chapters/g2gnet.py --dataset fashion-mnist --nodes 512 --groups 8 --batch 256 --epochs 6 --seeds 3 --record``
-* ``python chapters/g2gnet.py --dataset cifar10 --nodes 512 --groups 8 --batch 256 --epochs 8 --seeds 3 --record``
-* optional, hours: ``python chapters/g2gnet.py --dataset cifar10 --stem patches --nodes 1024 --groups 8 --batch 256
-  --epochs 30 --seeds 5 --record``, and the same with ``--dataset cifar100``
+   d\, (576\, N + 2 N^2) + 10\, N
+
+   = 576\, h + 2 h^2 + 10\, h .
+
+That gives h = 25, so N / h = 80 / 25 = 3.2. It pays where pixels are redundant: then a neuron that reads a quarter of
+them misses little.
+
+**What a local disturbance reaches** (groups). Let inputs of one group be disturbed. A neuron outside their group reads
+the share p' of them, in a random graph the share d: p' / d = 0.15 / 0.256 = 0.585 of what it would be there. A neuron
+of their own group reads all of them, 1 / d = 3.9 times as much. Over all neurons nothing is won: (1 + 7 p') / 8 is d
+again. So why is that a gain? Groups do not remove a disturbance, they keep it in one place. Seven groups of eight hear
+less of it, and the layers above can trust these more than the eighth. In a random graph all neurons are disturbed
+alike, and there is nothing to choose. This holds if a group is a *region* of the image and disturbances are local. In
+photographs they often are.
+
+**What comes out**, on small digits with a band of noise: regional groups are ahead of the random graph, and that of a
+dense network with as many parameters. Without the noise the first lead is gone, and the second stays: they are two
+effects. Groups of neurons that are no region gain nothing on the random graph. And a dense network of the same *width*
+(80 neurons, nearly four times the weights) stays far ahead of all of them.
 """
 
 # %%
 # The claim, in one figure
 # ------------------------
-# The run below ends with ``out/g2gnet/g2gnet.png``: what the wirings gain on each other, pair by pair, and where the
-# gain of groups vanishes. The wiring is drawn in ``out/g2gnet/wiring.png``.
+# The figure is ``out/g2gnet/g2gnet.png``: the points of accuracy that the wirings gain on a dense network of as many
+# parameters (left) and on the random graph (right). A small marker is a seed, a large one their mean; ± is the standard
+# deviation. Circles are with the band of noise, squares without; rows that have no square were run with noise only. The
+# names are those of the section on groups: *index* groups are regions of the image; a *mixer* alternates regions and
+# other groups; *growth* says that synapses are rewired. The wiring is drawn in ``out/g2gnet/wiring.png``.
 #
-# Two numbers decide, and both can be computed by hand.
+# Digits of 8 x 8 pixels have neither redundant pixels nor anything beside the digit. So the default run enlarges them,
+# moves them in a frame of 24 x 24, and covers 4 rows at a random height with noise. An index group is a band of 3 rows;
+# the noise is not made to fit it. Width and groups are chosen so that both numbers are those of the longer run on
+# CIFAR-10 (512 neurons, dense 159).
 #
-# **Neurons for the same parameters.** A sparse layer of N neurons costs as much as a dense one of h, :math:`(L - 1) h^2
-# + (n_{in} + n_{out}) h` weights. With wide inputs the first layer takes nearly all of them, so N / h is close to one
-# over the density: on CIFAR-10 three sparse neurons for one dense. It is what *any* sparse wiring gains. It pays where
-# pixels are redundant, as in large images: then a neuron that reads a quarter of them misses little.
-#
-# **What a local disturbance reaches.** Of the inputs outside its group a neuron reads the share p', in a random graph
-# of the same density d it reads the share d. A disturbance that lies outside its group therefore reaches it with p' / d
-# of the synapses that it has in a random graph; with p' = d groups are a random graph. It is what *groups* gain, where
-# a group is a region of the image and disturbances are local. In photographs they are.
-#
-# Digits of 8 x 8 pixels have neither: few pixels, and nothing beside the digit. So the default run enlarges them, moves
-# them in a frame, and covers a band of rows with noise; width and groups are chosen so that both numbers are those of
-# the CIFAR-10 run.
+# **Controls.** A dense network of the same width, a dense one of as many parameters, a random graph of the same density
+# (without it nothing can be said about *groups*), the main networks without noise, and the same network left alone
+# where another is rewired.
 
 import dataclasses
 import itertools
@@ -133,7 +142,8 @@ def images_of(band=None, seed=0):
 # %%
 # Patches
 # -------
-# With ``--stem patches`` the image is cut into 4 x 4 patches, all read by the same 32 filters. It is the convolution of
+# ``--stem patches`` puts a *stem* in front of the groups: the image is cut into 4 x 4 patches, all read by the same 32
+# filters. (The default run has none.) It is the convolution of
 # ``chapters/dendritic.py`` without its two difficulties: nothing is pooled, and no pixel lies in two patches, so the
 # gradient of the image is put together and not added up. To the filters an image is 16 examples; their gradient sums
 # them.
@@ -153,11 +163,11 @@ report.assert_ok()
 # %%
 # Groups
 # ------
-# With the stem, units stand patch by patch, so groups of neighbours (*index*) are regions of the image, and every G-th
-# unit (*stride*) is the same few filters everywhere; without it, *index* groups are bands of rows. A **mixer**
-# alternates the two from layer to layer; the third grouping is **random**, and an ensemble keeps its neurons from one
-# layer to the next. Without synapses between unmatched groups *index* falls into G networks that never meet. The mixer
-# does not: two layers suffice to reach every group (if a group has at least G neurons).
+# Which neurons form a group? *Index* groups are neighbours: bands of rows, or with the stem, whose units stand patch by
+# patch, regions of the image. *Stride* groups are every G-th neuron: with the stem the same few filters everywhere. A
+# **mixer** alternates the two from layer to layer. The third grouping is **random**, and a group keeps its neurons from
+# one layer to the next. Without synapses between unmatched groups *index* falls into G networks that never meet. The
+# mixer does not: two layers suffice to reach every group (if a group has at least G neurons).
 
 KINDS = ("index", "mixer", "random")
 
@@ -229,8 +239,8 @@ print("", *(f"  ({tag})  {ms.code_line(tag).removeprefix('run.opt.')}" for tag i
 # %%
 # The networks
 # ------------
-# The dense network with as many parameters has h neurons per layer, :math:`(L - 1) h^2 + (n_{in} + n_{out}) h` weights.
-# The random graph (Erdős-Rényi) has in every layer the density of the groups.
+# The dense network with as many parameters has h neurons per layer, :math:`(L - 1) h^2 + (n_{in} + n_{out}) h` weights
+# with :math:`n_{in}` inputs and :math:`n_{out}` outputs. The random graph has in every layer the density of the groups.
 #
 # Three networks are rewired: the weakest synapses go, and those come whose neurons are correlated (growth by
 # correlation is the paper's idea, pruning by magnitude ours), for which the gradient is largest (RigL), or any (the
@@ -275,9 +285,9 @@ def numbers(units, n_classes, groups, between):
 
 ours, narrow = numbers(units, raw.n_classes, args.groups, args.between)
 if moving:
-    said = "neurons per dense one; part of a disturbance that arrives (paper: the CIFAR-10 run)"
-    print()
-    lab.matched(said, numbers([3072, 512, 512, 512], 10, 8, 0.15)[0], ours)
+    print("\nneurons for one dense one; disturbance outside its group, over that in a random graph")
+    for name, value in numbers([3072, 512, 512, 512], 10, 8, 0.15)[0].items():
+        print(f"  {name:8s} here {ours[name]:.3g}, in the longer run on CIFAR-10 {value:.3g}")
 
 
 def build(config):
@@ -404,16 +414,20 @@ plot_networks(rows, args.out / "g2gnet.png")
 # %%
 # What comes out
 # --------------
-# The paper's tables were not available, so there is no number of its own to reproduce. On the moved digits the two
-# numbers are those of the CIFAR-10 run, and its order comes out: groups above the random graph, and that above the
-# dense network of as many parameters. Without the band the first difference vanishes and the second stays, so they are
-# two effects. Random groups do no better than the random graph: a group helps as a region of the image. What does not
-# come out is that groups are level with a dense network of the same width: here the wide one is far ahead. A
-# difference counts if it is above 0 in a paired t-test over the seeds, one-sided, at 5 %.
+# Only the abstract was at hand, so there is no accuracy of the paper's to reproduce. What can be compared is the order
+# of the networks by accuracy, with that of our run on CIFAR-10. On the moved digits it is the same: groups, then the
+# random graph, then the dense network of as many parameters. Without the band of noise groups and random graph are
+# level, and both stay ahead of that dense network, so there are two effects. Random groups do no better than the random
+# graph: a group helps as a region of the image.
 #
-# The bars of the other data sets, where there are any,
-# come from a trial of ours (two seeds, a prototype of other code, a CIFAR-10 rebuilt from JPEG files) with 512 neurons:
-# its means less about 0.6 points. Other settings are reported without one.
+# "Groups beat dense, same parameters" is one reading of the abstract's statement, whose dense network is not named. It
+# does not hold for the other: on CIFAR-10 groups are level with a dense network of the same *width*, and here that one
+# is far ahead.
+#
+# A difference counts if it is above 0 in a paired t-test over the seeds, one-sided, at 5 %. REPORTED marks a number
+# without a threshold. The thresholds of the other data sets, where there are any, come from a trial of ours (two seeds,
+# a prototype of other code, a CIFAR-10 rebuilt from JPEG files) with 512 neurons: its means less about 0.6 points.
+# Claims of figure "trial" are these, and not the paper's.
 
 BARS = {
     "fashion-mnist": {
@@ -450,7 +464,10 @@ if not args.smoke:
     print()
 if moving and not args.smoke:
     said = "groups beat {} (points)"
-    for figure, control, printed in (("abstract", NARROW, "up to 4.3 %"), ("number", GRAPH, "as on CIFAR-10")):
+    for figure, control, printed in (
+        ("abstract", NARROW, "up to 4.3 %, over a dense network not named"),
+        ("number", GRAPH, "as on CIFAR-10"),
+    ):
         gains = {f"{name} - control": above(name, control) for name in static}
         claims.judge(figure, said.format(control), gains, all(map(clear, gains.values())), printed)
     bare = {f"{name} - control": above(name, GRAPH, 0) for name in static}
@@ -486,6 +503,19 @@ if not args.smoke:
     claims.append(lab.claims.not_run("abstract", best, "4.3 %", needs="the names of the data set and of the baseline"))
 
 # %%
+# What is the paper's and what is ours
+# ------------------------------------
+# This is a re-implementation from the abstract and from public code of others, who carried the method over to spiking
+# networks (the *port*).
+#
+# * From the abstract: connectivity that is sparse and modular, rewiring by correlated activity.
+# * From the port: 8 groups, all synapses within matched groups, 15 % of the others, the three groupings, 16 patches
+#   with 32 filters, Adam at 1e-3, batches of 256.
+# * Ours: the number of synapses is exact, He's initial weights, a cosine of the learning rate, 10 % of the synapses
+#   rewired per epoch along a cosine that ends after three quarters of the training, pruning by magnitude, Pearson's
+#   signed correlation (the port: cosine), standardised inputs, no weight decay, the widths, and the data of the default
+#   run.
+#
 # Exercises
 # ---------
 # 1. ``--between 0``: which groupings lose most, and what does the graph say about it? And with ``--layers 1``?
@@ -497,6 +527,14 @@ if not args.smoke:
 # Read next
 # ---------
 # ``minisparse/groups.py`` (the wiring), ``minisparse/weights/grouped.py`` (its storage), ``tests/test_groups.py``.
+#
+# Longer runs
+# -----------
+# * ``python chapters/g2gnet.py --dataset fashion-mnist --nodes 512 --groups 8 --batch 256 --epochs 6 --seeds 3
+#   --record``
+# * ``python chapters/g2gnet.py --dataset cifar10 --nodes 512 --groups 8 --batch 256 --epochs 8 --seeds 3 --record``
+# * optional, hours: ``python chapters/g2gnet.py --dataset cifar10 --stem patches --nodes 1024 --groups 8 --batch 256
+#   --epochs 30 --seeds 5 --record``, and the same with ``--dataset cifar100``
 
 suffix = (f"-{args.dataset}" if args.dataset != "digits" else "") + ("-patches" if args.stem != "none" else "")
 lab.finish(args, "g2gnet", claims + lab.claims.planned("g2gnet"), ["g2gnet.png", "wiring.png"], suffix)

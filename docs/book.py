@@ -121,7 +121,8 @@ def verdict_table(name: str) -> list[str]:
     claims = [row for row in rows.read(rows.RESULTS / f"{name}.jsonl") if row["part"] == "claim"]
     found = [
         tuple(
-            re.sub(r"([\\`*|_])", r"\\\1", text) for text in (page.mark(row), row["figure"], row["claim"], row["ours"])
+            re.sub(r"([\\`*|_])", r"\\\1", text)
+            for text in (page.mark(row), row["figure"], row["claim"], row["ours"], row["paper"])
         )
         for row in claims
         if row["status"] != "NOT RUN"
@@ -129,7 +130,9 @@ def verdict_table(name: str) -> list[str]:
     if not found:
         return []
     said = "✓ reproduced, ✗ not reproduced, · a number without a threshold. Longer runs and what has not been run:"
-    heads = ("", "figure", "claim", "what came out")
+    heads = ("", "figure", "claim", "what came out", "the paper")
+    if not any(row[-1] for row in found):
+        heads, found = heads[:-1], [row[:-1] for row in found]
     return [
         *("Verdicts", "--------", "", said, ":doc:`/generated/results`.", ""),
         *equation_table.list_table(heads, found),

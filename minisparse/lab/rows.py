@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -97,6 +98,26 @@ def read(path: Path) -> list[dict]:
         except json.JSONDecodeError as error:
             raise FileError(f"{path} line {number} is no JSON object ({error}); delete the line or the file") from error
     return rows
+
+
+def recorded(file: str, words: str = "") -> None:
+    """Print what another command came to, from its result file; nothing if there is none.
+
+    Parameters
+    ----------
+    file : str
+        In ``chapters/results/``, without its ending.
+    words : str
+        Only the claims with these words.
+
+    Examples
+    --------
+    >>> minisparse.lab.rows.recorded("no-such-file")
+    """
+    claims = [row for row in read(RESULTS / f"{file}.jsonl") if row["part"] == "claim" and words in row["claim"]]
+    for row in (row for row in claims if row["status"] != "NOT RUN"):
+        text = f"  {row['figure']:4s} {row['claim']}: {row['status']}; {row['ours']}"
+        print(textwrap.fill(text, 100, subsequent_indent=" " * 7))
 
 
 def write(path: Path, rows: Iterable[dict]) -> None:

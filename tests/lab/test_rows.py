@@ -86,3 +86,11 @@ def test_what_is_not_run_is_listed_once_in_the_file_of_the_default_run(args, res
         rows.finish(args, "tiny", [planned, table], [], suffix)
         found = [row["figure"] for row in rows.read(args.out / "rows.jsonl") if row["part"] == "claim"]
         assert found == figures
+
+
+def test_what_another_command_came_to_is_said_from_its_file(results, capsys):
+    claim = claims.claim("2B", "it grows", "digits", {"p = 1": [1.0, 2.0]}, "REPORTED")
+    left = claims.not_run("2B", "it grows further")
+    rows.write(results / "tiny.jsonl", [CELL, claim, {**claim, "claim": "it falls"}, left])
+    rows.recorded("tiny", "grows")
+    assert capsys.readouterr().out == "  2B   it grows: REPORTED; p = 1 1.5 ± 0.7\n"
