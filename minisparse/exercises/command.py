@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,17 @@ from .report import Report
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run one command; without one, list the exercises."""
+    args = _parser().parse_args(given)
+    run = {"mark": _mark_by_name, "start": _start, "notebook": _notebook, "grade": _grade}
+    run |= {"mistake": _mistake, "curve": _curve, None: _list}
+    try:
+        return run[args.command](args)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m minisparse.exercises", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     start = commands.add_parser("start", help="write exercises/NAME.py, to be filled in")
@@ -25,46 +37,39 @@ def main(given: Sequence[str] | None = None) -> int:
     mark = commands.add_parser("mark", help="mark a file: the same as python exercises/NAME.py")
     mark.add_argument("file", metavar="NAME|FILE")
     _mark_flags(mark)
-    cells = commands.add_parser(
-        "notebook", help="write exercises/NAME.ipynb of a whole pass, with solutions, for nbgrader"
-    )
-    cells.add_argument("name", metavar="NAME")
-    marked = commands.add_parser("grade", help="mark a class: FOLDER/STUDENT/EXERCISE.py, one process each")
-    marked.add_argument("folder", type=Path, metavar="FOLDER")
-    marked.add_argument("--jobs", type=_whole, default=2, metavar="N", help="submissions at a time (default 2)")
-    marked.add_argument("--seconds", type=_whole, default=5, metavar="S", help="limit of one answer (default 5)")
     mistake = commands.add_parser("mistake", help="one line of a small network is wrong: which, and why?")
-    mistake.add_argument(
-        "--seed", type=_whole, default=0, metavar="N", help="each number is another riddle (default 0)"
-    )
     mistake.add_argument("--answer", metavar="TAG", help="the line that is wrong, such as R7")
     mistake.add_argument("--why", type=int, metavar="NUMBER", help="which of the reasons shown")
     curve = commands.add_parser("curve", help="four curves of learning: which belongs to which gain, or gain step?")
     curve.add_argument("kind", choices=("gain", "step"))
-    curve.add_argument("--seed", type=_whole, default=0, metavar="N", help="each number is another riddle (default 0)")
-    curve.add_argument(
-        "--answer", metavar="LETTERS", help="the curves from the smallest number to the largest, such as BDAC"
-    )
-    args = parser.parse_args(given)
-    try:
-        if args.command == "notebook":
-            return _notebook(args.name)
-        if args.command == "grade":
-            return _grade(args.folder, max(1, min(args.jobs, 64)), float(max(1, args.seconds)))
-        if args.command == "mistake":
-            return _said(*games.mistake(args.seed, args.answer, args.why))
-        if args.command == "curve":
-            return _said(*games.curve(args.kind, args.seed, args.answer))
-        if args.command == "start":
-            return _start(args.name)
-        if args.command == "mark":
-            path = Path(args.file)
-            return _mark(path if path.suffix == ".py" else progress.FOLDER / f"{args.file}.py", args)
-        print(_listed())
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    curve.add_argument("--answer", metavar="LETTERS", help="from the smallest number to the largest, such as BDAC")
+    for riddle in (mistake, curve):
+        riddle.add_argument("--seed", type=_whole, default=0, metavar="N", help="each is another riddle (default 0)")
+    marked = commands.add_parser("grade", help="mark a class: FOLDER/STUDENT/EXERCISE.py, one process each")
+    marked.add_argument("folder", type=Path, metavar="FOLDER")
+    marked.add_argument("--jobs", type=_whole, default=2, metavar="N", help="submissions at a time (default 2)")
+    marked.add_argument("--seconds", type=_whole, default=5, metavar="S", help="limit of one answer (default 5)")
+    cells = commands.add_parser("notebook", help="write a whole pass as a notebook with solutions, for nbgrader")
+    cells.add_argument("name", metavar="NAME")
+    return parser
+
+
+def _list(args: argparse.Namespace) -> int:
+    print(_listed())
     return 0
+
+
+def _mark_by_name(args: argparse.Namespace) -> int:
+    path = Path(args.file)
+    return _mark(path if path.suffix == ".py" else progress.FOLDER / f"{args.file}.py", args)
+
+
+def _mistake(args: argparse.Namespace) -> int:
+    return _said(*games.mistake(args.seed, args.answer, args.why))
+
+
+def _curve(args: argparse.Namespace) -> int:
+    return _said(*games.curve(args.kind, args.seed, args.answer))
 
 
 def _whole(text: str) -> int:
@@ -97,12 +102,19 @@ def mark_file(path: str) -> int:
 
 
 def _mark_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--hint", action="store_true", help="show the next hint for the first part that is not done")
+    parser.add_argument(
+        "--hint",
+        nargs="?",
+        const="",
+        metavar="PART",
+        help="the next hint, for the first part that is open or for this one",
+    )
     parser.add_argument("--solution", metavar="PART", help="show the solution of one part")
     parser.add_argument("--json", metavar="FILE", help="write the marks as Gradescope reads them")
 
 
-def _start(name: str) -> int:
+def _start(args: argparse.Namespace) -> int:
+    name = args.name
     exercise, path = get(name), progress.FOLDER / f"{name}.py"
     if not isinstance(exercise, Lesson | Pass):
         raise InputError(
@@ -120,19 +132,25 @@ def _start(name: str) -> int:
 
 def _mark(path: Path, args: argparse.Namespace) -> int:
     exercise = get(path.stem)
+    for asked in (args.solution, args.hint):
+        if asked and asked not in exercise.parts:
+            raise InputError(f"{exercise.name} has no part {asked!r}; its parts are {', '.join(exercise.parts)}")
     if args.solution:
         print(exercise.solution(args.solution))
         return 0
-    report = exercise.mark(grade.read(path))
+    report = exercise.mark(grade.read_answers(path))
     progress.record(report, path.parent)
     print(report)
     if args.json:
         write_aside(args.json, lambda file: file.write(json.dumps(gradescope(report), indent=1).encode()))
     first = next((part for part in report.parts if part.state != "done"), None)
-    if first and args.hint:
+    first = report[args.hint] if args.hint else first
+    if first and args.hint is not None:
         hints = exercise.hints(first.name)
         shown = progress.next_hint(f"{report.name}.{first.name}", len(hints) - 1, path.parent)
         print(f"\nhint {shown + 1} of {len(hints)} for {first.name}: {hints[shown]}")
+        if shown == len(hints) - 1:
+            print(f"that was the last; the solution: python {path.as_posix()} --solution '{first.name}'")
     elif first:
         print(f"\nnext: {first.name}; a hint: python {path.as_posix()} --hint")
     return 0 if report.ok else 1
@@ -158,7 +176,8 @@ def gradescope(report: Report) -> dict:
     return {"score": sum(test["score"] for test in tests), "tests": tests}
 
 
-def _notebook(name: str) -> int:
+def _notebook(args: argparse.Namespace) -> int:
+    name = args.name
     if not isinstance(get(name), Pass):
         raise InputError(f"{name} is no whole pass, so it has no notebook; there are {', '.join(passes.TASKS)}")
     path = progress.FOLDER / f"{name}.ipynb"
@@ -168,7 +187,8 @@ def _notebook(name: str) -> int:
     return 0
 
 
-def _grade(folder: Path, jobs: int, seconds: float) -> int:
+def _grade(args: argparse.Namespace) -> int:
+    folder, jobs, seconds = args.folder, max(1, min(args.jobs, 64)), float(max(1, args.seconds))
     graded = []
     total = len(grade.submissions(folder))
     for each in grade.grade(folder, jobs, seconds):
@@ -182,16 +202,20 @@ def _grade(folder: Path, jobs: int, seconds: float) -> int:
 
 
 def _listed() -> str:
-    found = progress.read()
-    rows = [f"{'exercise':<14}{'minutes':>7}  {'state':<9} what it teaches"]
-    for name in names():
-        exercise = get(name)
-        told = progress.state(name, exercise.parts, found)
-        rows.append(f"{name:<14}{exercise.minutes:>7}  {told:<9} {exercise.teaches}")
+    found, rows = progress.read(), []
+    whole = [name for name in names() if isinstance(get(name), Pass)]
+    for head, group in (("whole passes", whole), ("lines of the library", [n for n in names() if n not in whole])):
+        rows.append(f"{head:<21}{'minutes':>7}  {'state':<9} what it teaches")
+        for name in group:
+            exercise = get(name)
+            state = progress.state(name, exercise.parts, found)
+            rows += textwrap.wrap(
+                f"  {name:<19}{exercise.minutes:>7}  {state:<9} {exercise.teaches}", 110, subsequent_indent=" " * 40
+            )
+        rows.append("")
     told = [
-        "",
-        f"begin one:         python -m minisparse.exercises start {names()[0]}",
-        "find the mistake:  python -m minisparse.exercises mistake --seed 0",
-        "read the curve:    python -m minisparse.exercises curve gain --seed 0",
+        f"begin here, and go down: python -m minisparse.exercises start {whole[0]}",
+        "which line is wrong?     python -m minisparse.exercises mistake --seed 0",
+        "which curve is whose?    python -m minisparse.exercises curve gain --seed 0",
     ]
     return "\n".join([*rows, *told])

@@ -187,13 +187,12 @@ class Pass:
         told = ast.parse(blank).body[0]
         rows = blank.splitlines()
         head = "\n".join(rows[: told.end_lineno - 1] if rows[told.end_lineno - 1] == '"""' else rows[: told.end_lineno])
+        body = "\n".join(rows[told.end_lineno :]).replace(IMPORT, "", 1).strip()
         case = textwrap.indent(textwrap.fill(self._module.PENCIL_CASE, 100), "# ")
         asked = [f'    "{key}": ...,  # {question}' for key, question in self._module.PENCIL]
         pencil = "\n".join([PENCIL, case, "pencil = {", *asked, "}"])
         head, start = re.sub(r":math:`([^`]*)`", _plain, head), START.format(name=self.name)
-        return "\n".join(
-            [head.rstrip(), "", start, "", MAIN, "", pencil, "", CODE, "\n".join(rows[told.end_lineno :]).strip(), ""]
-        )
+        return "\n".join([head.rstrip(), "", start, "", MAIN, IMPORT, "", pencil, "", CODE, body, ""])
 
     def hints(self, part: str) -> tuple[str, ...]:
         """Hints for a gradient; for a number the way to it."""
@@ -202,11 +201,10 @@ class Pass:
         return self._module.HINTS
 
     def solution(self, part: str) -> str:
-        """The number of a question, or the whole body of the backward pass with its derivation."""
-        if part in dict(self._module.PENCIL):
-            return f"{self._module.pencil()[part]:g}"
-        source = texts.source(self._module)
-        return f"{texts.solution(source)}\n\n{str(self._module.__doc__).partition(texts.DERIVATION)[2].strip()}"
+        """The number of a question, or the body of the backward pass; its derivation is on the exercise's page."""
+        if part in (numbers := self._module.pencil()):
+            return f"{round(numbers[part], 9) + 0:g}"
+        return texts.solution(texts.source(self._module))
 
     def mark(self, text: str, seconds: float = child.SECONDS) -> Report:
         """Mark a whole file.
@@ -228,6 +226,7 @@ class Pass:
         blank: dict[str, Any] = {"state": "new", "findings": []}
         rest = blank if "parts" in result else result
         told = [Part.read(key, asked.get(key, f"the gradient d{key}"), found.get(key, rest)) for key in self.parts]
+        told[0] = dataclasses.replace(told[0], printed=result.get("printed", ""))
         return Report(self.name, tuple(told))
 
 
@@ -241,25 +240,28 @@ START = '''Write your answers into this file and run it:
     python exercises/{name}.py                       marks each number and each gradient, and names the mistake
     python exercises/{name}.py --hint                the next hint for the first part that is open
     python exercises/{name}.py --solution PART       the solution of one part
+
+Three points are a blank. A blank of the code may become several lines, and there may be more lines above it.
 """'''
 MAIN = """if __name__ == "__main__":
     from minisparse.exercises import mark_file
 
     raise SystemExit(mark_file(__file__))  # what is below is read and never run here
 """
+IMPORT = "import numpy as np"
 PENCIL = "# ---- 1. With a pencil: put your number where three points are ----"
 CODE = "# ---- 2. In code: forward is given, backward is yours ----"
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all exercises that have a file: lines of the library first, then whole passes.
+    """Return the names of all exercises that have a file: whole passes, in their order, then lines of the library.
 
     Examples
     --------
     >>> "bptt" in minisparse.exercises.names(), "lstm" in minisparse.exercises.names()
     (True, True)
     """
-    return (*lines.LESSONS, *passes.TASKS)
+    return (*passes.TASKS, *lines.LESSONS)
 
 
 def get(name: str) -> LineExercise | Lesson | Pass:

@@ -48,8 +48,8 @@ def _posed(told, same: str) -> str:
     rows = [
         f"One line of {told.network} is wrong.",
         f"It learns the signs of two sums, {len(told.right)} steps of Adam:",
-        f"  loss, right line  {small.as_text(told.right)} {told.right[-1]:.3g}",
-        f"  loss, wrong line  {small.as_text(told.wrong)} {told.wrong[-1]:.3g} after {len(told.wrong)} steps",
+        f"  loss, right line  {small.drawn(told.right)} {told.right[-1]:.3g}",
+        f"  loss, wrong line  {small.drawn(told.wrong)} {told.wrong[-1]:.3g} after {len(told.wrong)} steps",
         "The check of two steps (what came out, for what should have):",
         *(f"  {row}" for row in told.report),
         "Which line is it? Name its tag (the lines: python -m minisparse.exercises start bptt, or feedforward).",
@@ -77,7 +77,7 @@ def curve(kind: str, seed: int, answer: str | None = None) -> tuple[str, bool]:
         rows = [
             f"Four dense recurrent networks of {UNITS} neurons, {TIME} time steps, {len(told.losses[0])} steps.",
             f"They differ in the {told.what}.",
-            *(f"  {letter}  {small.as_text(loss)}" for letter, loss in zip(LETTERS, told.losses, strict=True)),
+            *(f"  {letter}  {small.drawn(loss)}" for letter, loss in zip(LETTERS, told.losses, strict=True)),
             f"The numbers are {numbers}. Which curve has the smallest, which the next?",
             f"Answer with four letters, the smallest number's first: {same} --answer {LETTERS}",
         ]

@@ -100,14 +100,14 @@ def grade(folder: Path, jobs: int = 2, seconds: float = SECONDS) -> Iterator[Gra
 
 def _graded(student: str, exercise: str, path: Path, seconds: float) -> Graded:
     try:
-        return Graded(student, exercise, get(exercise).mark(read(path), seconds))
+        return Graded(student, exercise, get(exercise).mark(read_answers(path), seconds))
     except UserError as error:
         return Graded(student, exercise, None, str(error))
     except Exception as error:  # one submission must not end the marking of all others
         return Graded(student, exercise, None, f"it cannot be marked: {type(error).__name__}: {str(error)[:200]}")
 
 
-def read(path: Path) -> str:
+def read_answers(path: Path) -> str:
     """Return the text of a file of answers.
 
     Raises

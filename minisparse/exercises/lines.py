@@ -149,7 +149,9 @@ def stub(lesson: str) -> str:
     True
     """
     told, mine = LESSONS[lesson], [tag for tag, name in lesson_of().items() if name == lesson]
-    head = HEAD.format(name=lesson, title=told.title, teaches=textwrap.fill(told.teaches, 100), first=mine[0])
+    calls = "".join(f"\n* {text}" for text in told.calls)
+    given = {"teaches": textwrap.fill(told.teaches, 100), "calls": f"\nIn these lines:\n{calls}\n" if calls else ""}
+    head = HEAD.format(name=lesson, title=told.title, first=mine[0], **given)
     pieces = []
     for module in told.modules:
         pieces.append(f"# ---- minisparse/{module.replace('.', '/')}.py ----")
@@ -213,7 +215,7 @@ Write every line that ends in "your line" and run this file:
 A line may become several: write them above the line that ends in its mark, ({first}) your line, and leave the
 mark there.
 Everything else is given: it is the library's own code, and your lines run in it. np is NumPy.
-"""
+{calls}"""
 
 if __name__ == "__main__":
     from minisparse.exercises import mark_file

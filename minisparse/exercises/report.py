@@ -89,14 +89,14 @@ class Report:
         done, total = self.score
         rows = [f"{self.name}: {done} of {total} done"] if total > 1 else []
         first, second = (max((len(getattr(part, what)) for part in self.parts), default=0) for what in ("name", "what"))
-        said = ""
+        said: dict[str, str] = {"": ""}
+        printed = next((part.printed for part in self.parts if part.printed), "")
         for part in self.parts:
             rows.append(f"  {part.name:<{first}}  {part.what:<{second}}  {STATES[part.state]}")
-            if part.sentence != said:  # a file that does not run says so once
-                rows += textwrap.wrap(part.sentence, 92, initial_indent="       ", subsequent_indent="       ")
-            said = part.sentence
-            if part.printed:
-                rows.append(f"       it prints: {' '.join(part.printed.split())[:80]}")
+            text = f"as for {said[part.sentence]}" if said.get(part.sentence) else part.sentence
+            said.setdefault(part.sentence, part.name)
+            rows += textwrap.wrap(text, 92, initial_indent="       ", subsequent_indent="       ")
+        rows += [f"  it prints: {' '.join(printed.split())[:80]}"] if printed else []
         return "\n".join(rows)
 
     def __repr__(self) -> str:

@@ -36,7 +36,7 @@ def learning(model: Any, params: dict, opt: Any, x: np.ndarray, labels: np.ndarr
     return losses
 
 
-def as_text(losses: Sequence[float], highest: float = HIGHEST) -> str:
+def drawn(losses: Sequence[float], highest: float = HIGHEST) -> str:
     """Draw a curve, one letter per point, on a scale of logarithms: from `highest`, or more, down to a thousandth."""
     parts = np.array_split(np.nan_to_num(np.asarray(losses), nan=np.inf, posinf=np.inf), min(WIDTH, len(losses)))
     shares = [1 + math.log10(max(min(float(part.mean()), highest), 1e-3 * highest) / highest) / 3 for part in parts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Lesson(NamedTuple):
+class About(NamedTuple):
     """The lines of one part of the library.
 
     Attributes
@@ -15,70 +15,104 @@ class Lesson(NamedTuple):
         For somebody who does it for the first time.
     modules : tuple of str
         Where the lines are.
+    calls : tuple of str
+        What the library's own functions and objects give, as far as the lines may want them.
     """
 
     title: str
     teaches: str
     minutes: int
     modules: tuple[str, ...]
+    calls: tuple[str, ...] = ()
 
 
 LESSONS = {
-    "loss": Lesson(
+    "loss": About(
         "Softmax with cross-entropy",
         "The gradient of the mean loss in the logits: the probability that was said less the one that was wanted.",
         10,
         ("losses",),
     ),
-    "activations": Lesson(
+    "activations": About(
         "Slopes of the activations",
         "The derivative of ReLU, tanh and the logistic function, each written with the value h alone.",
         10,
         ("activations",),
     ),
-    "feedforward": Lesson(
+    "feedforward": About(
         "Backward pass of a feedforward network",
         "Layer by layer from the logits to the input: weights, biases, what lies below, and a scale that layers share.",
         25,
         ("mlp",),
+        (
+            "W.matmul_t(dy, times=s) is Wᵀ dy, entry by entry times s where it is given; W is bound weights, no array",
+            "weights.outer(dy, x) is dy xᵀ at the synapses alone; of two stacks over time their sum",
+            "slope(kept[k]) is the slope of the activation of layer k; rule.backward(dw, kept) a dict",
+            "h[k] is what layer k reads, (units below, batch)",
+        ),
     ),
-    "bptt": Lesson(
+    "bptt": About(
         "Back-propagation through time",
         "The whole backward pass of the recurrent network, from the logits to the input of every step.",
         45,
         ("rnn",),
+        (
+            "W.matmul_t(dy, times=s) is Wᵀ dy, entry by entry times s where it is given; W is bound weights, no array",
+            "weights.outer(dy, x) is dy xᵀ at the synapses alone; of two stacks over time their sum",
+            "slope(kept[t]) is the slope of the activation at step t; self.normalise.backward(dw, kept) a dict",
+            "sum_outer(a, b) is the sum over time of a[t] b[t]ᵀ",
+            "h is (time + 1, units, batch) with h[0] = 0; x (time, inputs, batch); da (time, units, batch)",
+        ),
     ),
-    "sparse": Lesson(
+    "sparse": About(
         "Products of a sparse matrix",
         "The two products that a backward pass needs of a weight matrix, dense with a mask and in compressed rows.",
         25,
         ("weights.dense", "weights.csr"),
+        (
+            "scaled(product, times) multiplies by times where it is given; sum_outer(dy, x) adds up dy[t] x[t]ᵀ",
+            "self._zero_off_pattern(matrix) sets what is no synapse to 0",
+            "kernels.table(x, w) holds spmm(rows, w, x) and sddmm(rows, dy, x); self._rows(x) the pattern's rows",
+            "self._transposed are the rows of Wᵀ and their values",
+        ),
     ),
-    "normalisation": Lesson(
+    "normalisation": About(
         "Normalised rows",
         "From the gradient of the effective weight to that of the raw parameter and of its scale.",
         30,
         ("normalise",),
+        (
+            "weights.row_dot(a, b) adds up a b along each row, (post, 1); weights.by_row(g) spreads such a column",
+            "inverse is 1 / n of each row, factor the scale over n, dsize the derivative of n by v, or None",
+        ),
     ),
-    "convolution": Lesson(
+    "convolution": About(
         "Convolution and max-pooling",
         "One filter bank, one maximum: who gets the gradient, and how overlapping windows add up.",
         30,
         ("conv",),
+        (
+            "self._from_squares(squares) puts (places of a square, units, batch) back as (filters, places batch)",
+            "self._collect(dpatches, shape) adds up what a pixel gets from all patches; cache.winner: which place won",
+        ),
     ),
-    "patches": Lesson(
+    "patches": About(
         "Filters on separate patches",
         "A convolution whose windows do not overlap: a matrix product and an index rearranged.",
         20,
         ("patches",),
+        (
+            "self._filter_major(da) arranges (patches filters, batch) as (filters, patches batch)",
+            "self._put_together(patches) undoes the cutting into patches",
+        ),
     ),
-    "optimisers": Lesson(
+    "optimisers": About(
         "Steps of the optimisers",
         "Adam's two running means, their correction, the state that must live on, weight decay, and a clamp in place.",
         20,
         ("kernels.reference", "optim", "dale"),
     ),
-    "growth": Lesson(
+    "growth": About(
         "The gradient of a synapse that is not there",
         "The score by which RigL grows synapses.",
         10,

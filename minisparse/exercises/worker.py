@@ -7,7 +7,7 @@ import os
 import sys
 
 
-def main() -> None:
+def serve() -> None:
     """Serve jobs until there are no more."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     sys.modules["numba"] = None  # type: ignore[assignment]  # SciPy's kernels start at once
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -45,5 +45,5 @@ def test_every_exercise_has_its_texts():
         compile(exercise.stub, name, "exec")
         assert ":math:" not in exercise.stub, name
     assert set(TASKS) <= set(ms.exercises.names())
-    with pytest.raises(InputError, match="no exercise is called 'nothing'; there are loss, "):
+    with pytest.raises(InputError, match="no exercise is called 'nothing'; there are linear, "):
         ms.exercises.get("nothing")

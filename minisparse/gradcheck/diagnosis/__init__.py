@@ -92,6 +92,10 @@ def diagnose(
     return _shared_cause(found, names)
 
 
+MOST = 3
+"""Names of one quantity that a sentence tells, if several are equal."""
+
+
 def first_proven(cases: list[Case]) -> Explanation | None:
     """Return the first explanation that is proven."""
     if len(cases) < 2 or any(not case.J.any() for case in cases):
@@ -136,7 +140,9 @@ def proven(attempt: Attempt, cases: list[Case]) -> Explanation | None:
         return None
     best = found[0]
     named = [e.name for e in found if (e.code, e.sentence, e.rank) == (best.code, best.sentence, best.rank)]
-    sentence = best.sentence.replace("{name}", " or ".join(dict.fromkeys(named)))
+    names = list(dict.fromkeys(named))
+    rest = f" (or one of {len(names) - MOST} others that are equal here)" if len(names) > MOST else ""
+    sentence = best.sentence.replace("{name}", " or ".join(names[:MOST]) + rest)
     return dataclasses.replace(best, sentence=sentence.replace("{number}", _written(best.number)))
 
 
