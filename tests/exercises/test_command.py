@@ -44,7 +44,7 @@ def test_start_write_mark_hint_and_list(folder, capsys):
     assert (run.returncode, run.stderr) == (0, "")
     assert "done" in run.stdout
     assert main([]) == 0
-    assert [row.split()[:3] for row in capsys.readouterr().out.splitlines() if row.startswith("loss")] == [
+    assert [row.split()[:3] for row in capsys.readouterr().out.splitlines() if row.startswith("  loss")] == [
         ["loss", "10", "done"]
     ]
     assert sorted(path.name for path in folder.iterdir()) == ["loss.py", "progress.json"]

@@ -34,10 +34,9 @@ def test_each_kind_of_error_has_its_sentence(answer, code, sentence):
 
 def test_of_a_long_file_the_line_is_told():
     lines = [*["#"] * 30, "dx = W @ dy"]
-    try:
+    with pytest.raises(ValueError) as failed:
         exec(compile("\n".join(lines), "linear.py", "exec"), {"W": W, "dy": dy})
-    except ValueError as error:
-        assert "in `dx = W @ dy` (line 31): W is (4, 3)" in raised(error, "linear.py", "\n".join(lines))[1]
+    assert "in `dx = W @ dy` (line 31): W is (4, 3)" in raised(failed.value, "linear.py", "\n".join(lines))[1]
 
 
 def test_what_python_cannot_read_is_said():
