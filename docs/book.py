@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import equation_table
+import exercise_pages
 from PIL import Image
 
 import minisparse
@@ -258,6 +259,7 @@ def generate(app) -> None:
     pages["api.rst"] = f"Reference\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n{inside}\n"
     cells = [(f":doc:`/chapters/{name}`", q, answer) for name, (q, _, answer) in answers().items()]
     pages["chapters.txt"] = "\n".join(equation_table.list_table(("chapter", "question", "answer"), cells))
+    pages |= exercise_pages.pages()
     for name, text in pages.items():
         path = GENERATED / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
