@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..files import write_aside
+from . import folded
 from .provenance import ROOT
 
 INLINE = re.compile(
@@ -122,6 +123,8 @@ def notebook(path: Path, flags: Sequence[str] = (), repository: str = "") -> dic
         In Jupyter's format 4.5.
     """
     heading, *rest = parts(path.read_text(encoding="utf-8"))
+    asked = folded.as_markdown(path.stem)
+    rest = [(kind, folded.insert(text, "## Read next", asked)) for kind, text in rest]
     first = [heading]
     if repository:
         name = repository.rstrip("/").rpartition("/")[2].removesuffix(".git")
