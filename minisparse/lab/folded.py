@@ -65,7 +65,7 @@ def asked(question: Question) -> str:
 
 
 def lasting(question: Question) -> str:
-    """Return how long an exercise's run took where it was recorded, in words.
+    """Return how much processor time an exercise's run took where it was recorded, in words.
 
     Parameters
     ----------
@@ -78,7 +78,8 @@ def lasting(question: Question) -> str:
     seconds = recorded(question).get("seconds")
     if seconds is None:
         return "time unknown"
-    return f"about {max(1, round(seconds / 10)) * 10} s" if seconds < 90 else f"about {round(seconds / 60)} minutes"
+    long = f"{max(1, round(seconds / 10)) * 10} s" if seconds < 90 else f"{round(seconds / 60)} minutes"
+    return f"about {long} of processor time"
 
 
 def folded(question: Question, with_solution: bool) -> list[tuple[str, str]]:

@@ -204,7 +204,7 @@ def record(question: Question, numbers: dict[str, float], seconds: float, made_b
     question : Question
     numbers : dict of float
     seconds : float
-        How long the run took.
+        Of processor time that the run took.
     made_by : dict
         From `provenance.stamp`.
     """
