@@ -115,7 +115,7 @@ def as_markdown(chapter: str, with_solutions: bool = False) -> str:
     for question in exercises(chapter) if chapter in names() else ():
         parts.append(f"**Exercise {question.number}.** {asked(question)}")
         for title, text in folded(question, with_solutions):
-            parts.append(f"<details><summary>{title}</summary>\n\n{text}\n\n</details>")
+            parts.append(f'<details class="exercise"><summary>{title}</summary>\n\n{text}\n\n</details>')
     return "\n\n".join(parts)
 
 
