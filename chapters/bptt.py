@@ -633,21 +633,8 @@ report.assert_ok()
 #
 # Exercises
 # ---------
-# A pencil is enough.
-#
-# 1. One neuron as above, target 4, but :math:`x = (1, 1, -2)`. Find all :math:`h_t`, all :math:`da_t`, and :math:`dW`,
-#    :math:`dW_{in}`, :math:`db`.
-# 2. The share of :math:`W^{(0)}` was 0. Let the neuron start with :math:`h_0 = 3`, and let :math:`x_0 = 0`; all else is
-#    as in the first table, target 4. What are the three shares now, and :math:`dW`? (In the library :math:`h_0` is
-#    always 0, so that it may leave the first share out.)
-# 3. Logits with :math:`e^z = (3, 1, 4)`, label 2. Find :math:`dz`. If :math:`W^{out} = (1, 1, -1)`, what is :math:`dh`?
-# 4. In the first table change :math:`x_1` alone. From which value on downward is the gate of step 1 shut? Which gate
-#    shuts first? When both are shut, what are :math:`dW`, :math:`dW_{in}` and :math:`db`? What can this neuron
-#    learn from such an input?
-# 5. All gates open, ten steps, :math:`W = 2`: by which factor does :math:`da_0` differ from :math:`da_9`? And
-#    with :math:`W = \tfrac12`?
-# 6. Two neurons: someone computes :math:`da_1` as :math:`W da_2`, without the transpose. Which numbers come out, and
-#    what would :math:`dW` be? The difference quotient of which entry of :math:`W` would convince them?
+# They are in ``chapters/exercises/bptt.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise bptt 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

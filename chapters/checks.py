@@ -450,10 +450,8 @@ if seen:
 # %%
 # Exercises
 # ---------
-# 1. By hand: the fourth slip, ``bptt-last-step-only``. Which of its numbers could you have read off :math:`da_2` alone?
-# 2. Why must the step be a share of the tensor's scale? Check ``lambda x: (x * x, x)`` at :math:`x = 10^6`.
-# 3. Write a backward pass of layer normalisation without the term through the mean. Read what the check says.
-# 4. Which mistakes would a check of one random direction miss that a check of every entry sees?
+# They are in ``chapters/exercises/checks.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise checks 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

@@ -539,12 +539,8 @@ if "6E" in figures:
 #
 # Exercises
 # ---------
-# 1. ``--density 0.26``: the law puts the gain at 1. Is there a delay?
-# 2. By hand: why does the second recurrent bias change the training but not what the network can compute?
-# 3. Replace :math:`\beta_2 = 0.999` by 0.9 in ``run_cell``. Predict the delay first. Why is it not 0?
-# 4. Wipe only :math:`v`, or only :math:`m`, in ``reset_after_first_epoch``. One of the two makes things worse: which?
-# 5. The delay at :math:`N = 10\,000` and :math:`T = 28` starts from gradients near :math:`10^{10}`. How many steps does
-#    :math:`\sqrt v` need to fall to :math:`10^{-3}`, and how many epochs of 600 steps is that?
+# They are in ``chapters/exercises/dale.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise dale 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

@@ -569,14 +569,8 @@ if set(shown) >= set(DEFAULT) and on_digits and not args.smoke:
 #
 # Exercises
 # ---------
-# 1. ``--figure 1D --gradient active_count --dataset mnist --nodes 30``: the paper's picture. Which line did it lack?
-# 2. Why does the joint network learn so slowly? (What is the standard deviation of :math:`g v / (n \|v\|)` at first?)
-# 3. Give the *control* a learning rate 40 times smaller. Which of the two effects of the rule is left?
-# 4. Prune on :math:`|v|` instead of :math:`|w|` (``SET._keep`` sees both). Do afferent counts still narrow?
-#
-# *Answer to 3.* The step, and it does harm: that is the line "step alone", with the rate of the first layer's weights
-# times :math:`(s/n)^2`. It starts as saturated as the control, and leaves saturation more slowly. It ends below the
-# control, whose only fault is the start, and far below the rule, whose start makes up for its steps.
+# They are in ``chapters/exercises/dendritic.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise dendritic 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

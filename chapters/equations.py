@@ -372,11 +372,8 @@ for file in drawn:
 #
 # Exercises
 # ---------
-# 1. By hand: p = 1, :math:`v = (1, -2)`, :math:`s = 3`, :math:`G = (1, 1)`. What is :math:`dv`, and what is
-#    :math:`v \cdot dv`?
-# 2. Show that for the count :math:`v_i \cdot dv_i = s\, ds_i`. Why is it not 0?
-# 3. For which :math:`p` does the printed Eq 6 need only :math:`g = 1` to be exact?
-# 4. Let :math:`z_i = \max_j |v_{ij}|`. Write its rule in five lines and check it.
+# They are in ``chapters/exercises/equations.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise equations 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

@@ -518,11 +518,8 @@ if not args.smoke:
 #
 # Exercises
 # ---------
-# 1. ``--between 0``: which groupings lose most, and what does the graph say about it? And with ``--layers 1``?
-# 2. Renumber the hidden neurons so that consistent random groups become contiguous. What is left of the difference
-#    between *random* and *index*? Where in the network is it?
-# 3. Let synapses grow only between groups (``scope="between"``), then only within. Do the modules survive training when
-#    nothing holds them together (``scope="anywhere"``)? Count with ``minisparse.weights.grouped.within_groups``.
+# They are in ``chapters/exercises/g2gnet.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise g2gnet 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

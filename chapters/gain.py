@@ -457,10 +457,8 @@ if measured:
 # %%
 # Exercises
 # ---------
-# 1. At which :math:`f` does a dense network of 10,000 have the gain of a sparse one with 11.5 %?
-# 2. The law speaks of the mean matrix. What does its random part add, and why does it grow only with
-#    :math:`\sqrt{pN}`?
-# 3. With tanh instead of ReLU the activity cannot explode. Does the gradient?
+# They are in ``chapters/exercises/gain.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise gain 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

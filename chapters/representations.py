@@ -471,12 +471,8 @@ if args.equals and {1.0, 0.1} <= set(args.density) and not args.smoke:
 #
 # Exercises
 # ---------
-# 1. ``--activation tanh``: which of the four panels lose their meaning?
-# 2. Copy one neuron's outgoing weights onto a second neuron and halve both. What happens to the mutual information of
-#    the two, and what to the silencing curve?
-# 3. After training with the large gain step, take from each row of ``W_rec`` its mean. How many neurons come back? Set
-#    the biases back to where they began instead: how many now?
-# 4. Rescale by :math:`1/(1-q)` in ``dropout_accuracy``. Which network gains more, and why?
+# They are in ``chapters/exercises/representations.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise representations 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

@@ -446,9 +446,8 @@ show(("E14", "E15", "E16", "E17", "E18"))
 # %%
 # Exercises
 # ---------
-# 1. Why does the uncentred cosine favour neurons that are always active? Compare ``within`` and the efferents' spread.
-# 2. Give RigL ``every=1, unit="steps"`` and a tiny fraction. What is it then, in the limit?
-# 3. Which rules could run on a network that has never seen data?
+# They are in ``chapters/exercises/rewiring.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise rewiring 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

@@ -529,11 +529,8 @@ if args.dataset == "digits" and not args.smoke:
 #
 # Exercises
 # ---------
-# 1. The paper's sizes reach 20,000. At which learning rate would its dense network of 20,000 do best, by the number?
-#    Check with ``--figure 2C --lr``.
-# 2. Under SGD, which rates does a replica have to scale? Derive it from the twins as above: input weights, recurrent
-#    weights, readout. (The answer for the recurrent weights is in the text.)
-# 3. Train with ``--replica 20``. What do replicas of few neurons get wrong, and why the sparse ones first?
+# They are in ``chapters/exercises/sparse_rnn.md``, with hints and solutions.
+# ``python -m minisparse.lab exercise sparse_rnn 1`` asks the first one and marks an answer.
 #
 # Read next
 # ---------

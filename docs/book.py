@@ -15,7 +15,7 @@ from PIL import Image
 
 import minisparse
 from minisparse import equations
-from minisparse.lab import notebook, page, rows, verify
+from minisparse.lab import folded, notebook, page, rows, verify
 from minisparse.lab.provenance import ROOT
 
 DOCS = ROOT / "docs"
@@ -169,10 +169,10 @@ def fold(text: str) -> str:
 
 
 def on_source(app, name: str, source: list[str]) -> None:
-    """Complete a page: numbers; for a chapter finding and figure first, and the verdicts before the exercises."""
+    """Complete a page: numbers; for a chapter finding and figure first, the verdicts and the exercises at the end."""
     chapter = re.fullmatch(r"chapters/(\w+)", name)
     if app.env.doc2path(name).suffix == ".md" and not name.startswith("generated/"):
-        source[0] = page.fill(source[0])
+        source[0] = page.fill(folded.guide(source[0]))
         return
     if name == "chapters/index":
         thumbs = re.compile(r":alt: *\n(.*?thumbnail-title\">)(.*?)<", re.DOTALL)
@@ -185,7 +185,8 @@ def on_source(app, name: str, source: list[str]) -> None:
     text = "\n".join([text[: title.end()], *opening(chapter[1], text), text[title.end() :]])
     table, exercises = "\n".join(verdict_table(chapter[1])), text.find("\nExercises\n-----")
     exercises = exercises if exercises >= 0 else text.find("\n.. _sphx_glr_download_")
-    source[0] = f"{text[:exercises]}\n\n{table}\n{text[exercises:]}"
+    text = f"{text[:exercises]}\n\n{table}\n{text[exercises:]}"
+    source[0] = folded.insert(text, "Read next\n-----", folded.as_page(chapter[1]))
 
 
 def on_doctree(app, doctree) -> None:

@@ -13,7 +13,8 @@ _HOMES = {
     "Judged": "claims",
     "matched": "claims",
 }
-_MODULES = ("claims", "cli", "cost", "notebook", "page", "provenance", "recipes", "rows", "sweep", "verify")
+_MODULES = ("claims", "cli", "cost", "folded", "marking", "notebook", "page", "provenance", "questions", "recipes",
+            "rows", "sweep", "verify")  # fmt: skip
 __all__ = [*_HOMES, *_MODULES]
 
 

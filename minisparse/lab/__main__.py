@@ -1,5 +1,5 @@
 """``python -m minisparse.lab``: ``results``, what is generated from recorded results, and recorded results run again;
-``notebooks``, the chapters as notebooks.
+``notebooks``, the chapters as notebooks; ``exercise``, the chapters' exercises with hints, solutions and marks.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ def main(argv: list[str] | None = None) -> int:
     said = "address of the project's Git repository: then with badges, a cell that installs minisparse where it is "
     said += "missing, and dale for a GPU"
     notebooks.add_argument("--repository", default="", metavar="URL", help=said)
+    _exercise(tasks.add_parser("exercise", help="the chapters' exercises: hints, solutions and marks"))
     args = parser.parse_args(argv)
     try:
         checkout(f"python -m minisparse.lab {args.task}")
+        if args.task == "exercise":
+            from .marking import answer
+
+            return answer(args)
         if args.task == "notebooks":
             from .notebook import write_notebooks
 
@@ -62,6 +67,17 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _exercise(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the task ``exercise``."""
+    parser.add_argument("chapter", nargs="?", help="name of a chapter; without it all exercises are listed")
+    parser.add_argument("number", nargs="?", type=int, help="which exercise; without it the chapter's are listed")
+    parser.add_argument("--hint", nargs="?", const=1, type=int, metavar="N", help="show the first N hints")
+    parser.add_argument("--solution", action="store_true", help="show the solution")
+    parser.add_argument("--answer", nargs="+", metavar="NUMBER", help="mark numbers, or NAME=NUMBER")
+    parser.add_argument("--run", action="store_true", help="run it, and set its numbers against the expected ones")
+    parser.add_argument("--record", action="store_true", help="with --run: keep its numbers as the expected ones")
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..files import write_aside
+from . import folded
 from .provenance import ROOT
 
 INLINE = re.compile(
@@ -126,6 +127,8 @@ def notebook(path: Path, flags: Sequence[str] = (), repository: str = "", backen
         In Jupyter's format 4.5.
     """
     heading, *rest = parts(path.read_text(encoding="utf-8"))
+    asked = folded.as_markdown(path.stem)
+    rest = [(kind, folded.insert(text, "## Read next", asked)) for kind, text in rest]
     stem = f"{path.stem}-{backend}" if backend else path.stem
     first = [heading, *_installing(repository, stem, "cuda12" if backend else "fast")] if repository else [heading]
     words = ", ".join(json.dumps(word) for word in (path.name, *flags))
