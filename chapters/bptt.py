@@ -266,7 +266,7 @@ def loss_and_slope(axes):
     w, (curve, line) = np.linspace(1.92, 2.25, 67), (style["color"] for style in ms.plot.LINES[:2])
     axes.plot(w, [loss(W=value) for value in w], color=curve)
     axes.plot([1.96, 2.07], [2 + dW * (value - 2) for value in (1.96, 2.07)], "--", color=line)
-    axes.text(2.06, 0.25, f"slope {dW}", color=line, ha="right")
+    axes.text(2.05, 0.3, f"slope {dW}", color=line, ha="right")
     for value, place in ((2, (8, 4)), (better, (-6, 36))):
         axes.plot(value, loss(W=value), "o", color="black")
         words = f"W = {value:g}: L = {loss(W=value):.3g}"
@@ -527,8 +527,10 @@ picture(
 #
 # .. math::
 #
-#    dW_{ij} = \sum_t da_{t,i}\, h_{t,j}, \quad dW^{in}_i = \sum_t da_{t,i}\, x_t, \quad db_i = \sum_t da_{t,i}, \quad
-#    dW^{out}_{cj} = dz_c\, h_{3,j}, \quad db^{out}_c = dz_c
+#    \begin{array}{c}
+#    dW_{ij} = \sum_t da_{t,i}\, h_{t,j}, \qquad dW^{in}_i = \sum_t da_{t,i}\, x_t, \qquad db_i = \sum_t da_{t,i} \\
+#    dW^{out}_{cj} = dz_c\, h_{3,j}, \qquad db^{out}_c = dz_c
+#    \end{array}
 #
 # With :math:`h_0 = 0` two steps are left for :math:`W`: :math:`dW_{00} = (-5) \cdot 5 + (-2) \cdot 3 = -31`,
 # :math:`dW_{10} = 3 \cdot 5 + 1 \cdot 3 = 18` and :math:`dW_{11} = 3 \cdot 0 + 1 \cdot 1 = 1`. The input is heard by
@@ -604,13 +606,14 @@ drawing(
 # This part and the next are for those who program; the exercises do not need them.
 #
 # Mathematics has short names for these sums. :math:`W h` adds up along the rows of :math:`W`. The *transpose*
-# :math:`W^\top` is :math:`W` with rows and columns exchanged, so :math:`W^\top da` adds up down the columns:
+# :math:`W^\top` is :math:`W` with rows and columns exchanged, so :math:`W^\top da` adds up down the columns. With
+# both gates open:
 #
 # .. math::
 #
 #    W^\top da_2 = \begin{pmatrix} 2 & -1 \\ 0 & 3 \end{pmatrix} \begin{pmatrix} -2 \\ 1 \end{pmatrix} =
 #    \begin{pmatrix} 2 \cdot (-2) + (-1) \cdot 1 \\ 0 \cdot (-2) + 3 \cdot 1 \end{pmatrix} =
-#    \begin{pmatrix} -5 \\ 3 \end{pmatrix} = da_1 \quad \text{(both gates are open)}
+#    \begin{pmatrix} -5 \\ 3 \end{pmatrix} = da_1
 #
 # :math:`da\, h^\top` is the table of all products :math:`da_i h_j`, and :math:`\circ` multiplies place by place, here
 # by the mask:
