@@ -3,22 +3,24 @@ Back-propagation through time, from zero
 ========================================
 
 In a *recurrent* network neurons hear their own earlier activity, so the same weights are used again at every time step.
-How much does the error of the network change if one of these weights moves by a little? This chapter answers with one
-neuron, three time steps and whole numbers that you can redo with a pencil. Only then come several neurons, absent
-synapses and batches, and the lines of the library that do it.
+How much does the result of the network change if one of these weights moves by a little? This chapter answers with one
+neuron, three time steps and whole numbers that you can redo with a pencil. Then come two neurons, one of which does not
+hear the other. At the end stand the lines that do all this in *minisparse*, the library that this book belongs to.
 
-You need sums, products and patience. Every symbol is explained where it first appears. If you do not read code, skip
-it: what it prints stands below it.
+Up to the shut gate you need sums and products. The classifier needs :math:`e^z` and :math:`\ln`, two neurons need small
+tables of numbers; both are explained there, like every symbol where it first appears. If you do not read code, skip it:
+what it prints stands below it.
 """
 
 # %%
 # The finding, in one figure
 # --------------------------
-# ``out/bptt/bptt.png``, which the run below draws, shows one neuron over three time steps: its activity :math:`h`, its
-# inputs :math:`x`, and the error :math:`L` at the end. Its weight :math:`W` is used three times. Give each use a copy
-# of the weight, and move one copy alone by a little: the error moves by 0, by -20 or by -6 times as much. Move the
-# weight itself, and the error moves by the sum, -26 times as much. That sum is all of *back-propagation through time*.
-# The rest is how to get the three numbers in one go.
+# The figure (a run of this script draws it as ``out/bptt/bptt.png``) shows one neuron over three time steps: its
+# activity :math:`h`, its inputs :math:`x`, and at the end the loss :math:`L`, a number that says how far off the result
+# is. The weight :math:`W` of the neuron is used three times. Give each use a copy of the weight, and let one copy alone
+# grow by 0.001: the loss changes by 0, by -0.020 or by -0.006. That is 0, -20 or -6 times the growth. Let the weight
+# itself grow by 0.001: the loss changes by the sum, -0.026. That sum is all of *back-propagation through time*. The
+# rest is how to get the three numbers in one go.
 
 import numpy as np
 
@@ -48,8 +50,8 @@ STEPS, BACK = "h0>h1 h1>h2 h2>h3", "z>h3 h3>h2 h2>h1"
 # One neuron, three steps
 # -----------------------
 # Time goes in steps :math:`t = 0, 1, 2`. At each step our neuron receives an input number :math:`x_t`; a negative one
-# inhibits. The input counts :math:`W_{in}` times: such a factor is a *weight*, the strength of a synapse. Through a
-# synapse onto itself, of weight :math:`W`, the neuron also hears its own earlier activity :math:`h_t`. A fixed number
+# inhibits. The input is multiplied by :math:`W_{in}`: such a factor is a *weight*, the strength of a synapse. Through
+# a synapse onto itself, of weight :math:`W`, the neuron also hears its own earlier activity :math:`h_t`. A fixed number
 # :math:`b`, the *bias*, is added:
 #
 # .. math::
@@ -62,7 +64,8 @@ STEPS, BACK = "h0>h1 h1>h2 h2>h3", "z>h3 h3>h2 h2>h1"
 #
 # Our numbers are :math:`W_{in} = 3`, :math:`W = 2`, :math:`b = -1` and :math:`x = (2, -2, -1)`, that is
 # :math:`x_0 = 2`, :math:`x_1 = -2`, :math:`x_2 = -1`. We want the last activity :math:`h_3` to be 4. How far off it is
-# we measure with a *loss*, a number that is 0 if all is well and grows with the distance (why the half, we shall see):
+# we measure with the *loss*, a number that is 0 if all is well and grows with the distance (why the half, we shall
+# see):
 #
 # .. math:: L = \tfrac12 (h_3 - 4)^2
 #
@@ -150,8 +153,9 @@ def quotient(changed, step=0.001):
 #   :math:`2 \cdot 5\varepsilon = 10 \varepsilon`, and so does :math:`h_3`.
 # * The loss: if :math:`h_3` moves from 2 by a small number :math:`\delta`, the loss becomes
 #   :math:`\tfrac12 (2 + \delta - 4)^2`, that is :math:`\tfrac12 (-2 + \delta)^2`, or
-#   :math:`2 - 2\delta + \tfrac12 \delta^2`. The square of a small number does not count, so the loss moves by
-#   :math:`-2\delta`. Its slope in :math:`h_3` is :math:`h_3 - 4 = -2`. (Without the half it would be twice that.) Here
+#   :math:`2 - 2\delta + \tfrac12 \delta^2`. With :math:`\delta = 0.01` these are 2, -0.02 and 0.00005: the square of
+#   a small number is far smaller still, and we leave it out. So the loss moves by :math:`-2\delta`. Its slope in
+#   :math:`h_3` is :math:`h_3 - 4 = -2`. (Without the half it would be twice that.) Here
 #   :math:`\delta = 10\varepsilon`, so the loss moves by :math:`-20 \varepsilon`.
 #
 # We call -20 the *share* of :math:`W^{(1)}`. It is a product: -2 for the loss, a factor :math:`W = 2` for each step
@@ -183,25 +187,25 @@ picture(
 )  # fmt: skip
 
 # %%
-# In every row, what lies before the moved copy rests, and what lies after it follows. The first share is 0, because
-# :math:`W^{(0)}` is multiplied by :math:`h_0 = 0`. The three shares add up to -26, the slope in :math:`W`.
+# (The figure is the one from the top; now each of its numbers has been derived.) In every row, what lies before the
+# moved copy rests, and what lies after it follows. Except in the row of :math:`W^{(0)}`: it is multiplied by
+# :math:`h_0 = 0`, so nothing moves, and the share is 0. The three shares add up to -26, the slope in :math:`W`.
 #
-# *Why may they be added?* Moving :math:`W` is moving the three copies one after the other, by the same
-# :math:`\varepsilon`. Each move changes the loss by its share times :math:`\varepsilon`. That another copy has moved
-# before does change this share, but only by something of the size of :math:`\varepsilon`, and so the loss by something
-# of the size of :math:`\varepsilon^2`: a thousandth of a thousandth. In our case you can see it all at once. Put the
-# steps into each other:
+# *Why may they be added?* Here you can see it all at once. Put the steps into each other. (All drives are positive, and
+# stay so if the move is small; so each activity is its drive.)
 #
 # .. math:: h_1 = 5, \qquad h_2 = 5\, W^{(1)} - 7, \qquad h_3 = W^{(2)} (5\, W^{(1)} - 7) - 4
 #
 # (-7 is :math:`W_{in} x_1 + b = 3 \cdot (-2) - 1`, and -4 is :math:`W_{in} x_2 + b = 3 \cdot (-1) - 1`.)
 #
 # If both copies move by :math:`\varepsilon`, :math:`h_3` moves by :math:`10\varepsilon` (because of :math:`W^{(1)}`)
-# plus :math:`3\varepsilon` (because of :math:`W^{(2)}`) plus :math:`5\varepsilon^2`. With :math:`\varepsilon = 0.001`
-# that is 0.010 + 0.003 + 0.000005: the table's last row has :math:`a_2 = 2.013`. (If you know derivatives: with one
-# :math:`W` this is :math:`h_3 = 5W^2 - 7W - 4`, with the derivative :math:`10 W - 7 = 13`, and
-# :math:`-2 \cdot 13 = -26`. The sum over the copies is the chain rule for a function of three variables in which all
-# three are the same :math:`W`.)
+# plus :math:`3\varepsilon` (because of :math:`W^{(2)}`) plus :math:`5\varepsilon^2` (because both moved). With
+# :math:`\varepsilon = 0.001` that is 0.010 + 0.003 + 0.000005: the table's last row has :math:`a_2 = 2.013`. It is
+# always so. Moving :math:`W` is moving its copies one after the other. What one of them does depends a little on
+# whether another has moved before, but that changes the loss by something of the size of :math:`\varepsilon^2` only,
+# and such squares we leave out. (If you know derivatives: with one :math:`W` this is :math:`h_3 = 5W^2 - 7W - 4`, with
+# the derivative :math:`10 W - 7 = 13`, and :math:`-2 \cdot 13 = -26`. The sum over the copies is the chain rule for a
+# function of three variables in which all three are the same :math:`W`.)
 #
 # *So is the dependence of* :math:`h_2` *on* :math:`W` *forgotten?* No. It is counted, in the row of :math:`W^{(1)}`:
 # this copy acts on the loss through :math:`h_2`. If the row of :math:`W^{(2)}` counted it too, it would be counted
@@ -220,6 +224,8 @@ picture(
 # * In the same way :math:`da_0 = W\, da_1 = 2 \cdot (-4) = -8`.
 #
 # We go from the last step to the first, and each step needs one product. That is why it is called *back*-propagation.
+# (In the picture :math:`da_0` stands over the circle of :math:`h_1`, and so on: the drive :math:`a_t` sits at the
+# entrance of :math:`h_{t+1}`.)
 
 da_2 = h[3] - 4
 da_1 = 2 * da_2
@@ -232,11 +238,41 @@ dW = da[0] * h[0] + da[1] * h[1] + da[2] * h[2]
 print(f"dW = da_0 h_0 + da_1 h_1 + da_2 h_2 = ({da[0]})({h[0]}) + ({da[1]})({h[1]}) + ({da[2]})({h[2]}) = {dW}")
 better = 2 - 0.005 * dW
 print(f"a step against the slope: W = 2 - 0.005 * ({dW}) = {better:g} takes L from {loss():g} to {loss(W=better):.3f}")
+print(f"L falls by {loss() - loss(W=better):.2f}; a line of slope {dW} would fall by {-dW * (better - 2):.2f}")
 picture(
     "backward.png", BACK, "Backward: the slope in each drive is that of the next one times $W$",
     "Dashed arrows from the loss to the left: the slopes -2, -4 and -8 in the drives of steps 2, 1 and 0.",
     values={"h1": "$da_0 = -8$", "h2": "$da_1 = -4$", "h3": "$da_2 = -2$"},
     names={"z": "$L$", "z>h3": "$-2$", "h3>h2": "times $W$", "h2>h1": "times $W$"},
+)  # fmt: skip
+
+
+def drawing(file, draw, title, alt):
+    """Draw what is not the unrolled network."""
+    if can_draw and not args.smoke:
+        figure, axes = ms.plot.figure(size=(7.2, 3.4))
+        axes.set_title(title)
+        draw(axes)
+        ms.plot.save(figure, args.out / file, alt=alt)
+        drawn.append(file)
+
+
+def loss_and_slope(axes):
+    """Draw the loss over W, the line of its slope at W = 2, and the step."""
+    w, (curve, line) = np.linspace(1.92, 2.25, 67), (style["color"] for style in ms.plot.LINES[:2])
+    axes.plot(w, [loss(W=value) for value in w], color=curve)
+    axes.plot([1.96, 2.07], [2 + dW * (value - 2) for value in (1.96, 2.07)], "--", color=line)
+    axes.text(2.05, 0.3, f"slope {dW}", color=line, ha="right")
+    for value, place in ((2, (8, 4)), (better, (-6, 36))):
+        axes.plot(value, loss(W=value), "o", color="black")
+        words = f"W = {value:g}: L = {loss(W=value):.3g}"
+        axes.annotate(words, (value, loss(W=value)), place, textcoords="offset points")
+    axes.set(xlabel="weight W", ylabel="loss L", ylim=(-0.1, 4))
+
+
+drawing(
+    "loss.png", loss_and_slope, f"At W = 2 the slope of the loss is {dW}, so a larger W makes it smaller",
+    f"The loss over the weight W, with a line of slope {dW} at W = 2 and a step to {better:g}, where L is smaller.",
 )  # fmt: skip
 
 # %%
@@ -246,16 +282,19 @@ picture(
 # .. math:: dW = \sum_{t=0}^{2} da_t\, h_t = -26
 #
 # (:math:`\sum` says: put :math:`t = 0, 1, 2` and add up.) What is it good for? A step *against* the slope makes the
-# loss smaller; the last line printed above does one, of 0.005 times the slope. (Any short step does. A long one does
-# not: the slope is that of the place where one stands, and the loss bends.) Many such steps are called learning.
+# loss smaller. Here the slope is negative, so the step makes :math:`W` larger; the last lines printed above do one, of
+# 0.005 times the slope. (Any short step does. A long one may not: the slope is that of the place where one stands, and
+# the loss bends, as the figure shows.) Many such steps are called learning.
 #
 # A gate that is shut
 # -------------------
 # So far every drive was positive. Take :math:`x = (2, -4, 1)`. Now :math:`a_1 = -12 + 10 - 1 = -3`, so :math:`h_2 = 0`.
-# A small push of a drive of -3 changes nothing: the activity stays 0. We say the gate of step 1 is shut. As a number,
-# the *gate* is the slope of ReLU: 1 where the drive is positive, 0 where it is negative. (At exactly 0 there is a
-# corner and no slope; the library takes 0.) The rule from drive to activity is often called :math:`\varphi`, its slope
-# :math:`\varphi'`. So the gate of step :math:`t` is :math:`\varphi'(a_t)`, and the whole rule is
+# A small push of a drive of -3 changes nothing: the activity stays 0. We say the gate of step 1 is shut. (No ion
+# channel is meant.) The *gate* is a number, the slope of ReLU: 1 where the drive is positive, 0 where it is negative.
+# (At exactly 0 there is a corner and no slope; the library takes 0.) The rule from drive to activity is often called
+# :math:`\varphi`, its slope :math:`\varphi'`. So the gate of step :math:`t` is :math:`\varphi'(a_t)`. Push :math:`a_t`
+# by :math:`\varepsilon`: :math:`h_{t+1}` moves by :math:`\varphi'(a_t)\, \varepsilon`, and :math:`W` times that
+# pushes :math:`a_{t+1}`. So the whole rule is
 #
 # .. math:: da_2 = \varphi'(a_2)\, (h_3 - 4), \qquad da_t = \varphi'(a_t)\, W\, da_{t+1}
 #
@@ -283,16 +322,17 @@ print(f"dW = {dW_shut}, quotient {quotient(lambda e: loss(x=shut, W=2 + e)) + 0.
 # ------------------------
 # From here on :math:`x = (2, -2, -1)` again. Often a network has to choose: which of three odours was it? Such answers
 # are called classes; we number them :math:`c = 0, 1, 2`. Each class gets a number that is computed from the last
-# activity, its *logit* :math:`z_c`, with a weight and a bias for each class (*out* is a part of their names):
+# activity, its *logit* :math:`z_c`, with a weight and a bias for each class (*out* is a part of their names; all three
+# weights together are called :math:`W_{out}`, all three biases :math:`b_{out}`):
 #
 # .. math:: z_c = W^{out}_c h_3 + b^{out}_c, \qquad W^{out} = (1, -2, -1)
 #
 # From logits to probabilities: raise :math:`e = 2.718...` to the power :math:`z_c`, which makes all of them positive,
 # and divide by the sum :math:`S`, so that they add up to 1. This is the *softmax*. The biases :math:`b^{out}` are
-# chosen so that at :math:`h_3 = 2` the numbers :math:`e^{z_c}` are 1, 2 and 5: the sum is 8, the probabilities are
-# :math:`\tfrac18, \tfrac28, \tfrac58`. Let :math:`y` be the right class, the *label*. The loss is 0 if it gets the
-# probability 1, and large if it gets little. It is called *cross-entropy*; :math:`\ln` is the logarithm, which undoes
-# :math:`e^z`:
+# chosen so that at :math:`h_3 = 2` the numbers :math:`e^{z_c}` are 1, 2 and 5 (you need not compute the biases): the
+# sum is 8, the probabilities are :math:`\tfrac18, \tfrac28, \tfrac58`. Let :math:`y` be the right class, the *label*.
+# The loss is 0 if it gets the probability 1, and large if it gets little. It is called *cross-entropy*; :math:`\ln` is
+# the logarithm, which undoes :math:`e^z`:
 #
 # .. math:: p_c = \frac{e^{z_c}}{S}, \qquad S = e^{z_0} + e^{z_1} + e^{z_2}, \qquad
 #           L = -\ln p_y = \ln S - z_y
@@ -341,19 +381,20 @@ for c in range(3):
 #
 # The readout
 # -----------
-# From here on the argument is always the same; we climb three rungs. *Index*: in which line of the forward pass does
-# the number stand? *Perturb*: what does it push if it moves by :math:`\varepsilon`? *Collect*: add up what all the
-# pushes do.
+# From here on the argument is always the same; we climb four rungs. *Find*: in which line of the forward pass does the
+# number stand? *Move*: what does it push if it moves by :math:`\varepsilon`? *Add up* what all the pushes do. The
+# fourth rung, *code*, comes at the end of the page.
 #
-# * :math:`dW^{out}_c`. Index: it stands in :math:`z_c = W^{out}_c h_3 + b^{out}_c`. Perturb: it pushes :math:`z_c` by
-#   :math:`\varepsilon h_3`. Collect: one push only, :math:`dW^{out}_c = dz_c\, h_3`.
-# * :math:`db^{out}_c`. Index: the same line. Perturb: it pushes :math:`z_c` by :math:`\varepsilon` itself. Collect:
+# * :math:`dW^{out}_c`. Find: it stands in :math:`z_c = W^{out}_c h_3 + b^{out}_c`. Move: it pushes :math:`z_c` by
+#   :math:`\varepsilon h_3`. Add up: one push only, :math:`dW^{out}_c = dz_c\, h_3`.
+# * :math:`db^{out}_c`. Find: the same line. Move: it pushes :math:`z_c` by :math:`\varepsilon` itself. Add up:
 #   :math:`db^{out}_c = dz_c`.
-# * :math:`dh_3`. Index: :math:`h_3` stands in all three lines, :math:`c = 0, 1, 2`. Perturb: it pushes :math:`z_c` by
-#   :math:`W^{out}_c \varepsilon`. Collect: :math:`dh_3 = \sum_c W^{out}_c\, dz_c`, here :math:`(-7 - 4 - 5)/8 = -2`.
+# * :math:`dh_3`. Find: :math:`h_3` stands in all three lines, :math:`c = 0, 1, 2`. Move: it pushes :math:`z_c` by
+#   :math:`W^{out}_c \varepsilon`. Add up: :math:`dh_3 = \sum_c W^{out}_c\, dz_c`, here :math:`(-7 - 4 - 5)/8 = -2`.
 #
 # This :math:`dh_3` takes the place of :math:`h_3 - 4`. It is -2 again: the numbers are made so that all :math:`da_t`
-# stay as they were.
+# stay as they were. (If gate 2 were shut, :math:`h_3` and all :math:`da_t` would be 0. Then
+# :math:`dW^{out}_c = dz_c h_3` is 0 as well, and of all weights and biases only :math:`b^{out}` could still learn.)
 
 dW_out, dh_3 = dz * h[3], W_OUT @ dz
 
@@ -382,14 +423,14 @@ picture(
 # -------------------------
 # The same three rungs. All of these stand in the line :math:`a_t = W_{in} x_t + W h_t + b`, once for each :math:`t`.
 #
-# * :math:`dW`. Perturb: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon h_t`. Collect over the
+# * :math:`dW`. Move: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon h_t`. Add up over the
 #   steps: :math:`dW = \sum_t da_t\, h_t`. This was the long story above.
-# * :math:`dW_{in}`. Perturb: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon x_t`. Collect:
+# * :math:`dW_{in}`. Move: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon x_t`. Add up:
 #   :math:`dW_{in} = \sum_t da_t\, x_t`.
-# * :math:`db`. Perturb: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon` itself. Collect:
+# * :math:`db`. Move: its copy of step :math:`t` pushes :math:`a_t` by :math:`\varepsilon` itself. Add up:
 #   :math:`db = \sum_t da_t`. A bias is a weight whose input is always 1.
-# * :math:`dx_t`. Perturb: :math:`x_t` stands in :math:`a_t` alone, and pushes it by :math:`W_{in} \varepsilon`.
-#   Collect: one push only, :math:`dx_t = W_{in}\, da_t`. (An input is not learnt. But if it comes from a layer below,
+# * :math:`dx_t`. Move: :math:`x_t` stands in :math:`a_t` alone, and pushes it by :math:`W_{in} \varepsilon`.
+#   Add up: one push only, :math:`dx_t = W_{in}\, da_t`. (An input is not learnt. But if it comes from a layer below,
 #   this is what that layer has to hear.)
 
 dW_in = da[0] * X[0] + da[1] * X[1] + da[2] * X[2]
@@ -421,17 +462,23 @@ picture(
 # %%
 # Two neurons: where the transpose comes from
 # -------------------------------------------
-# Neurons get a number, :math:`i` or :math:`j`, counted from 0 like everything else. :math:`W_{ij}` is the weight of the
-# synapse *from* neuron :math:`j` *to* neuron :math:`i`: first the receiver, then the sender. Drive and activity of
-# neuron :math:`i` at step :math:`t` are :math:`a_{t,i}` and :math:`h_{t,i}`. There is one input still, with the weights
-# :math:`W^{in}_i`:
+# Neurons get a number, :math:`i` or :math:`j`, counted from 0 like everything else. Two numbers at a weight are
+# receiver, then sender: :math:`W_{ij}` is the weight of the synapse *from* neuron :math:`j` *to* neuron :math:`i`. Two
+# numbers at a drive or an activity are step, then neuron: :math:`a_{t,i}` and :math:`h_{t,i}`. There is one input
+# still, with the weight :math:`W^{in}_i` to neuron :math:`i`:
 #
 # .. math::
 #
 #    a_{t,i} = W^{in}_i x_t + \sum_j W_{ij} h_{t,j} + b_i, \qquad h_{t+1,i} = \varphi(a_{t,i})
 #
 # Neuron 0 is the old one. The new neuron 1 hears neuron 0 (weight -1), itself (weight 3) and the input (weight -2); its
-# bias is 2. There is no synapse from 1 to 0. Written as tables, with a row per receiver and a column per sender:
+# bias is 2. There is no synapse from 1 to 0. So, in the order input, from neuron 0, from neuron 1, bias:
+#
+# .. math::
+#
+#    a_{t,0} = 3\, x_t + 2\, h_{t,0} - 1, \qquad a_{t,1} = -2\, x_t - h_{t,0} + 3\, h_{t,1} + 2
+#
+# Written as tables, with a row per receiver and a column per sender (a dot: there is no synapse, it counts as 0):
 #
 # .. math::
 #
@@ -439,33 +486,54 @@ picture(
 #    W_{in} = \begin{pmatrix} 3 \\ -2 \end{pmatrix}, \quad b = \begin{pmatrix} -1 \\ 2 \end{pmatrix}, \quad
 #    W_{out} = \begin{pmatrix} 1 & 0 \\ -2 & -1 \\ -1 & 2 \end{pmatrix}
 #
-# Such a table is a *matrix*. The readout has a row per class; its biases again make :math:`e^z` 1, 2 and 5.
+# Such a table is a *matrix*, and :math:`W^{in}_i` is row :math:`i` of :math:`W_{in}`. The readout has a row per class:
+# :math:`W^{out}_{cj}` leads from neuron :math:`j` to class :math:`c`. Its biases again make :math:`e^z` 1, 2 and 5, and
+# the label is 0 again, so :math:`dz = (-7, 2, 5)/8` as before.
 #
-# Forward, by pencil. Neuron 0 is as before. Neuron 1: :math:`a_{0,1} = -4 + 0 + 0 + 2 = -2`, this gate is shut;
-# :math:`a_{1,1} = 4 - 5 + 0 + 2 = 1`; :math:`a_{2,1} = 2 - 3 + 3 + 2 = 4`. So :math:`h_1 = (5, 0)`,
-# :math:`h_2 = (3, 1)` and :math:`h_3 = (2, 4)`; the two numbers in brackets are those of neuron 0 and neuron 1.
+# Forward, by pencil. Neuron 0 is as before, as it does not hear the new one. Neuron 1:
+#
+# .. math::
+#
+#    \begin{array}{lll}
+#    a_{0,1} = (-2) \cdot 2 - 0 + 3 \cdot 0 + 2 = -2, & \text{shut:} & h_{1,1} = 0 \\
+#    a_{1,1} = (-2) \cdot (-2) - 5 + 3 \cdot 0 + 2 = 1, & \text{open:} & h_{2,1} = 1 \\
+#    a_{2,1} = (-2) \cdot (-1) - 3 + 3 \cdot 1 + 2 = 4, & \text{open:} & h_{3,1} = 4
+#    \end{array}
+#
+# Both neurons together are written as a pair, neuron 0 first: :math:`h_1 = (5, 0)`, :math:`h_2 = (3, 1)` and
+# :math:`h_3 = (2, 4)`.
 #
 # Backward, one thing is new. The activity of neuron :math:`j` is heard by *several* neurons. Push it by
 # :math:`\varepsilon`: the drive of each listener :math:`i` is pushed by :math:`W_{ij} \varepsilon`, each push does
-# :math:`da_{t+1,i}`, and the effects add up over the listeners:
+# :math:`da_{t+1,i}`, and the effects add up over the listeners. The gate of the neuron comes last, as before:
 #
 # .. math:: da_{t,j} = \varphi'(a_{t,j}) \sum_i W_{ij}\, da_{t+1,i}
 #
 # Forward, a neuron adds up over its senders: along its *row* of :math:`W`. Backward, it adds up over its listeners:
 # down its *column*. By pencil:
 #
-# * :math:`dh_3 = (-2,\ (0 - 2 + 10)/8) = (-2, 1)`, down the columns of :math:`W_{out}`; both gates are open, so
-#   :math:`da_2 = (-2, 1)`.
+# * :math:`dh_3`, down the two columns of :math:`W_{out}`:
+#   :math:`dh_{3,0} = (1 \cdot (-7) + (-2) \cdot 2 + (-1) \cdot 5)/8 = -2` and
+#   :math:`dh_{3,1} = (0 \cdot (-7) + (-1) \cdot 2 + 2 \cdot 5)/8 = 1`. Both gates are open, so :math:`da_2 = (-2, 1)`.
 # * :math:`da_{1,0} = 2 \cdot (-2) + (-1) \cdot 1 = -5` and :math:`da_{1,1} = 0 \cdot (-2) + 3 \cdot 1 = 3`.
 # * :math:`da_{0,0} = 2 \cdot (-5) + (-1) \cdot 3 = -13`; :math:`da_{0,1} = 0`, as its gate is shut.
 #
-# Each weight pushes one drive only, that of its receiver, so :math:`dW_{ij} = \sum_t da_{t,i} h_{t,j}`, as before: the
-# slope at the receiver times the activity of the sender. With :math:`h_0 = 0` two steps are left:
-# :math:`dW_{00} = (-5) \cdot 5 + (-2) \cdot 3 = -31`, :math:`dW_{10} = 3 \cdot 5 + 1 \cdot 3 = 18` and
-# :math:`dW_{11} = 3 \cdot 0 + 1 \cdot 1 = 1`. The input is heard by both neurons, so
-# :math:`dx_0 = 3 \cdot (-13) + (-2) \cdot 0 = -39`. All the numbers that the library has to find (``W_rec`` is its name
-# for :math:`W`, and ``b_in`` that for :math:`b`; a row per receiver):
+# Each weight pushes one drive only, that of its receiver. So its slope is, as before, the slope at the receiver times
+# the activity of the sender, added up over the steps. The same holds for the other weights and the biases:
+#
+# .. math::
+#
+#    \begin{array}{c}
+#    dW_{ij} = \sum_t da_{t,i}\, h_{t,j}, \qquad dW^{in}_i = \sum_t da_{t,i}\, x_t, \qquad db_i = \sum_t da_{t,i} \\
+#    dW^{out}_{cj} = dz_c\, h_{3,j}, \qquad db^{out}_c = dz_c
+#    \end{array}
+#
+# With :math:`h_0 = 0` two steps are left for :math:`W`: :math:`dW_{00} = (-5) \cdot 5 + (-2) \cdot 3 = -31`,
+# :math:`dW_{10} = 3 \cdot 5 + 1 \cdot 3 = 18` and :math:`dW_{11} = 3 \cdot 0 + 1 \cdot 1 = 1`. The input is heard by
+# both neurons, so :math:`dx_0 = 3 \cdot (-13) + (-2) \cdot 0 = -39`. In the code ``W_rec`` is :math:`W`, and ``b_in``
+# is :math:`b`. What it prints is all that you can compute by pencil; the library will have to find the same.
 
+TWO = {"W_rec": [[2, 0], [-1, 3]], "W_in": [[3], [-2]], "b_in": [[-1], [2]], "W_out": [[1, 0], [-2, -1], [-1, 2]]}
 LISTENERS = {
     "da": [[-13, 0], [-5, 3], [-2, 1]],
     "W_rec": [[-31, 0], [18, 1]],
@@ -474,22 +542,89 @@ LISTENERS = {
     "W_out": [[-14 / 8, -28 / 8], [4 / 8, 8 / 8], [10 / 8, 20 / 8]],
     "b_out": [[-7 / 8], [2 / 8], [5 / 8]],
     "x": [[-39], [-21], [-8]],
+    "dh": [[-2], [1]],
+    "last da": [-2, 1],
 }
 
+two = {name: np.array(value) for name, value in TWO.items()}
+both = np.zeros((2, 1))
+print("\n         neuron 0                     neuron 1\n t    a_t  gate  h_t+1   da_t       a_t  gate  h_t+1   da_t")
+for t in range(3):
+    drive = two["W_in"] * X[t] + two["W_rec"] @ both + two["b_in"]
+    both = np.maximum(drive, 0)
+    cells = (f"{drive[i, 0]:5.0f}{drive[i, 0] > 0:6d}{both[i, 0]:7.0f}{LISTENERS['da'][t][i]:7d}" for i in (0, 1))
+    print(f"{t:2d}  " + "     ".join(cells))
+for i, (first, second) in enumerate(LISTENERS["W_rec"]):
+    print(f"dW, to neuron {i}: from neuron 0 {first}, from neuron 1 {second if TWO['W_rec'][i][1] else 'no synapse'}")
+print("dW_out, to each class: " + "; ".join(f"{first:g}, {second:g}" for first, second in LISTENERS["W_out"]))
+print("; ".join(f"{text}: {', '.join(f'{value:g}' for (value,) in LISTENERS[name])}"
+                for text, name in (("dW_in", "W_in"), ("db", "b_in"), ("db_out", "b_out"), ("dx_t", "x"))))  # fmt: skip
+
+
+def listeners(axes):
+    """Draw two neurons at two steps, the synapses of neuron 0 dark, and its column of W."""
+    dark, place = ms.plot.LINES[1]["color"], {"ha": "center", "va": "center", "size": 12}
+    for x, t, words in (
+        (0, 2, ("da_{1,0} = 2 \\cdot (-2) + (-1) \\cdot 1 = -5", "")),
+        (3, 3, ("da_{2,0} = -2", "da_{2,1} = 1")),
+    ):
+        for i, (y, word) in enumerate(zip((1, 0), words, strict=True)):
+            axes.text(x, y, f"$h_{{{t},{i}}}$", bbox={"boxstyle": "circle,pad=0.3", "fc": "white"}, **place)
+            axes.text(x, y + (0.42 if i == 0 else -0.42), f"${word}$" if word else "", color=dark, **place)
+    for start, end, weight, color in ((1, 1, "2", dark), (1, 0, "-1", dark), (0, 0, "3", "0.7")):
+        shape = {"arrowstyle": "-|>", "color": color, "lw": 1.8, "shrinkA": 18, "shrinkB": 18, "ls": "--"}
+        axes.annotate("", (0, start), (3, end), arrowprops=shape)
+        axes.text(1.5, (start + end) / 2 + 0.13, f"${weight}$", color=color, **place)
+    axes.text(4.5, 0.5, "$W =$", **place)
+    for i, row in enumerate((("2", r"\cdot"), ("-1", "3"))):
+        for j, entry in enumerate(row):
+            axes.text(5.2 + 0.6 * j, 0.75 - 0.5 * i, f"${entry}$", color=(dark, "0.5")[j], **place)
+    axes.text(5.2, -0.25, "column 0", color=dark, **place)
+    axes.plot([4.92, 5.48, 5.48, 4.92, 4.92], [0, 0, 1, 1, 0], color=dark)
+    axes.set(xlim=(-1.3, 6.2), ylim=(-0.7, 1.7))
+    axes.axis("off")
+
+
+drawing(
+    "two.png", listeners, "Backward, neuron 0 adds up over its listeners: down column 0 of W",
+    "Two neurons at two steps. Dashed arrows lead back to neuron 0 from its listeners: itself (2) and neuron 1 (-1).",
+)  # fmt: skip
+
 # %%
-# **An absent synapse.** For the place from 1 to 0 the sum gives
-# :math:`da_{1,0} h_{1,1} + da_{2,0} h_{2,1} = 0 - 2 = -2`. But there is nothing that could move. So its slope is 0,
-# exactly. The *mask* :math:`M` has 1 where a synapse exists and 0 elsewhere, and multiplies. In a *sparse* network most
-# places are like this one.
+# **An absent synapse.** For the place from 1 to 0 the formula gives
+# :math:`da_{1,0} h_{1,1} + da_{2,0} h_{2,1} = 0 - 2 = -2`: the slope that a synapse of weight 0 would have there. But
+# we have decided that there is no synapse: this entry of :math:`W` is held at 0, and so we set its slope to 0. That is
+# a rule, and not a result. The *mask* :math:`M` is a table with 1 where a synapse exists and 0 elsewhere, and each
+# entry of :math:`dW` is multiplied by that of :math:`M`. In a *sparse* network most places are like this one.
 #
-# **Matrix form.** Mathematics has short names for these sums. :math:`W h` adds up along the rows of :math:`W`. The
-# *transpose* :math:`W^\top` is :math:`W` with rows and columns exchanged, so :math:`W^\top da` adds up down the
-# columns. :math:`da\, h^\top` is the table of all products :math:`da_i h_j`, and :math:`\circ` multiplies place by
-# place. In general entry :math:`(i, k)` of a product :math:`A B` is :math:`\sum_j A_{ij} B_{jk}`: row :math:`i` of the
-# first with column :math:`k` of the second. So the columns of :math:`A` must be as many as the rows of :math:`B`, and
-# an :math:`N \times M` times an :math:`M \times K` table is :math:`N \times K`. A single column, such as :math:`b`, is
-# added to every column. With :math:`N` neurons, :math:`I` inputs, :math:`C` classes, :math:`T` steps and :math:`B`
-# examples at once, a column for each (the *batch*; up to here :math:`B = 1`), the shapes are
+# Matrix form, and several examples at once
+# -----------------------------------------
+# This part and the next are for those who program; the exercises do not need them.
+#
+# Mathematics has short names for these sums. :math:`W h` adds up along the rows of :math:`W`. The *transpose*
+# :math:`W^\top` is :math:`W` with rows and columns exchanged, so :math:`W^\top da` adds up down the columns. With
+# both gates open:
+#
+# .. math::
+#
+#    W^\top da_2 = \begin{pmatrix} 2 & -1 \\ 0 & 3 \end{pmatrix} \begin{pmatrix} -2 \\ 1 \end{pmatrix} =
+#    \begin{pmatrix} 2 \cdot (-2) + (-1) \cdot 1 \\ 0 \cdot (-2) + 3 \cdot 1 \end{pmatrix} =
+#    \begin{pmatrix} -5 \\ 3 \end{pmatrix} = da_1
+#
+# :math:`da\, h^\top` is the table of all products :math:`da_i h_j`, and :math:`\circ` multiplies place by place, here
+# by the mask:
+#
+# .. math::
+#
+#    dW = M \circ (da_1 h_1^\top + da_2 h_2^\top) = \begin{pmatrix} 1 & 0 \\ 1 & 1 \end{pmatrix} \circ \left(
+#    \begin{pmatrix} -25 & 0 \\ 15 & 0 \end{pmatrix} + \begin{pmatrix} -6 & -2 \\ 3 & 1 \end{pmatrix} \right) =
+#    \begin{pmatrix} -31 & 0 \\ 18 & 1 \end{pmatrix}
+#
+# In general entry :math:`(i, j)` of a product :math:`P Q` is :math:`\sum_m P_{im} Q_{mj}`: row :math:`i` of the first
+# with column :math:`j` of the second. So :math:`P` must have as many columns as :math:`Q` has rows. Now take :math:`N`
+# neurons, :math:`I` inputs, :math:`C` classes, :math:`T` steps (the sign :math:`\top` is another one), and :math:`B`
+# examples at once, a column for each: the *batch*. Up to here :math:`B` was 1. A single column, such as :math:`b`, is
+# added to every column. The sizes, rows times columns, stand below each table:
 #
 # .. math::
 #
@@ -498,38 +633,43 @@ LISTENERS = {
 #    \underbrace{z}_{C \times B} = \underbrace{W_{out}}_{C \times N} \underbrace{h_T}_{N \times B} +
 #    \underbrace{b_{out}}_{C \times 1}
 #
-# and all that was derived above fits into a few lines. A product has the one order in which its shapes fit:
+# and all that was derived above fits into a few lines. :math:`\varphi'(a_t)` is the table of the gates, taken place by
+# place; :math:`k` counts the examples. A product has the one order in which its sizes fit. At the end of each line
+# stands the name that it has in the code of the library (a line keeps its name for ever, so they are not in order):
 #
 # .. math::
 #
 #    \begin{array}{llll}
 #    dW_{out} = dz\, h_T^\top & C \times N & (C \times B)(B \times N) & \text{(R4)} \\
-#    db_{out} = \sum_e dz & C \times 1 & \text{sum over the examples} & \text{(R5)} \\
+#    db_{out} = \sum_k dz & C \times 1 & \text{sum over the examples} & \text{(R5)} \\
 #    dh_T = W_{out}^\top dz & N \times B & (N \times C)(C \times B) & \text{(R16)} \\
 #    da_{T-1} = dh_T \circ \varphi'(a_{T-1}) & N \times B & & \text{(R6)} \\
 #    da_t = (W^\top da_{t+1}) \circ \varphi'(a_t) & N \times B & (N \times N)(N \times B) & \text{(R7)} \\
 #    dW_{in} = \sum_t da_t\, x_t^\top & N \times I & (N \times B)(B \times I) & \text{(R8)} \\
-#    db = \sum_{t,e} da_t & N \times 1 & \text{sum over steps and examples} & \text{(R9)} \\
+#    db = \sum_{t,k} da_t & N \times 1 & \text{sum over steps and examples} & \text{(R9)} \\
 #    dW = M \circ \sum_t da_t\, h_t^\top & N \times N & (N \times B)(B \times N) & \text{(R10)} \\
 #    dx_t = W_{in}^\top da_t & I \times B & (I \times N)(N \times B) & \text{(R12)}
 #    \end{array}
 #
-# (:math:`e` counts the examples.)
-#
 # **Batches.** A weight is used by every example, so there is a copy of it for each step *and* each example, and again
-# the shares add up. A product of shapes :math:`(N \times B)(B \times N)` adds up over :math:`B`, so it does this by
+# the shares add up. A product of sizes :math:`(N \times B)(B \times N)` adds up over :math:`B`, so it does this by
 # itself. The loss is the *mean* over the examples, so :math:`dz` is divided by :math:`B`: once, there, and nowhere
 # else.
 #
 # The same in the library
 # -----------------------
-# These are the lines that run, the fourth rung: code. They are read from the library's source by their tags, R4 to R12
-# and R16. (A tag keeps its number for ever, so the numbers are not in order.)
-# (``dlogits`` is :math:`dz`; ``h[-1]`` is the last one, :math:`h_T`; ``@`` is the matrix product; ``.T`` is the
-# transpose; ``slope(kept[t])`` is :math:`\varphi'(a_t)`; ``matmul_t`` multiplies by :math:`W^\top`; ``outer`` and
-# ``sum_outer`` are :math:`\sum_t da_t\, h_t^\top`, with the mask and without it. :math:`dW` leaves out :math:`t = 0`,
-# where :math:`h_0 = 0`.) After the arrow stands what each line makes of the numbers of the pencil, a row per receiver
-# or step.
+# These are the lines that run, the fourth rung: code. They are read from the library's source by their names, R4 to R12
+# and R16. To read them:
+#
+# * ``h``, ``x`` and ``da`` have three axes: step, neuron (of ``x``: input), example. ``h[-1]`` is the last one,
+#   :math:`h_T`.
+# * ``dlogits`` is :math:`dz`; ``@`` is the matrix product, with three axes one for each step; ``.T`` is the transpose.
+# * ``cache`` and ``kept`` are what the forward pass has kept for the backward pass: weights, inputs, activities.
+#   ``slope(kept[t])`` is :math:`\varphi'(a_t)`.
+# * ``W.matmul_t`` multiplies by :math:`W^\top`. ``outer`` and ``sum_outer`` are :math:`\sum_t da_t\, h_t^\top`, with
+#   the mask and without it; ``dw`` leaves out step 0, where :math:`h_0 = 0`.
+#
+# After the arrow stands what each line makes of the numbers of the pencil, a row per receiver or step.
 
 
 def network(mask, labels, **params):
@@ -541,12 +681,13 @@ def network(mask, labels, **params):
     logits, cache = model.forward(params, x)
     dlogits = ms.softmax_cross_entropy(logits, np.array(labels))[1]
     grads = model.backward(dlogits, cache, wrt_x=True)
-    grads["da"] = ms.rnn.back_through_time(params["W_out"].T @ dlogits, cache.W, x, cache.h, cache.kept, ms.relu)
+    grads["dh"] = params["W_out"].T @ dlogits
+    grads["da"] = ms.rnn.back_through_time(grads["dh"], cache.W, x, cache.h, cache.kept, ms.relu)
+    grads["last da"] = grads["da"][-1]
     return grads, model, params, x
 
 
 ONE = {"W_rec": [[2]], "W_in": [[3]], "b_in": [[-1]], "W_out": W_OUT[:, None], "h_3": [[2]]}
-TWO = {"W_rec": [[2, 0], [-1, 3]], "W_in": [[3], [-2]], "b_in": [[-1], [2]], "W_out": [[1, 0], [-2, -1], [-1, 2]]}
 TWO["h_3"] = [[2], [4]]
 PENCIL = {"W_rec": dW, "W_in": dW_in, "b_in": db, "W_out": dW_out, "b_out": dz, "da": da, "x": dx}
 LINES = {
@@ -588,7 +729,7 @@ alone = network([[1]], [0], **ONE)
 found, model, params, x = network([[1, 0], [1, 1]], [0], **TWO)
 print()
 for name, tag in LINES.items():
-    print(f"({tag}) {ms.code_line(tag)}" + (f" -> {listed(found[name])}" if name in found else ""))
+    print(f"({tag}) {ms.code_line(tag)} -> {listed(found[name])}")
 print(f"one neuron: pencil and library {'agree' if agree(alone[0], PENCIL) else 'DISAGREE'} in every number; "
       f"two: {'agree' if agree(found, LISTENERS) else 'DISAGREE'}")  # fmt: skip
 judged = quotients(model, params, x, [0])
@@ -598,25 +739,26 @@ print(f"two neurons: dW by difference quotients {listed(judged['W_rec'].round(4)
       f"all {many} of them {'agree' if judged_ok else 'DISAGREE'}, too")  # fmt: skip
 
 # %%
-# A batch of two: the same input twice, with the labels 0 and 1. The first column is what we have. The second alone has
-# :math:`dz = (1, -6, 5)/8`, :math:`da_2 = (1, 2)`, :math:`da_1 = (0, 6)`, :math:`da_0 = (-6, 0)`, and so
-# :math:`dW_{00} = 3`, :math:`dW_{10} = 36`, :math:`dW_{11} = 2`. (Do it by pencil: nothing changes in the forward
-# pass.) The loss is the mean of both, and so is its slope: :math:`(-31 + 3)/2 = -14`, :math:`(18 + 36)/2 = 27`,
-# :math:`(1 + 2)/2 = 1.5`.
+# A batch of two: the same input twice, with the labels 0 and 1. Take each example alone first. The first one alone is
+# what we have. The second one alone has :math:`dz = (1, -6, 5)/8`, :math:`da_2 = (1, 2)`, :math:`da_1 = (0, 6)`,
+# :math:`da_0 = (-6, 0)`, and so :math:`dW_{00} = 3`, :math:`dW_{10} = 36`, :math:`dW_{11} = 2`. (Do it by pencil:
+# nothing changes in the forward pass.) The loss of the batch is the mean of the two losses, and so is its slope:
+# :math:`(-31 + 3)/2 = -14`, :math:`(18 + 36)/2 = 27`, :math:`(1 + 2)/2 = 1.5`. The library divides earlier, :math:`dz`
+# by 2, so :math:`(-7, 2, 5)/16` and :math:`(1, -6, 5)/16`, and then adds up: the same.
 
 batch = network([[1, 0], [1, 1]], [0, 1], **TWO)[0]
 print(f"batch of two: dW = {listed(batch['W_rec'])}")
 
 # %%
 # The library has a judge like ours. It moves every entry of every weight and input both ways, and looks whether absent
-# synapses have a slope of exactly 0. *Analytic* is the slope of back-propagation, *numeric* the difference quotient. As
-# the error it takes a sum of the logits, each times a random number, which is then :math:`dz`. (With equal numbers two
-# wrong terms, one too large and one too small, could add up to the right sum.) So its numbers are not those of the
-# pencil, and cannot be redone by hand. ``judged 3/3`` says that three entries were
-# compared and all three fit; the last column is the largest error.
+# synapses have a slope of exactly 0. Instead of our loss it takes :math:`L = \sum_c r_c z_c`, with a random number
+# :math:`r_c` for each logit, so that :math:`dz_c = r_c`. (With equal numbers two wrong terms, one too large and one too
+# small, could add up to the right sum.) *3/3* says that three entries exist and all three were compared.
 
 report = ms.check(model, params, x, np.array([0]))
-print(str(report).partition("\nsizes")[0])
+told = [row for row in report.rows if row.tensor != "logits"]
+print("judged: " + ", ".join(f"{row.tensor} {row.judged}/{row.judged + row.not_judged}" for row in told))
+print(f"largest difference: {max(row.error for row in told):.0e} of the slope; {report.verdict()}")
 assert agree(alone[0], PENCIL)
 assert agree(found, LISTENERS)
 assert judged_ok

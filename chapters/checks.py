@@ -13,6 +13,31 @@ and shows six situations in which its verdict is wrong, with the remedy for each
 # The run below ends with ``out/checks/checks.png``: the error of a right and of a wrong gradient against the step of
 # the difference quotient. Between too large a step (the curve bends) and too small a one (digits cancel) lies a valley,
 # far below the tolerance of the check; a wrong gradient has none.
+#
+# .. list-table:: The six lies of this chapter
+#    :header-rows: 1
+#
+#    * - what misleads the check
+#      - example
+#      - remedy
+#    * - 1. equal numbers as cotangent
+#      - a softmax whose backward pass returns 0 passes
+#      - draw the cotangent at random
+#    * - 2. sizes that are 1, or equal
+#      - with one time step nothing flows back in time
+#      - all sizes above 1, all different
+#    * - 3. an absent synapse
+#      - a gradient where there is no synapse passes
+#      - demand exact zeros there
+#    * - 4. a kink
+#      - a right ReLU is accused
+#      - notice it, abstain, say so
+#    * - 5. entries of very different sizes
+#      - a small slope of the wrong sign passes
+#      - judge each entry against itself
+#    * - 6. one training step
+#      - an optimiser that forgets passes
+#      - take two steps
 
 import textwrap
 
@@ -38,8 +63,10 @@ rows = []
 # A judge that you can type
 # -------------------------
 # Twenty lines of NumPy, nothing hidden. ``forward`` returns the output and what the backward pass needs; ``backward``
-# returns a gradient for each input. Every entry of every input is moved both ways by a step h, and what the output does
-# is weighed with a random cotangent dy.
+# returns a gradient for each input. Every entry of every input is moved both ways by a step h. The output is an array,
+# and a slope is that of one number. So each entry of the output is multiplied by a number of its own, drawn at random,
+# and all are added up. These numbers, ``dy``, are called the *cotangent*. (The step is 1e-5. Which one is best depends
+# on the function; the figure shows that any one near it will do.)
 
 
 def typed_check(forward, backward, inputs, h=1e-5, tolerance=1e-6, dy=None):
@@ -95,9 +122,16 @@ from minisparse.gradcheck import catalogue, sight
 #    W = \begin{pmatrix} 1 & -1 \\ 2 & -1 \end{pmatrix}, \quad U = \begin{pmatrix} 1 \\ -1 \end{pmatrix}, \quad
 #    a_t = W h_t + U x_t, \quad h_{t+1} = \max(a_t, 0), \quad dh_3 = \begin{pmatrix} 1 \\ -1 \end{pmatrix}
 #
-# Take a pencil. Forward, :math:`h_1 = (1, 0)`, :math:`h_2 = (2, 1)`, :math:`h_3 = (2, 2)`. Backward, the gate of step
-# :math:`t` is 1 where :math:`h_{t+1} > 0`, and :math:`da_t = (W^\top da_{t+1}) \circ gate_t`. The library's own passes
-# are run on Python's whole numbers, so every number below is exact.
+# Here :math:`h_0 = 0`, :math:`dh_3` is the slope of the loss in :math:`h_3`, and :math:`da_t` that in :math:`a_t`. Take
+# a pencil. Forward, :math:`h_1 = (1, 0)`, :math:`h_2 = (2, 1)`, :math:`h_3 = (2, 2)`. Backward, the gate of step
+# :math:`t` is 1 where :math:`h_{t+1} > 0` and else 0, and (:math:`\circ` multiplies place by place)
+#
+# .. math::
+#
+#    da_2 = dh_3 \circ gate_2, \qquad da_t = (W^\top da_{t+1}) \circ gate_t, \qquad
+#    dW = \sum_t da_t\, h_t^\top, \qquad dU = \sum_t da_t\, x_t
+#
+# The library's own passes are run on Python's whole numbers, so every number below is exact.
 
 
 def whole(numbers):
@@ -114,21 +148,26 @@ def by_hand(mistake=None):
     params |= {"W_out": whole([[1, 0], [0, 1]]), "b_out": zero}
     cache = model.forward(params, whole([[[1]]] * 3))[1]
     grads = model.backward(whole([[1], [-1]]), cache)
-    da = cache.links["W_rec"][2]
+    da = ms.rnn.back_through_time(whole([[1], [-1]]), cache.W, cache.x, cache.h, cache.kept, ms.relu)
     return cache.h[:, :, 0].tolist(), da[:, :, 0].tolist(), grads["W_rec"].tolist(), grads["W_in"][:, 0].tolist()
 
 
 states, da, dW, dU = by_hand()
-for t, h in enumerate(states):
-    print(f"  h_{t} = {tuple(h)}" + (f"   da_{t} = {tuple(da[t - 1])}" if 0 < t < 3 else ""))
+for t in range(3):
+    gate = tuple(int(h > 0) for h in states[t + 1])
+    print(f"  t = {t}: h_t = {tuple(states[t])}   gate_t = {gate}   da_t = {tuple(da[t])}")
 print(f"  dW = {dW}   dU = {tuple(dU)}")
 assert states == [[0, 0], [1, 0], [2, 1], [2, 2]]
+assert da == [[-1, 0], [-1, 0], [1, -1]]
 assert dW == [[1, 1], [-2, -1]]
 assert dU == [-1, -1]
 
 # %%
-# Five slips, each one line of the library exchanged. Look at the third: forgetting the gate leaves :math:`dW` *right*
-# (the unit that was shut had no input to be charged for) and spoils :math:`dU`. One tensor is not enough: check all.
+# Five slips, each one line of the library exchanged, under the names of the library's catalogue of mistakes (*bptt*:
+# back-propagation through time): :math:`W` in the place of :math:`W^\top`; :math:`h_{t+1}` in the place of :math:`h_t`
+# in :math:`dW`; no gate; only the last step; :math:`dW` transposed. Look at the third: forgetting the gate leaves
+# :math:`dW` *right* and spoils :math:`dU`. (The gate is shut at step 0. In :math:`dW` its :math:`da_0` is multiplied by
+# :math:`h_0 = 0`.) One tensor is not enough: check all.
 
 SLIPS = ("bptt-not-transposed", "bptt-dW-same-step", "bptt-no-slope", "bptt-last-step-only", "bptt-dW-transposed")
 print(f"\n  {'slip':24s}{'dW':24s}{'dU':12s}visible in")
@@ -251,10 +290,11 @@ lies = [("a softmax whose backward returns 0", "dy = 1", passes(softmax, returns
         ("", "random dy", passes(softmax, returns_zeros, z), ms.check_pair(softmax, returns_zeros, z))]  # fmt: skip
 
 # %%
-# Lie 2: sizes that are equal, or 1
+# Lie 2: sizes that are 1, or equal
 # ---------------------------------
-# At one time step nothing flows back in time; with one example a sum is its mean; a square weight hides a transposed
-# shape. How many of a recurrent network's catalogued gradient mistakes can be seen at all?
+# At one time step nothing flows back in time; with one example a sum is its mean. (Avoid equal sizes, too: a transposed
+# weight fits if it is square.) How many of a recurrent network's catalogued gradient mistakes can be seen at all
+# with one example, or one step?
 
 
 def show(text):
@@ -315,9 +355,11 @@ lies += [("", "exact zeros", None, ms.check_pair(masked, without_mask, given, wr
 # Lie 4: a kink
 # -------------
 # Here the judge errs the other way: within a step of a kink of ReLU, the difference quotient is a mixture of two slopes
-# and accuses a right gradient. A checker has to notice and to abstain; how often it abstained belongs in its report.
+# and accuses a right gradient. Here one entry is 1e-6 from the kink and one lies on it. A checker has to notice. It can
+# judge the first one, with a smaller step. On the kink there is no slope to compare with: it abstains, and its report
+# says how often.
 
-near = {"x": np.array([-1.0, 1e-6, 0.5, 2.0])}
+near = {"x": np.array([-1.0, 0.0, 1e-6, 0.5, 2.0])}
 relu = lambda x: (np.maximum(x, 0), x), lambda dy, x: {"x": dy * (x > 0)}, near
 report = ms.check_pair(*relu)
 lies += [("a right ReLU next to its kink", "kinks are seen", passes(*relu), report)]
@@ -326,7 +368,7 @@ print(f"\njudged {report.rows[0].judged} entries, left out {report.rows[0].not_j
 # %%
 # Lie 5: entries of very different sizes
 # --------------------------------------
-# The typed judge measures every error against the largest entry of a tensor. A slope a million times smaller may then
+# The typed judge measures every error against the largest entry of a tensor. A slope ten million times smaller may then
 # have the wrong sign. Every entry has to be judged against itself, with an error bar of its own.
 
 
@@ -344,13 +386,19 @@ lies += [("a small slope of the wrong sign", "each entry", passes(*both), ms.che
 # %%
 # Lie 6: one step
 # ---------------
-# A gradient can be right and the training wrong: moments that do not live on, a count that starts at 0, a clamp on a
-# copy. These show in the *second* step, against the closed form of the optimiser:
+# A gradient can be right and the training wrong. *Adam* keeps a running mean :math:`m` of the gradient :math:`g` of
+# each weight :math:`w`, and one of its square, :math:`v` (the moments), and divides one by the root of the other. What
+# goes wrong: moments that do not live on, a count of steps that starts at 0, a limit on weights that is set on a copy
+# of them. Most of it shows in the *second* step only, against the closed form for step :math:`k`:
 #
 # .. math::
 #
 #    m_k = (1-\beta_1) \sum_{i \le k} \beta_1^{k-i} g_i, \qquad v_k = (1-\beta_2) \sum_{i \le k} \beta_2^{k-i} g_i^2,
 #    \qquad w_k = w_{k-1} - \eta \frac{m_k / (1-\beta_1^k)}{\sqrt{v_k / (1-\beta_2^k)} + \epsilon}
+#
+# (:math:`\eta` is the learning rate; :math:`\beta_1 = 0.9` and :math:`\beta_2 = 0.999` say how fast the means forget;
+# :math:`\epsilon` is tiny.) The table of all lies follows. *Typed* is the judge above; behind *caught* stand the codes
+# of the findings: *adam-derived-weight* is the catalogue's name for moments that start again at every step.
 
 OPTIMISER = ("O1", "O2", "O3", "O4", "O5", "O6")
 for tag in OPTIMISER if args.all else ():
@@ -374,9 +422,9 @@ for what, how, typed, report in lies:
 #
 # The lines under test
 # --------------------
-# Besides the passes of ``chapters/dale.py``, these lines carry a gradient: three linear maps per storage (dense, then
-# only the synapses) and the slopes, taken from the *value* of the nonlinearity. The loss and the first slope are in
-# that chapter.
+# Besides the passes of ``chapters/dale.py`` some lines carry a gradient: three linear maps per storage (dense, and
+# *csr*, which holds the existing synapses only), and the slopes, taken from the *value* of the nonlinearity. ``--all``
+# prints them. The loss and the first slope are in that chapter.
 
 MAPS = ("S1", "S2", "S3", "S4", "S5", "S6", "N2", "N3")
 for tag in MAPS if args.all else ():
@@ -387,7 +435,11 @@ for tag in MAPS if args.all else ():
 # ----------------------------
 # A check that says only "wrong" leaves the search to you. For a model of this library the report compares with every
 # mistake of the catalogue; for any other pair of functions it looks at the numbers: is the ratio a size, an input, a
-# norm? Does the error lie along an input? Is it confined to negative entries, to one row, to later time steps?
+# norm? Does the error lie along an input, that is, is each row of it a row of that input times a number? Is it confined
+# to negative entries, to one row, to later time steps?
+#
+# Each seed draws two networks, dense with ReLU and csr with tanh. In each of them every mistake of the catalogue that
+# concerns it is planted in turn, one at a time; so one mistake counts up to twice per seed.
 
 
 def run(seeds):

@@ -25,6 +25,7 @@ def lesson(tmp_path_factory):
         patch.setattr(sys, "argv", ["bptt.py", "--out", str(out)])
         patch.setattr(sys, "excepthook", sys.excepthook)
         patch.setattr(ms.plot, "unrolled", lambda path, *args, **words: asked.update({path.name: (args, words)}))
+        patch.setattr(ms.plot, "save", lambda figure, path, alt: asked.update({path.name: (figure, alt)}))
         names = runpy.run_path(str(ROOT / "chapters" / "bptt.py"))
     return printed.getvalue(), names, asked
 
@@ -84,6 +85,8 @@ def test_the_recursion_is_what_pushes_do(lesson):
     assert line(lesson[0], "a step against the slope: W =") == [
         2, 0.005, -26, float(better), 2, pytest.approx(float(loss(*[better] * 3)), abs=5e-4)
     ]  # fmt: skip
+    falls = float(loss(2, 2, 2) - loss(*[better] * 3))
+    assert line(lesson[0], "L falls by") == [pytest.approx(falls, abs=5e-3), -26, pytest.approx(26 * 0.13)]
 
 
 def test_a_shut_gate_stops_what_comes_from_later(lesson):
@@ -131,25 +134,39 @@ def two_neurons(label):
     }  # fmt: skip
 
 
+def test_the_table_of_the_two_neurons(lesson):
+    for row in (
+        [0, 5, 1, 5, -13, -2, 0, 0, 0],
+        [1, 3, 1, 3, -5, 1, 1, 1, 3],
+        [2, 2, 1, 2, -2, 4, 1, 4, 1],
+    ):
+        assert [numbers(text) for text in lesson[0].splitlines()].count(row) == 1
+    assert two_neurons(0)["da"] == [[-13, 0], [-5, 3], [-2, 1]]
+    assert "dW, to neuron 0: from neuron 0 -31, from neuron 1 no synapse" in lesson[0]
+    assert "dW, to neuron 1: from neuron 0 18, from neuron 1 1" in lesson[0]
+    assert line(lesson[0], "dW_out, to each class:") == [-1.75, -3.5, 0.5, 1, 1.25, 2.5]
+    assert line(lesson[0], "dW_in: ") == [-14, -7, -20, 4, -0.875, 0.25, 0.625, -39, -21, -8]
+
+
 def test_the_library_finds_the_numbers_of_the_pencil(lesson):
     printed, names, _ = lesson
     expected = two_neurons(0)
+    expected |= {"dh": [[value] for value in expected["da"][2]], "last da": expected["da"][2]}  # both gates are open
     for name, values in names["LISTENERS"].items():
         assert np.array_equal(np.array(values, float), np.array(expected[name], float)), name
     for name, tag in names["LINES"].items():
-        start = f"({tag}) {ms.code_line(tag)}"
-        if name in expected:
-            assert line(printed, f"{start} -> ") == pytest.approx(np.ravel(np.array(expected[name], float))), name
-        else:
-            assert start in printed
+        start = f"({tag}) {ms.code_line(tag)} -> "
+        assert line(printed, start) == pytest.approx(np.ravel(np.array(expected[name], float))), name
     assert "one neuron: pencil and library agree in every number; two: agree" in printed
     by_quotients = line(printed, "two neurons: dW by difference quotients")
     assert by_quotients == pytest.approx([*np.ravel(np.array(expected["W_rec"], float)), 19])
     mean = (np.array(expected["W_rec"], float) + np.array(two_neurons(1)["W_rec"], float)) / 2
     assert line(printed, "batch of two: dW =") == mean.ravel().tolist()
     assert two_neurons(1)["da"] == [[-6, 0], [0, 6], [1, 2]]
-    assert "gradients agree" in printed
-    assert all("3/3" in row or "2/2" in row or "6/6" in row for row in printed.splitlines() if "e-" in row[-8:])
+    assert "judged: W_rec 3/3, W_in 2/2, b_in 2/2, W_out 6/6, b_out 3/3, x 3/3\n" in printed
+    (worst,) = line(printed.replace("; gradients agree", ""), "largest difference:")
+    assert worst < 1e-9
+    assert "of the slope; gradients agree" in printed
 
 
 def test_the_lesson_fits_on_a_screen_and_every_rung_has_its_picture(lesson):
@@ -161,6 +178,10 @@ def test_the_lesson_fits_on_a_screen_and_every_rung_has_its_picture(lesson):
         assert highlight
         assert words["alt"]
         assert words["title"]
+    for curve in ("loss", "two"):
+        figure, alt = asked[f"{curve}.png"]
+        assert alt
+        assert figure.axes[0].get_title()
     assert {row["name"] for row in names["rows"]} == {"dW_out", "db_out", "dh_3", "dW", "dW_in", "db", "dx_t"}
     for row in names["rows"]:
         assert row["by_hand"] == pytest.approx(row["quotient"], abs=1e-3), row["name"]

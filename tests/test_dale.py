@@ -156,3 +156,21 @@ def test_signs_of_another_network_are_refused_by_their_shape(storage):
     for use in (ms.Dale.project, ms.Dale.violations):
         with pytest.raises(ms.UserError, match=r"a number per presynaptic neuron must have shape \(6, 1\)"):
             use(ms.Dale(np.ones((5, 1))), model, params)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 6])
+def test_the_first_gradient_has_passed_the_recurrent_weights_two_times_less_than_there_are_steps(steps):
+    """With an input at step 0 alone ReLU passes a positive factor on: each passage of doubled weights doubles exactly."""
+    model, params, _ = network(12, 1, "dense", dtype=np.float64)
+    params = {name: 0 * value if name.startswith("b_") else value for name, value in params.items()}
+    x, dz = np.zeros((steps, 8, 3)), np.random.default_rng(0).standard_normal((10, 3))
+    x[0] = np.random.default_rng(1).standard_normal((8, 3))
+
+    def grads(factor):
+        scaled = {**params, "W_rec": factor * params["W_rec"]}
+        return model.backward(dz, model.forward(scaled, x)[1])
+
+    once, twice = grads(1.0), grads(2.0)
+    assert once["W_rec"].any()
+    np.testing.assert_array_equal(twice["W_rec"], 2.0 ** (steps - 2) * once["W_rec"])
+    np.testing.assert_array_equal(twice["W_in"], 2.0 ** (steps - 1) * once["W_in"])
