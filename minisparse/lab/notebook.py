@@ -20,6 +20,7 @@ INLINE = re.compile(
 """Mathematics; a literal; a link, as text and address; any other role."""
 UNDERLINES = {"=": "# ", "-": "## ", "~": "### "}
 MATHS = re.compile(r"( *)\.\. math::(.*)")
+TABLE = re.compile(r"( *)\.\. list-table::(.*)")
 BRANCH = "notebooks"
 """The branch of the repository whose notebooks Colab and Binder open."""
 
@@ -57,7 +58,7 @@ def parts(source: str) -> Iterator[tuple[str, str]]:
 
 
 def markdown(text: str) -> str:
-    """Return the Markdown of a chapter's reStructuredText: headings, lists, literals, links and mathematics.
+    """Return the Markdown of a chapter's reStructuredText: headings, lists, tables, literals, links, mathematics.
 
     Parameters
     ----------
@@ -75,11 +76,12 @@ def markdown(text: str) -> str:
     lines, done, plain = textwrap.dedent(text).splitlines(), [], []
     while lines:
         line = lines.pop(0)
-        if found := MATHS.fullmatch(line):
+        if found := MATHS.fullmatch(line) or TABLE.fullmatch(line):
             inside = [found[2]]
             while lines and (not lines[0].strip() or len(lines[0]) - len(lines[0].lstrip()) > len(found[1])):
                 inside.append(lines.pop(0))
-            done += [_inline(plain), textwrap.indent(_displayed(inside), found[1]), ""]
+            shown = _displayed(inside) if MATHS.fullmatch(line) else _table(inside[1:])
+            done += [_inline(plain), textwrap.indent(shown, found[1]), ""]
             plain = []
         elif lines and line and re.fullmatch(r"([=~-])\1{2,}", lines[0]) and len(lines[0]) >= len(line):
             plain.append(UNDERLINES[lines.pop(0)[0]] + line)
@@ -96,6 +98,20 @@ def _inline(lines: Iterable[str]) -> str:
         return f"${maths.strip()}$" if maths else f"`{literal or role}`"
 
     return INLINE.sub(turned, "\n".join(lines))
+
+
+def _table(lines: Iterable[str]) -> str:
+    """Return a list table, whose first row is its head, as a table."""
+    rows: list[list[str]] = []
+    for line in (line.strip() for line in lines):
+        if line.startswith("* - "):
+            rows.append([line[4:]])
+        elif line.startswith("- "):
+            rows[-1].append(line[2:])
+        elif line and rows:
+            rows[-1][-1] += f" {line}"
+    shown = ["| " + " | ".join(_inline([cell]) for cell in row) + " |" for row in rows]
+    return "\n".join([shown[0], "|---" * len(rows[0]) + "|", *shown[1:]])
 
 
 def _displayed(lines: Iterable[str]) -> str:
