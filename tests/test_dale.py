@@ -160,7 +160,7 @@ def test_signs_of_another_network_are_refused_by_their_shape(storage):
 
 @pytest.mark.parametrize("steps", [2, 3, 6])
 def test_the_first_gradient_has_passed_the_recurrent_weights_two_times_less_than_there_are_steps(steps):
-    """With an input at step 0 alone ReLU passes a positive factor on: each passage of doubled weights doubles exactly."""
+    """With an input at step 0 alone ReLU passes a positive factor on: every passage of doubled weights doubles it."""
     model, params, _ = network(12, 1, "dense", dtype=np.float64)
     params = {name: 0 * value if name.startswith("b_") else value for name, value in params.items()}
     x, dz = np.zeros((steps, 8, 3)), np.random.default_rng(0).standard_normal((10, 3))
