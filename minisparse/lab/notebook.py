@@ -104,9 +104,9 @@ def _table(lines: Iterable[str]) -> str:
     """Return a list table, whose first row is its head, as a table."""
     rows: list[list[str]] = []
     for line in (line.strip() for line in lines):
-        if line.startswith("* - "):
+        if re.match(r"\* -( |$)", line):
             rows.append([line[4:]])
-        elif line.startswith("- "):
+        elif re.match(r"-( |$)", line):
             rows[-1].append(line[2:])
         elif line and rows:
             rows[-1][-1] += f" {line}"
