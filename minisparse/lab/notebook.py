@@ -110,8 +110,13 @@ def _table(lines: Iterable[str]) -> str:
             rows[-1].append(line[2:])
         elif line and rows:
             rows[-1][-1] += f" {line}"
-    shown = ["| " + " | ".join(_inline([cell]) for cell in row) + " |" for row in rows]
+    shown = ["| " + " | ".join(re.sub(r"\$.*?\$", _barless, _inline([cell])) for cell in row) + " |" for row in rows]
     return "\n".join([shown[0], "|---" * len(rows[0]) + "|", *shown[1:]])
+
+
+def _barless(formula: re.Match) -> str:
+    """Return a formula without the sign that ends a cell of a table."""
+    return formula[0].replace(r"\|", r"\Vert ").replace("|", r"\vert ")
 
 
 def _displayed(lines: Iterable[str]) -> str:
