@@ -96,8 +96,8 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"
 
 
 @posix
-def test_three_kills_leave_no_trace(tmp_path):
-    kill_and_restart(tmp_path, kills=3)
+def test_two_kills_leave_no_trace(tmp_path):
+    kill_and_restart(tmp_path, kills=2)
 
 
 @posix

@@ -19,7 +19,7 @@ def test_each_mistake_is_caught_and_read_back(storage, activation, seed):
     for row in GRADIENTS:
         if not (row.concerns(model) or row.concerns(ms.softmax_cross_entropy)):
             continue
-        if storage == "csr" and seed >= 1 and row.only != ("csr",):
+        if storage == "csr" and (seed, activation) != (0, "relu") and row.only != ("csr",):
             continue  # the lines of the passes are the same for both storages
         loss = row.plant(ms.softmax_cross_entropy)
         report = ms.check(row.plant(model), params, x, labels, seed=seed, loss=loss)

@@ -4,15 +4,24 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse.gradcheck import catalogue
+from minisparse.gradcheck import catalogue, recognise, sight, steps
 
 GRADIENTS = [row for row in catalogue.catalogue() if row.family != "optimiser"]
 
 
-SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.slow, id=f"long-{seed}") for seed in range(2, 20))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow, id=f"long-{seed}") for seed in range(1, 20))]
 
 
 seeds = pytest.mark.parametrize("seed", SEEDS)
+
+
+def few_mistakes(monkeypatch, *others):
+    """Have only every eighth mistake of the catalogue known, and these; for runs of a chapter that plants them all."""
+    few = [row for k, row in enumerate(catalogue.catalogue()) if k % 8 == 0 or row.code in others]
+    for module in (catalogue, recognise, sight, steps):
+        monkeypatch.setattr(
+            module, "catalogue", lambda family=None: tuple(m for m in few if family in (None, m.family))
+        )
 
 
 def network(storage, activation, seed):
