@@ -207,7 +207,7 @@ def cases_of_runs():
                 yield pytest.param(name, kind, *setting, marks=marks, id="-".join((name, kind, *setting)))
 
 
-@pytest.mark.parametrize(("name", "kind", "storage", "optimiser", "when"), cases_of_runs())
+@pytest.mark.parametrize(("name", "kind", "storage", "optimiser", "when"), [*cases_of_runs()])
 def test_runs_are_rewired_killed_and_resumed_bit_for_bit(name, kind, storage, optimiser, when, tmp_path):
     when = "after_step" if name == "DeepRewiring" else when
 
