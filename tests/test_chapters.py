@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.mistakes import few_mistakes
 
 import minisparse as ms
 from minisparse.data import sources
@@ -45,6 +46,12 @@ def here(monkeypatch, capsys):
         return capsys.readouterr().out
 
     return run_here
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave figures unwritten, for tests that look at something else: a smoke run of each chapter writes its own."""
+    monkeypatch.setattr(ms.plot, "save", lambda _, path, alt: Path(path).touch())
 
 
 def rows(folder, part=None):
@@ -106,7 +113,7 @@ def test_smoke_run_writes_its_figures_and_rows(tmp_path, here, monkeypatch):
     assert begun["predicted_gain"] == pytest.approx(begun["forward_gain"], rel=0.2), "the law of what starts at not 0"
 
 
-def test_a_default_run_of_dale_fits_on_a_screen_and_runs_two_figures(tmp_path, here):
+def test_a_default_run_of_dale_fits_on_a_screen_and_runs_two_figures(tmp_path, here, undrawn):
     """As many lines as by default: three seeds, three densities, two figures."""
     printed = here("dale", "--nodes", "20", "--epochs", "1", "--jobs", "1", "--out", tmp_path)
     assert {(row["part"], row["config"]["seed"]) for row in rows(tmp_path)} == {
@@ -117,7 +124,7 @@ def test_a_default_run_of_dale_fits_on_a_screen_and_runs_two_figures(tmp_path, h
     assert [row["figure"] for row in rows(tmp_path, "claim")] == ["6B", "6F"]
 
 
-def test_dale_begins_with_the_seed_that_is_asked_for(tmp_path, here):
+def test_dale_begins_with_the_seed_that_is_asked_for(tmp_path, here, undrawn):
     here("dale", *TINY, "--first-seed", "7", "--figure", "6B", "--out", tmp_path)
     assert [row["config"]["seed"] for row in rows(tmp_path)] == [7]
 
@@ -142,13 +149,12 @@ def short(printed, folder):
 @pytest.mark.parametrize(
     "chapter", ["dale", "dendritic", "g2gnet", "gain", "representations", "rewiring", "sparse_rnn"]
 )
-def test_figures_and_claims_come_from_recorded_rows_alone(chapter, tmp_path, here, monkeypatch):
+def test_figures_and_claims_come_from_recorded_rows_alone(chapter, tmp_path, here, undrawn, monkeypatch):
     """The figures are drawn, and the recorded claims come out again, without a cell being run."""
     recorded = ROOT / "chapters" / "results" / f"{chapter}.jsonl"
     known = [json.loads(line) for line in recorded.read_text().splitlines()]
     words = shlex.split(known[0]["made_by"]["command"])[2:]
     monkeypatch.setattr(sweep, "run", lambda *_, **__: pytest.fail("nothing is to be run"))
-    monkeypatch.setattr(ms.plot, "save", lambda _, path, alt: path.touch())  # smoke runs write theirs
     printed = here(
         chapter,
         *(word for word in words if word not in ("--record", "--resume")),
@@ -170,8 +176,7 @@ def test_figures_and_claims_come_from_recorded_rows_alone(chapter, tmp_path, her
 
 
 @pytest.mark.parametrize("chapter", ["dale", "sparse_rnn"])
-def test_a_default_run_of_fewer_figures_than_are_recorded_is_short(chapter, tmp_path, here, monkeypatch):
-    monkeypatch.setattr(ms.plot, "save", lambda *_, **__: None)
+def test_a_default_run_of_fewer_figures_than_are_recorded_is_short(chapter, tmp_path, here, undrawn):
     short(here(chapter, "--rows", ROOT / "chapters" / "results" / f"{chapter}.jsonl", "--out", tmp_path), tmp_path)
 
 
@@ -180,13 +185,14 @@ def test_a_chapter_has_at_most_300_lines_of_code():
     assert {name: count for name, count in counts.items() if count > 300} == {}
 
 
-def test_rows_of_another_setting_are_refused(tmp_path, here):
+def test_rows_of_another_setting_are_refused(tmp_path, here, undrawn):
     recorded = ROOT / "chapters" / "results" / "gain.jsonl"
     with pytest.raises(ValueError, match="give the flags that it was recorded with"):
         here("gain", "--seeds", "1", "--epochs", "1", "--rows", recorded, "--out", tmp_path)
 
 
-def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here):
+def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here, monkeypatch):
+    few_mistakes(monkeypatch, "adam-derived-weight")
     printed = here("checks", "--smoke", "--out", tmp_path)
     assert len(printed.splitlines()) <= 60
     assert {path.name for path in tmp_path.glob("checks.*")} == {"checks.png", "checks.svg"}
@@ -202,17 +208,10 @@ def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, her
     assert lies["", "exact zeros"] == (False, ["off-pattern"])
     assert lies["moments that do not live on", "one step"][0]
     assert lies["", "two steps"] == (False, ["adam-derived-weight", "step"])
-    (catalogue,) = (row for row in written if row["part"] == "catalogue")
-    assert catalogue["planted"] == catalogue["caught"] == catalogue["named"] > 50
+    (planted,) = (row for row in written if row["part"] == "catalogue")
+    assert planted["planted"] == planted["caught"] == planted["named"] > 5
     shown = {(row["batch"], row["time"]): row["shown"] for row in written if row["part"] == "sizes"}
     assert shown[3, 5] > shown[1, 5] > shown[3, 1] > shown[1, 1]
-
-
-def test_the_equations_chapter_writes_its_table_and_figure(tmp_path, here):
-    printed = here("equations", "--smoke", "--out", tmp_path)
-    assert visible(tmp_path) == ["equations.png", "rows.jsonl"]
-    assert "exact    dg = 1.1, dv = [-0.32  0.24]" in printed
-    assert "printed  dg = 11, dv = [-5.6 -6.8]" in printed
 
 
 def test_the_dendritic_chapter_writes_every_figure_and_trains_each_network_once(tmp_path, here):
@@ -262,7 +261,7 @@ def test_headlines_hold_on_seeds_that_are_not_the_default_ones(chapter, tmp_path
         assert row["status"] == "REPRODUCED AT REDUCED SIZE", f"{row['claim']}: {row['ours']}"
 
 
-def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path, here):
+def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path, here, undrawn):
     here("gain", "--smoke", "--seeds", "2", "--out", tmp_path)
     whole = [(row["config"], row.get("accuracy")) for row in rows(tmp_path)]
     lines = (tmp_path / "rows.jsonl").read_text().splitlines(keepends=True)
@@ -287,7 +286,7 @@ def test_a_resumed_chapter_runs_only_what_is_missing(tmp_path, here):
         (["--dataset", "mnist", "--data-dir", "nowhere"], "train-images-idx3-ubyte[.gz] was not found in nowhere"),
     ],
 )
-def test_a_bad_flag_ends_in_one_sentence_and_writes_nothing(tmp_path, here, monkeypatch, flags, sentence):
+def test_a_bad_flag_ends_in_one_sentence_and_writes_nothing(tmp_path, here, undrawn, monkeypatch, flags, sentence):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ms.UserError) as caught:
         here("dale", *TINY, *flags, "--out", tmp_path / "new")
@@ -325,7 +324,7 @@ def label_12(content):
     ],
 )
 @pytest.mark.filterwarnings("ignore:the mnist files")
-def test_a_bad_data_file_ends_in_one_sentence(tmp_path, here, name, change, sentence):
+def test_a_bad_data_file_ends_in_one_sentence(tmp_path, here, undrawn, name, change, sentence):
     write_idx(tmp_path, change={name: change})
     with pytest.raises(ms.UserError) as caught:
         here("dale", *TINY, "--dataset", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "out")
@@ -359,7 +358,7 @@ def test_help_shows_every_default_and_the_expected_time():
 
 
 @pytest.fixture
-def unfinished(here, tmp_path, monkeypatch):
+def unfinished(here, undrawn, tmp_path, monkeypatch):
     """Stop a cell after its first epoch, and return its checkpoint: all that is left of it."""
     save, calls = ms.train.save, []
 

@@ -167,7 +167,7 @@ def test_fixed_count_has_exactly_that_many_synapses(shape, share, seed, legacy):
 def test_fixed_count_favours_no_place(count, legacy):
     # 4 x 5 places, below and above half; the covariance of the counts follows from equally likely sets.
     rng = np.random.RandomState(1) if legacy else np.random.default_rng(1)
-    draws, places = 4000, 20
+    draws, places = 2000, 20
     taken = np.array([ms.fixed_count(4, 5, count, rng).mask().ravel() for _ in range(draws)], float)
     p = count / places
     chi_square = ((taken.sum(axis=0) - draws * p) ** 2).sum() / (draws * p * (1 - p)) * (places - 1) / places

@@ -63,7 +63,7 @@ def test_it_agrees_with_a_loop_over_pixels_and_with_automatic_differentiation(sh
         np.testing.assert_allclose(grads[key], right, rtol=0, atol=1e-10 * max(abs(right).max(), 1e-3))
 
 
-@profile(max_examples=40)
+@profile(max_examples=20)
 @given(testing.generators(), testing.choices("sigmoid", "tanh", "relu"), testing.choices(None, ms.Dendritic("matched")))
 def test_a_whole_convolutional_network_passes_the_check(rng, activation, rule):
     channels, height, width = rng.integers(1, 3), *rng.integers(4, 8, 2)

@@ -57,7 +57,7 @@ def rewire(rule, trained, rng):
     return rule.rewire(model, params, opt, rng, links)["W0"]
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(
     testing.patterns(),
     testing.storages(),
@@ -189,17 +189,25 @@ RUN_RULES = {name: RULES[name] for name in RULES if "cosine" not in name} | {
 }
 
 
-@pytest.mark.parametrize(
-    ("storage", "optimiser", "when"),
-    [
-        ("dense", "adam", "after_step"),
-        ("csr", "momentum", "after_step"),
-        ("csr", "adam", "after_epoch"),
-        ("dense", "momentum", "after_epoch"),
-    ],
-)
-@pytest.mark.parametrize("kind", ["MLP", "RNN"])
-@pytest.mark.parametrize("name", RUN_RULES)
+SETTINGS = [
+    ("dense", "adam", "after_step"),
+    ("csr", "momentum", "after_step"),
+    ("csr", "adam", "after_epoch"),
+    ("dense", "momentum", "after_epoch"),
+]
+
+
+def cases_of_runs():
+    """Each rule with each kind of network in each setting; by default in one, and each kind in all."""
+    for i, name in enumerate(RUN_RULES):
+        for kind in ("MLP", "RNN"):
+            for k, setting in enumerate(SETTINGS):
+                by_default = k == (i + 2 * (kind == "RNN")) % len(SETTINGS)
+                marks = () if by_default else pytest.mark.slow
+                yield pytest.param(name, kind, *setting, marks=marks, id="-".join((name, kind, *setting)))
+
+
+@pytest.mark.parametrize(("name", "kind", "storage", "optimiser", "when"), [*cases_of_runs()])
 def test_runs_are_rewired_killed_and_resumed_bit_for_bit(name, kind, storage, optimiser, when, tmp_path):
     when = "after_step" if name == "DeepRewiring" else when
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import strict_double
+from helpers.mistakes import few_mistakes
 
 import minisparse
-from minisparse.gradcheck import catalogue, recognise, sight
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "chapters").glob("*.py"))
 SHORT = {
@@ -20,6 +20,7 @@ SHORT = {
     "rewiring": "--rules static RigL",
     "sparse_rnn": "--figure 2C",
     "checks": "--seeds 1",
+    "equations": "--seeds 1",
 }
 
 
@@ -28,17 +29,14 @@ def flags(request, monkeypatch):
     """Flags of a chapter; the short form plants every sixteenth mistake and trains one small network."""
     if request.param == "whole":
         return lambda chapter: []
-    few = catalogue.catalogue()[::16]
-    for module in (catalogue, recognise, sight):
-        monkeypatch.setattr(
-            module, "catalogue", lambda family=None: tuple(m for m in few if family in (None, m.family))
-        )
+    few_mistakes(monkeypatch)
     return lambda chapter: SHORT.get(chapter.stem, "").split()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_gives_the_same_numbers_as_on_numpy(chapter, flags, tmp_path, monkeypatch):
     curves, verdicts = {}, {}
+    monkeypatch.setattr(minisparse.plot, "save", lambda *_, **__: None)  # what is drawn is on the host
     trains = "args.storage" in chapter.read_text(encoding="utf-8") or "def run_cell" in chapter.read_text("utf-8")
     given = [*flags(chapter), *(["--storage", "dense"] if trains else [])]
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)

@@ -49,8 +49,8 @@ pattern = ms.bernoulli(40, 40, 0.2, rng)
 model = ms.RNN(8, ms.CsrWeights(pattern), 10)
 signs = ms.dale_signs(40, 0.2, rng)
 params, opt = model.init(rng, dtype=np.float64, w_max=0.2, signs=signs), ms.Adam(lr=0.01)
-digits, losses = ms.load("digits"), []
-for _, (x, labels) in zip(range(10), ms.batches(digits.x_train.astype(float), digits.y_train, 32, rng)):
+x, labels, losses = rng.standard_normal((8, 8, 32)), rng.integers(0, 10, 32), []
+for _ in range(10):
     logits, cache = model.forward(params, x)
     loss, dlogits = ms.softmax_cross_entropy(logits, labels)
     opt.step(params, model.backward(dlogits, cache))
@@ -60,13 +60,17 @@ np.savez(sys.argv[1], kernels=kernels.table(logits).__name__, losses=losses, **p
 """
 
 
-def test_without_numba_training_gives_the_same_numbers(tmp_path):
+def test_without_numba_training_gives_the_same_numbers(tmp_path, monkeypatch):
     trained = {}
     for blocked in (False, True):
         path = tmp_path / f"{blocked}.npz"
         code = TRAINING.format(blocked=blocked)
-        done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        if blocked:
+            done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        else:
+            monkeypatch.setattr(sys, "argv", ["", path])
+            exec(code, {})
         with np.load(path) as file:
             trained[blocked] = {name: file[name] for name in file.files}
     assert str(trained[True].pop("kernels")) == "minisparse.kernels.with_scipy"

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 from helpers.layers import modular
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minisparse as ms
@@ -41,6 +41,7 @@ def gappy(draw):
     return labelled(ms.Pattern.from_mask(mask), pattern.groups)
 
 
+@settings(max_examples=40)
 @given(gappy(), testing.dtypes(), st.integers(1, 5), st.integers(0, 3), testing.generators())
 def test_the_maps_are_those_of_the_masked_matrix(pattern, dtype, batch, steps, rng):
     (n_post, n_pre), weights, dense = pattern.shape, ms.GroupedWeights(pattern), ms.DenseWeights(pattern)

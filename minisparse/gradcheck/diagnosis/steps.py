@@ -85,15 +85,24 @@ def told(case: Case, wanted: np.ndarray, right: np.ndarray, wrong: np.ndarray, r
     right, wrong : (time, examples, units) array
     reach : (outputs,) array
     """
-    length = right.shape[-1]
     fits, looked = np.zeros(len(wanted), bool), np.zeros(len(wanted), bool)
-    for example in [slice(k, k + 1) for k in range(right.shape[1])] + [slice(None)]:
-        for steps in np.unique(reach):
-            a, b = (A[:steps, example].reshape(-1, length) for A in (right, wrong))
-            both, here = np.hstack([a, b]), reach == steps
-            free = np.linalg.matrix_rank(both) - np.linalg.matrix_rank(a)
-            if 2 * free <= np.linalg.matrix_rank(b):  # numbers of S that J leaves open
-                apart = wanted[here] - wanted[here] @ np.linalg.pinv(both) @ both
+    for steps in np.unique(reach):
+        here = reach == steps
+        for a, b in _by_example_and_together(right[:steps], wrong[:steps]):
+            both = np.concatenate([a, b], -1)
+            of_a, of_b = np.linalg.matrix_rank(np.stack([a, b]))
+            says = 2 * (np.linalg.matrix_rank(both) - of_a) <= of_b  # few numbers of S are left open by J
+            if not says.any():
+                continue
+            looked[here] = True
+            for projection in np.linalg.pinv(both[says]) @ both[says]:
+                apart = wanted[here] - wanted[here] @ projection
                 fits[here] |= np.abs(apart).max((1, 2)) <= 1e-4 * case.scale
-                looked[here] = True
     return fits[looked] if 3 * looked.sum() >= len(looked) else None
+
+
+def _by_example_and_together(*states: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Yield the states (time, examples, units) as one matrix for each example, and then as one of all, in stacks."""
+    yield [np.moveaxis(A, 1, 0) for A in states]
+    if states[0].shape[1] > 1:
+        yield [A.reshape(1, -1, A.shape[-1]) for A in states]

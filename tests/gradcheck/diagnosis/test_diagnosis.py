@@ -34,24 +34,33 @@ ALSO_RIGHT = {"mixed", "diagonal"}
 """Codes that came later, so their authors could not list them: a sum over the wrong axis, a softmax as a sigmoid."""
 
 
-@pytest.mark.parametrize(
-    ("name", "by_author", "with_later_codes"),
-    [("first", 23, 23), ("second", 17, 20), ("third", 21, 21), ("fourth", 22, 22)],
-)
-def test_what_students_get_wrong_is_caught_and_mostly_named(name, by_author, with_later_codes):
-    rows, right, also = cases(name), 0, 0
+NAMED = {  # of each set, as its author would and with the codes that came later: of every second mistake, of all
+    "first": ((11, 11), (23, 23)),
+    "second": ((8, 10), (17, 20)),
+    "third": ((10, 11), (21, 21)),
+    "fourth": ((11, 11), (22, 22)),
+}
+
+
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", NAMED)
+def test_what_students_get_wrong_is_caught_and_mostly_named(name, whole):
+    rows, right, also, layers = cases(name), 0, 0, set()
     assert len(rows) == 24
+    rows = rows if whole else rows[::2]
     for case in rows:
         given_inputs = case.inputs(np.random.default_rng(0))
-        ms.check_pair(case.forward, case.backward, given_inputs).assert_ok()
+        if (case.forward, case.backward) not in layers:
+            ms.check_pair(case.forward, case.backward, given_inputs).assert_ok()
+            layers.add((case.forward, case.backward))
         report = ms.check_pair(case.forward, case.wrong, given_inputs)
         found = {finding.tensor: finding.code for finding in report.findings}
         assert set(case.expected) <= set(found), (case.layer, case.mistake)
         right += all(found[tensor] in codes for tensor, codes in case.expected.items())
         also += all(found[tensor] in {*codes, *ALSO_RIGHT} for tensor, codes in case.expected.items())
     print(f"{name}: {right} of {len(rows)} named as their author would, {also} with the codes that came later")
-    assert right >= by_author
-    assert also >= with_later_codes
+    assert right >= NAMED[name][whole][0]
+    assert also >= NAMED[name][whole][1]
 
 
 def square(x):
@@ -246,13 +255,13 @@ UNUSUAL = {
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_an_unusual_but_right_solution_is_never_accused(name):
     forward, backward, shapes = UNUSUAL[name]
-    for seed in range(10):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         inputs = {key: np.asarray(rng.standard_normal(shape)) for key, shape in shapes.items()}
         ms.check_pair(forward, backward, inputs, seed=seed).assert_ok()
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [15, pytest.param(200, marks=pytest.mark.slow)])
 def test_no_right_model_is_accused(examples):
     settings(max_examples=examples)(given(testing.networks(), testing.seeds())(is_not_accused))()
 

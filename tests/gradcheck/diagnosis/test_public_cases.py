@@ -20,13 +20,13 @@ def report_of(pair, backward, seed):
     return ms.check_pair(pair.forward, backward, pair.inputs(np.random.default_rng([seed, 7])), seed=seed)
 
 
-@pytest.mark.parametrize("seeds", [1, pytest.param(5, marks=pytest.mark.slow)])
-def test_public_mistakes_are_named_and_right_versions_pass(seeds):
-    right, told = 0, []
+@pytest.mark.parametrize(("seeds", "every"), [(1, 2), pytest.param(5, 1, marks=pytest.mark.slow)])
+def test_public_mistakes_are_named_and_right_versions_pass(seeds, every):
+    right, told, cases = 0, [], CASES[::every]
     for seed in range(seeds):
         for pair in PAIRS:
             report_of(pair, pair.backward, seed).assert_ok()
-        for case in CASES:
+        for case in cases:
             report = report_of(case.pair, case.wrong, seed)
             found = {finding.tensor: finding for finding in report.findings}
             assert set(case.at) <= set(found), (case.pair.layer, case.mistake)
@@ -35,6 +35,6 @@ def test_public_mistakes_are_named_and_right_versions_pass(seeds):
             told += [] if named else [f"{case.pair.layer}: {case.mistake} (seed {seed})"]
             false = [f for f in found.values() if f.code not in ("mismatch", "unjudged") and not case.accepts(f)]
             assert not false, (case.pair.layer, case.mistake, false)
-    print(f"{right} of {seeds * len(CASES)} named; not named: {told}")
+    print(f"{right} of {seeds * len(cases)} named; not named: {told}")
     assert len(CASES) == 58
-    assert right >= 0.85 * seeds * len(CASES)
+    assert right >= 0.85 * seeds * len(cases)
