@@ -387,7 +387,7 @@ print(f"{'first batch':14s}{heads}")
 for name, p, k in (("dense", 1.0, 1.0), ("p = 0.1", 0.1, 1.0), ("inhibition x10", 1.0, 10.0)):
     n = min(args.nodes, 300)
     net = build({**base, "nodes": n, "density": p, "seed": args.first_seed, "inhibition_gain": k})
-    x, y = next(iter(ms.batches(dataset.x_train, dataset.y_train, 100, net.rng)))
+    x, y = map(ms.asarray, next(iter(ms.batches(dataset.x_train, dataset.y_train, 100, net.rng))))
     logits, cache = net.model.forward(net.params, x)
     dW = net.model.backward(ms.softmax_cross_entropy(logits, y)[1], cache)["W_rec"]
     law = ms.predicted_gain(n, p, W_MAX * SIZE / n, args.fraction, k) ** (len(x) - 2)

@@ -113,8 +113,8 @@ def _report(
 
 
 def _reasons(mistake: Mistake, usable: list[Mistake], rng: np.random.Generator) -> tuple[str, ...]:
-    order = [usable[k] for k in rng.permutation(len(usable))]
-    order.sort(key=lambda row: (row.tag != mistake.tag, row.family != mistake.family))
+    drawn = [usable[k] for k in rng.permutation(len(usable))]
+    order = sorted(drawn, key=lambda row: (row.tag != mistake.tag, row.family != mistake.family))
     others = [row.sentence for row in order if row != mistake]
     chosen = [mistake.sentence, *others[: CHOICES - 1]]
     return tuple(chosen[k] for k in rng.permutation(len(chosen)))

@@ -60,7 +60,7 @@ def _told(finding: Finding, tag: str) -> dict[str, Any]:
     told = {"code": finding.code, "tensor": finding.tensor, "sentence": finding.sentence}
     if finding.code == "missing":
         told["sentence"] = f"no gradient of {finding.tensor} comes out."
-    if "right" in finding.evidence:
+    if "tag" in finding.evidence:
         rows = [catalogue.find(code) for code in (finding.code, *finding.evidence["alternatives"])]
         mine = next((row for row in rows if row.tag == tag), rows[0])
         told |= {"code": mine.code, "sentence": mine.sentence}

@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from .page import fill
-from .questions import BLOCK, Question, exercises, expected, names, recorded, shown
+from .questions import BLOCK, Question, as_written, exercises, expected, names, record_of
 
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 
@@ -26,7 +26,7 @@ def solution(question: Question) -> str:
     """
 
     def value(match: re.Match) -> str:
-        return shown(expected(question)[match[1]], match[2] or ".3g")
+        return as_written(expected(question)[match[1]], match[2] or ".3g")
 
     parts = [re.sub(r"\{run \| (\w+)(?: \| ([^}]+))?\}", value, question.solution)]
     if question.change:
@@ -38,7 +38,8 @@ def solution(question: Question) -> str:
     if question.numbers:
         known = expected(question)
         said = (
-            f"`{n.name}` {shown(known[n.name])}{f' ± {n.tolerance:g}' * bool(n.tolerance)}" for n in question.numbers
+            f"`{n.name}` {as_written(known[n.name])}{f' ± {n.tolerance:g}' * bool(n.tolerance)}"
+            for n in question.numbers
         )
         parts.append(f"Numbers: {', '.join(said)}.")
     return "\n\n".join(parts)
@@ -75,7 +76,7 @@ def lasting(question: Question) -> str:
     -------
     str
     """
-    seconds = recorded(question).get("seconds")
+    seconds = record_of(question).get("seconds")
     if seconds is None:
         return "time unknown"
     long = f"{max(1, round(seconds / 10)) * 10} s" if seconds < 90 else f"{round(seconds / 60)} minutes"

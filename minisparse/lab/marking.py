@@ -18,7 +18,7 @@ from ..errors import InputError, RunError
 from . import folded, verify
 from .page import NEVER, fill
 from .provenance import ROOT, stamp
-from .questions import Number, Question, exercises, expected, names, record, shown
+from .questions import Number, Question, as_written, exercises, expected, names, record
 from .rows import read
 
 
@@ -274,7 +274,7 @@ def _measured(question: Question, keep: bool) -> int:
     wanted, code = expected(question), 0
     for number in question.numbers:
         name, near_it = number.name, is_within(found[number.name], wanted[number.name], number.tolerance)
-        said = f"{shown(found[name])}, expected {shown(wanted[name])} ± {number.tolerance:g}"
+        said = f"{as_written(found[name])}, expected {as_written(wanted[name])} ± {number.tolerance:g}"
         print(f"{name}: {said}: {'within' if near_it else 'OUTSIDE'} the tolerance")
         code |= not near_it
     return int(code)

@@ -12,6 +12,7 @@ line of the library; ``{law | FUNCTION NUMBERS}``, what a function of `minispars
 from __future__ import annotations
 
 import ast
+import collections
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,20 +37,20 @@ FIGURE = re.compile(r"(Table|Eq|S(?=\d)|\d+|[A-Za-z]\w+) ?([^,]*)")
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def count_code() -> dict[str, int]:
+def count_code() -> collections.Counter[str]:
     """Count the lines of the library that are neither blank, comment nor docstring.
 
     Returns
     -------
-    dict of int
-        For the whole library ("minisparse") and for the sparse kernels, which are a part of it ("minisparse/kernels").
+    Counter
+        For the whole package ("minisparse") and for each of its rooms that is a folder ("minisparse/kernels").
     """
-    counts = dict.fromkeys(("minisparse", "minisparse/kernels"), 0)
+    counts: collections.Counter[str] = collections.Counter()
     for path in sorted((ROOT / "minisparse").rglob("*.py")):
         number = len(code_lines(path.read_text(encoding="utf-8")))
         counts["minisparse"] += number
-        if path.is_relative_to(ROOT / "minisparse" / "kernels"):
-            counts["minisparse/kernels"] += number
+        if (room := path.parent.relative_to(ROOT)).name != "minisparse":
+            counts["/".join(room.parts[:2])] += number
     return counts
 
 
@@ -304,8 +305,11 @@ def section(name: str) -> str:
 def _backward() -> str:
     """Return the lines of the backward pass, with their tags; the body of the loop is indented."""
     counts = count_code()
-    whole, kernels = f"{counts['minisparse']:,}", f"{counts['minisparse/kernels']:,}"
-    said = f"The library is {whole} lines of code (no blanks, comments, docstrings), {kernels} of them sparse kernels."
+    beside = sum(counts[f"minisparse/{room}"] for room in ("gradcheck", "exercises", "lab"))
+    said = (
+        f"The library is {counts['minisparse'] - beside:,} lines of code (no blanks, comments, docstrings), "
+        f"{counts['minisparse/kernels']:,} of them sparse kernels; checker, exercises and lab are {beside:,} more."
+    )
     lines, inside = ["```python"], False
     for tag in BACKWARD:
         code = code_line(tag)

@@ -176,7 +176,7 @@ def _exchanged(diff: str, wrong: Callable[[str], InputError]) -> Iterator[tuple[
         yield tuple("\n".join(line[1:] for line in part.splitlines()) for part in (goes, comes))
 
 
-def recorded(question: Question) -> dict:
+def record_of(question: Question) -> dict:
     """Return the recorded row of an exercise's run: its ``numbers``, ``seconds`` and ``made_by``.
 
     Parameters
@@ -236,7 +236,7 @@ def expected(question: Question) -> dict[str, float]:
     >>> minisparse.lab.questions.expected(minisparse.lab.questions.exercises("bptt")[4])
     {'factor': 512.0, 'factor_half': 0.001953125}
     """
-    known = recorded(question).get("numbers", {})
+    known = record_of(question).get("numbers", {})
     found = {n.name: known.get(n.name) if n.typed is None else n.typed for n in question.numbers}
     if missing := [name for name, value in found.items() if value is None]:
         command = f"python -m minisparse.lab exercise {question.chapter} {question.number} --run --record"
@@ -244,7 +244,7 @@ def expected(question: Question) -> dict[str, float]:
     return found
 
 
-def shown(value: float, form: str = ".4g") -> str:
+def as_written(value: float, form: str = ".4g") -> str:
     """Return a number as text; a delay without end is "never".
 
     Parameters
@@ -258,7 +258,7 @@ def shown(value: float, form: str = ".4g") -> str:
 
     Examples
     --------
-    >>> minisparse.lab.questions.shown(1e6), minisparse.lab.questions.shown(0.256)
+    >>> minisparse.lab.questions.as_written(1e6), minisparse.lab.questions.as_written(0.256)
     ('never', '0.256')
     """
     return "never" if value >= NEVER else format(value, form)

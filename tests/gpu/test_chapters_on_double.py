@@ -26,7 +26,7 @@ SHORT = {
 
 @pytest.fixture(params=[pytest.param("whole", marks=pytest.mark.slow), "short"])
 def flags(request, monkeypatch):
-    """Flags of a chapter; the short form plants every sixteenth mistake and trains one small network."""
+    """Flags of a chapter; the short form plants every eighth mistake and trains one small network."""
     if request.param == "whole":
         return lambda chapter: []
     few_mistakes(monkeypatch)

@@ -48,7 +48,7 @@ def test_every_exercise_has_hints_a_solution_and_numbers_that_are_known(question
     assert set(questions.expected(question)) == {number.name for number in question.numbers}
     assert all(number.tolerance >= 0 for number in question.numbers)
     if question.command:
-        known = questions.recorded(question)
+        known = questions.record_of(question)
         assert known["made_by"]["command"] == question.command
         assert known["seconds"] < 200
 
@@ -113,4 +113,4 @@ def test_a_recorded_run_takes_the_place_of_an_older_one(tmp_path, monkeypatch):
     assert len(questions.rows.read(questions.RECORDED)) == 1
     assert folded.solution(question).startswith("6.0.")
     (other,) = questions.parse(GOOD.replace("six: 6", "six: recorded").replace("2 * 3\n`", "2 * 4\n`"), "a")
-    assert questions.recorded(other) == {}, "another run has other numbers"
+    assert questions.record_of(other) == {}, "another run has other numbers"
