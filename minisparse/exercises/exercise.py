@@ -67,7 +67,7 @@ class LineExercise:
         --------
         >>> report = minisparse.exercises.get("N2").mark("slope=lambda h: 1 - h,")
         >>> report.ok, report.findings[0].tensor
-        (False, 'x')
+        (False, 'a')
         """
         (result,) = child.run([("line", (self.name, text))], seconds)
         return Report(self.name, (Part.read(self.name, lines.line(self.name).blank, result),))

@@ -92,8 +92,8 @@ def diagnose(
     return _shared_cause(found, names)
 
 
-MOST, LONG = 3, 30
-"""Names of one quantity that a sentence tells, if several are equal; of long names, by letters, one alone."""
+MOST = 3
+"""Names of one quantity that a sentence tells, if several are equal; of clauses one alone."""
 
 
 def first_proven(cases: list[Case]) -> Explanation | None:
@@ -141,7 +141,7 @@ def proven(attempt: Attempt, cases: list[Case]) -> Explanation | None:
     best = found[0]
     named = [e.name for e in found if (e.code, e.sentence, e.rank) == (best.code, best.sentence, best.rank)]
     names = list(dict.fromkeys(named))
-    most = MOST if len(names[0]) <= LONG else 1
+    most = 1 if " where " in names[0] else MOST
     rest = f" (or one of {len(names) - most} others that are equal here)" if len(names) > most else ""
     sentence = best.sentence.replace("{name}", " or ".join(names[:most]) + rest)
     return dataclasses.replace(best, sentence=sentence.replace("{number}", _written(best.number)))
