@@ -178,7 +178,7 @@ class Pass:
     @property
     def parts(self) -> tuple[str, ...]:
         """The questions for a pencil, by what they ask for, then the gradients."""
-        return (*(key for key, _ in self._module.PENCIL), *texts.gradients(texts.source(self._module)))
+        return (*(key for key, *_ in self._module.PENCIL), *texts.gradients(texts.source(self._module)))
 
     @property
     def stub(self) -> str:
@@ -188,7 +188,7 @@ class Pass:
         rows = blank.splitlines()
         head = "\n".join(rows[: told.end_lineno - 1] if rows[told.end_lineno - 1] == '"""' else rows[: told.end_lineno])
         case = textwrap.indent(textwrap.fill(self._module.PENCIL_CASE, 100), "# ")
-        asked = [f'    "{key}": ...,  # {question}' for key, question in self._module.PENCIL]
+        asked = [f'    "{key}": ...,  # {question}' for key, question, _ in self._module.PENCIL]
         pencil = "\n".join([PENCIL, case, "pencil = {", *asked, "}"])
         head, start = re.sub(r":math:`([^`]*)`", _plain, head), START.format(name=self.name)
         return "\n".join(
@@ -196,14 +196,12 @@ class Pass:
         )
 
     def hints(self, part: str) -> tuple[str, ...]:
-        """Hints for a gradient; for a number the way to it."""
-        if part in dict(self._module.PENCIL):
-            return (self._module.PENCIL_CASE, "Work it out entry by entry, as the text above says; no code is needed.")
-        return self._module.HINTS
+        """Hints for a gradient; for a number the way to it, which ends in the formula with the numbers put in."""
+        return {key: (hint,) for key, _, hint in self._module.PENCIL}.get(part, self._module.HINTS)
 
     def solution(self, part: str) -> str:
         """The number of a question, or the whole body of the backward pass with its derivation."""
-        if part in dict(self._module.PENCIL):
+        if part in self._module.pencil():
             return f"{self._module.pencil()[part]:g}"
         source = texts.source(self._module)
         return f"{texts.solution(source)}\n\n{str(self._module.__doc__).partition(texts.DERIVATION)[2].strip()}"
@@ -224,7 +222,7 @@ class Pass:
         """
         (result,) = child.run([("pass", (self.name, text))], seconds)
         found = {part["name"]: part for part in result.get("parts", ())}
-        asked = dict(self._module.PENCIL)
+        asked = {key: question for key, question, _ in self._module.PENCIL}
         blank: dict[str, Any] = {"state": "new", "findings": []}
         rest = blank if "parts" in result else result
         told = [Part.read(key, asked.get(key, f"the gradient d{key}"), found.get(key, rest)) for key in self.parts]
