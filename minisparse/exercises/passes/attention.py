@@ -160,6 +160,8 @@ MISTAKES = (
      (DQ, DK), ("dq = k @ ds / len(q)", "dk = q @ ds.T / len(q)")),
     ("swapped", "Here dq is made from the queries and dk from the keys; in the scores each should meet the other.",
      (DQ, DK), ("dq = q @ ds / np.sqrt(len(q))", "dk = k @ ds.T / np.sqrt(len(q))")),
+    ("weights-swapped", "Here dW_q is made from dk and dW_k from dq; each should be made from its own.",
+     ("dW_q = dq @ x.T", "dW_k = dk @ x.T"), ("dW_q = dk @ x.T", "dW_k = dq @ x.T")),
     ("values-only",
      "Here the input gets the slope of the values alone; the forward pass made queries and keys of it, too.",
      DX, "dx = W_v.T @ dv"),

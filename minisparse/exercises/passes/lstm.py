@@ -76,31 +76,31 @@ TEACHES = "two slopes that travel through time together"
 
 PENCIL_CASE = (
     "One unit, two steps, one example, U = 0. First step: i = 3/4, g = 4/5. Second step: f = 1/4, o = 4/5, and i and g "
-    "are such that tanh(c_2) = 1/2. dy = (0, 2000): only the second activity counts."
+    "are such that tanh(c[2]) = 1/2. dy = (0, 2000): only the second activity counts."
 )
 PENCIL = (
     (
-        "c_1", "What is the memory after the first step?",
-        "There was none before, so it is what entered, i times g: c_1 = 3/4 * 4/5.",
+        "c[1]", "What is the memory after the first step?",
+        "There was none before, so it is what entered, i times g: c[1] = 3/4 * 4/5.",
     ),
     (
-        "da_o", "What is the slope in the drive of the output gate, second step?",
-        "The gate was multiplied with tanh(c_2), and has the slope o * (1 - o): da_o = 2000 * 1/2 * 4/5 * 1/5.",
+        "da_o[1]", "What is the slope in the drive of the output gate, second step?",
+        "The gate was multiplied with tanh(c[2]), and has the slope o * (1 - o): da_o[1] = 2000 * 1/2 * 4/5 * 1/5.",
     ),
     (
         "db_f", "What is the slope in the bias of the forget gate, over both steps?",
-        "The slope in c_2 is 2000 * o * (1 - tanh(c_2) ** 2). The gate met c_1 there, and c_0 = 0 before: "
+        "The slope in c[2] is 2000 * o * (1 - tanh(c[2]) ** 2). The gate met c[1] there, and c[0] = 0 before: "
         "db_f = 2000 * 4/5 * (1 - 1/4) * 3/5 * 1/4 * 3/4.",
     ),
     (
-        "da_i", "What is the slope in the drive of the input gate, first step?",
-        "The slope in c_2 comes back to c_1 times the forget gate; the gate met g = 4/5: "
-        "da_i = 2000 * 4/5 * (1 - 1/4) * 1/4 * 4/5 * 3/4 * 1/4.",
+        "da_i[0]", "What is the slope in the drive of the input gate, first step?",
+        "The slope in c[2] comes back to c[1] times the forget gate; the gate met g = 4/5: "
+        "da_i[0] = 2000 * 4/5 * (1 - 1/4) * 1/4 * 4/5 * 3/4 * 1/4.",
     ),
     (
-        "da_g", "What is the slope in the drive of the candidate, first step?",
-        "The same slope in c_1; the candidate met i = 3/4, and is a tanh: "
-        "da_g = 2000 * 4/5 * (1 - 1/4) * 1/4 * 3/4 * (1 - 16/25).",
+        "da_g[0]", "What is the slope in the drive of the candidate, first step?",
+        "The same slope in c[1]; the candidate met i = 3/4, and is a tanh: "
+        "da_g[0] = 2000 * 4/5 * (1 - 1/4) * 1/4 * 3/4 * (1 - 16/25).",
     ),
 )  # fmt: skip
 
@@ -203,6 +203,8 @@ MISTAKES = (
      "dc = dc * f", "dc = dc * i"),
     ("forget-gate-early", "Here dc from later is multiplied by this step's f; it should be f of the later step.",
      (DC, "dc = dc * f"), ("dc = dc * f + dh * o * (1 - tanh_c**2)", "pass")),
+    ("forget-gate-too-soon", "Here the gates of a step get dc times f already; f should come at the end of the step.",
+     (DC, "dc = dc * f"), ("dc = (dc + dh * o * (1 - tanh_c**2)) * f", "pass")),
     ("loop-stops-early", "Here the loop ends before step 0; it should reach it, as range leaves out its end.",
      LOOP, "for t in range(len(x) - 1, 0, -1):"),
     ("loop-forward", "Here the loop runs from the first step to the last; it should run from the last to the first.",
@@ -311,9 +313,9 @@ def pencil():
     _, cache = forward(np.eye(4), np.zeros((4, 1)), np.zeros((4, 1)), x)
     grads = backward(np.array([[[0.0]], [[2000.0]]]), cache)
     return {
-        "c_1": cache[4][1][0, 0],
-        "da_o": grads["x"][1, 2, 0],
+        "c[1]": cache[4][1][0, 0],
+        "da_o[1]": grads["x"][1, 2, 0],
         "db_f": grads["b"][1, 0],
-        "da_i": grads["x"][0, 0, 0],
-        "da_g": grads["x"][0, 3, 0],
+        "da_i[0]": grads["x"][0, 0, 0],
+        "da_g[0]": grads["x"][0, 3, 0],
     }

@@ -59,33 +59,33 @@ MINUTES = 30
 TEACHES = "back-propagation through time"
 
 PENCIL_CASE = (
-    "One unit, one input, three steps, one example: W_in = 1, W = 5, b = 0, and x is such that h_0, h_1, h_2, h_3 are "
-    "0, 3/5, 4/5 and 3/5. dy = (100, 100, 125)."
+    "One unit, one input, three steps, one example: W_in = 1, W = 5, b = 0, and x is such that h[0], h[1], h[2] "
+    "and h[3] are 0, 3/5, 4/5 and 3/5. dy = (100, 100, 125)."
 )
 PENCIL = (
     (
-        "da_2", "What is the slope in the drive of the last step?",
-        "Nothing comes back from later. The last step makes h_3, so the slope of tanh is 1 - (3/5) ** 2: "
-        "da_2 = 125 * (1 - 9/25).",
+        "da[2]", "What is the slope in the drive of the last step?",
+        "Nothing comes back from later. The last step makes h[3], so the slope of tanh is 1 - (3/5) ** 2: "
+        "da[2] = 125 * (1 - 9/25).",
     ),
     (
-        "da_1", "And in the drive of the middle step? It hears of the loss in two ways.",
-        "Its own dy, and W times the slope in the next drive; both times the slope of tanh at h_2: "
-        "da_1 = (100 + 5 * 125 * 16/25) * (1 - 16/25).",
+        "da[1]", "And in the drive of the middle step? It hears of the loss in two ways.",
+        "Its own dy, and W times the slope in the next drive; both times the slope of tanh at h[2]: "
+        "da[1] = (100 + 5 * 125 * 16/25) * (1 - 16/25).",
     ),
     (
-        "da_0", "And in the drive of the first step?",
-        "Its own dy, and W times the slope da_1, as in the question before; both times the slope of tanh at h_1: "
-        "da_0 = (100 + 5 * (100 + 5 * 125 * 16/25) * 9/25) * (1 - 9/25).",
+        "da[0]", "And in the drive of the first step?",
+        "Its own dy, and W times the slope da[1], as in the question before; both times the slope of tanh at h[1]: "
+        "da[0] = (100 + 5 * (100 + 5 * 125 * 16/25) * 9/25) * (1 - 9/25).",
     ),
     (
         "dW", "And in the weight W, which is used at every step?",
-        "Each step gives its da times the activity before it, h_0 = 0 first; with da_1 and da_2 put in: "
+        "Each step gives its da times the activity before it, h[0] = 0 first; with da[1] and da[2] put in: "
         "dW = (100 + 5 * 125 * 16/25) * 9/25 * 3/5 + 125 * 16/25 * 4/5.",
     ),
     (
         "db", "And in the bias?",
-        "The bias is used once at each step, so the three slopes add up, with da_1 in two of them: "
+        "The bias is used once at each step, so the three slopes add up, with da[1] in two of them: "
         "db = 125 * 16/25 + (100 + 400) * 9/25 + (100 + 5 * (100 + 400) * 9/25) * 16/25.",
     ),
 )  # fmt: skip
@@ -224,9 +224,9 @@ def pencil():
     _, cache = forward(one, 5 * one, 0 * one, x)
     grads = backward(np.array([100.0, 100.0, 125.0])[:, None, None], cache)
     return {
-        "da_2": grads["x"][2, 0, 0],
-        "da_1": grads["x"][1, 0, 0],
-        "da_0": grads["x"][0, 0, 0],
+        "da[2]": grads["x"][2, 0, 0],
+        "da[1]": grads["x"][1, 0, 0],
+        "da[0]": grads["x"][0, 0, 0],
         "dW": grads["W"][0, 0],
         "db": grads["b"][0, 0],
     }
