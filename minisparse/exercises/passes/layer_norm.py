@@ -60,30 +60,30 @@ MINUTES = 25
 TEACHES = "the gradient through a mean and a standard deviation"
 
 PENCIL_CASE = (
-    "Four units, one example: x = (0, 0, 4, 4), so the mean is 2 and s is 2; gamma = (2, 1, 3, 1), beta = (1, 0, "
-    "0, 0), dy = (6, 4, 2, -2)."
+    "Four units, one example: x = (0, 0, 6, 6), so the mean is 3 and s is 3; gamma = (2, 1, 3, 1), beta = (1, 0, "
+    "0, 0), dy = (18, 12, 10, -6)."
 )
 PENCIL = (
     (
         "y[0, 0]", "What is the first output?",
-        "n of unit 0 is (0 - 2) / 2; times gamma, plus beta: y[0, 0] = 2 * (0 - 2) / 2 + 1.",
+        "n of unit 0 is (0 - 3) / 3; times gamma, plus beta: y[0, 0] = 2 * (0 - 3) / 3 + 1.",
     ),
     (
         "dgamma[0, 0]", "What is the slope in the first gamma?",
-        "gamma moves its output by n, and there is one example: dgamma[0, 0] = 6 * (-1).",
+        "gamma moves its output by n, and there is one example: dgamma[0, 0] = 18 * (-1).",
     ),
     (
         "dx[0, 0]", "And in the first x?",
-        "dn = gamma * dy is (12, 4, 6, -2), with the mean 5; dn * n is (-12, -4, 6, -2), with the mean -3; n is -1: "
-        "dx[0, 0] = (12 - 5 - (-1) * (-3)) / 2.",
+        "dn, gamma * dy, is (36, 12, 30, -6), with the mean 18; dn * n is (-36, -12, 30, -6), with the mean -6; n is -1: "
+        "dx[0, 0] = (36 - 18 - (-1) * (-6)) / 3.",
     ),
     (
         "dx[1, 0]", "And in the second x?",
-        "The same two means, 5 and -3; its own dn is 4 and its n is -1: dx[1, 0] = (4 - 5 - (-1) * (-3)) / 2.",
+        "The same two means, 18 and -6; its own dn is 12 and its n is -1: dx[1, 0] = (12 - 18 - (-1) * (-6)) / 3.",
     ),
     (
         "dx[2, 0]", "And in the third x? Here n has the other sign.",
-        "The same two means, 5 and -3; its own dn is 6 and its n is 1: dx[2, 0] = (6 - 5 - 1 * (-3)) / 2.",
+        "The same two means, 18 and -6; its own dn is 30 and its n is 1: dx[2, 0] = (30 - 18 - 1 * (-6)) / 3.",
     ),
 )  # fmt: skip
 
@@ -119,6 +119,8 @@ MISTAKES = (
      DX, "dx = (dn - dn.mean(axis=0) - (dn * n).mean(axis=0)) / s"),
     ("inner-n-lost", "Here n multiplies the mean of dn; it should multiply the mean of dn * n.",
      DX, "dx = (dn - dn.mean(axis=0) - n * dn.mean(axis=0)) / s"),
+    ("half-a-stretch", "Here half of the part along n is taken away; it should be all of it: a square has a factor 2.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0) / 2) / s"),
     ("divided-inside",
      "Here the part along n is divided by s twice; it should be once, as n holds one division already.",
      DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0) / s) / s"),
@@ -204,8 +206,8 @@ def backward(dy, cache):
 def pencil():
     """Return the answers to the pencil exercise."""
     gamma, beta = np.array([[2.0], [1.0], [3.0], [1.0]]), np.array([[1.0], [0.0], [0.0], [0.0]])
-    y, cache = forward(gamma, beta, np.array([[0.0], [0.0], [4.0], [4.0]]))
-    grads = backward(np.array([[6.0], [4.0], [2.0], [-2.0]]), cache)
+    y, cache = forward(gamma, beta, np.array([[0.0], [0.0], [6.0], [6.0]]))
+    grads = backward(np.array([[18.0], [12.0], [10.0], [-6.0]]), cache)
     return {
         "y[0, 0]": y[0, 0],
         "dgamma[0, 0]": grads["gamma"][0, 0],

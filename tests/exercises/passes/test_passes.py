@@ -24,7 +24,7 @@ BY_HAND = {
     "masked": {"y[0, 0]": 2, "dW[0, 0]": 13, "dW[0, 1]": 0, "dW[1, 1]": 7, "dx[0, 0]": 11, "dx[1, 0]": -3},
     "dendritic": {"y[0, 0]": 33, "dg[0, 0]": 55, "dv[0, 0]": -48, "dv[0, 1]": 36, "dv[0, 2]": 0, "dx[1, 0]": 600},
     "rnn": {"da[2]": 80, "da[1]": 180, "da[0]": 640, "dW": 172, "db": 900},
-    "layer_norm": {"y[0, 0]": -1, "dgamma[0, 0]": -6, "dx[0, 0]": 2, "dx[1, 0]": -2, "dx[2, 0]": 2},
+    "layer_norm": {"y[0, 0]": -1, "dgamma[0, 0]": -18, "dx[0, 0]": 4, "dx[1, 0]": -4, "dx[2, 0]": 6},
     "conv_pool": {"y[0]": 5, "dK[0]": 17, "dK[1]": 1, "db": 7, "dx[1]": 10, "dx[2]": -1},
     "lstm": {"c[1]": "3/5", "da_o[1]": 160, "db_f": 135, "da_i[0]": 45, "da_g[0]": 81},
     "attention": {"A[1, 0]": "3/4", "y[0, 0]": 20, "dW_v[0, 1]": 18, "dW_k[0, 0]": -36, "dW_k[0, 1]": 36},
@@ -46,7 +46,7 @@ ASKED = {
 """Which gradient a question is about, where its key does not tell."""
 APART = {
     "linear": (16, 16), "softmax": (36, 42), "two_layers": (39, 45), "masked": (24, 35), "dendritic": (32, 52),
-    "rnn": (70, 85), "layer_norm": (58, 64), "conv_pool": (49, 54), "lstm": (68, 143), "attention": (40, 40),
+    "rnn": (76, 91), "layer_norm": (61, 67), "conv_pool": (49, 54), "lstm": (69, 155), "attention": (40, 40),
 }  # fmt: skip
 """How many pairs of a mistake and a question that it touches have another answer, of how many there are."""
 BLIND = {
@@ -55,7 +55,7 @@ BLIND = {
     "rnn": {"mean-over-batch", "not-transposed"},
     "layer_norm": {"mean-gamma", "mean-of-all"},
     "conv_pool": {"mean-over-batch"},
-    "lstm": {"mean-bias", "last-step-b", "forgets-dy", "activity-path-lost"},
+    "lstm": {"mean-bias", "last-step-b", "forgets-dy", "activity-path-lost", "gate-from-dy", "memory-from-dy"},
 }
 """Mistakes that no question tells: a case of one example or unit, and in the LSTM U = 0 and one dy that is not 0."""
 RUNGS = ("**1. Indices.**", "**2. Perturb.**", "**3. Collect.**", "**4. Matrix form.**", "**5. Code.**")
