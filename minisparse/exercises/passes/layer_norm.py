@@ -74,7 +74,7 @@ PENCIL = (
     ),
     (
         "dx[0, 0]", "And in the first x?",
-        "gamma * dy is (36, 12, 30, -6), with the mean 18; that times n is (-36, -12, 30, -6), with the mean -6; n is -1: "
+        "gamma * dy is (36, 12, 30, -6), mean 18; times n it is (-36, -12, 30, -6), with the mean -6; n is -1: "
         "dx[0, 0] = (36 - 18 - (-1) * (-6)) / 3.",
     ),
     (
