@@ -80,7 +80,8 @@ def mistaken(source: str, line: str | tuple[str, ...], wrong: str | tuple[str, .
     """
     lines = solution(source).splitlines()
     bare = [code_of(text) for text in lines]
-    for right, other in [(line, wrong)] if isinstance(line, str) else zip(line, wrong, strict=True):
+    rights, others = ((part,) if isinstance(part, str) else part for part in (line, wrong))
+    for right, other in zip(rights, others, strict=True):
         if bare.count(right) != 1:
             raise InputError(f"{right!r} should be one line of the solution, but is there {bare.count(right)} times")
         old = lines[bare.index(right)]
