@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import re
 import textwrap
 from types import ModuleType
 from typing import Any
@@ -178,7 +177,7 @@ class Pass:
     @property
     def parts(self) -> tuple[str, ...]:
         """The questions for a pencil, by what they ask for, then the gradients."""
-        return (*(key for key, _ in self._module.PENCIL), *texts.gradients(texts.source(self._module)))
+        return (*(key for key, *_ in self._module.PENCIL), *texts.gradients(texts.source(self._module)))
 
     @property
     def stub(self) -> str:
@@ -189,16 +188,14 @@ class Pass:
         head = "\n".join(rows[: told.end_lineno - 1] if rows[told.end_lineno - 1] == '"""' else rows[: told.end_lineno])
         body = "\n".join(rows[told.end_lineno :]).replace(IMPORT, "", 1).strip()
         case = textwrap.indent(textwrap.fill(self._module.PENCIL_CASE, 100), "# ")
-        asked = [f'    "{key}": ...,  # {question}' for key, question in self._module.PENCIL]
+        asked = [f'    "{key}": ...,  # {question}' for key, question, _ in self._module.PENCIL]
         pencil = "\n".join([PENCIL, case, "pencil = {", *asked, "}"])
-        head, start = re.sub(r":math:`([^`]*)`", _plain, head), START.format(name=self.name)
+        start = START.format(name=self.name)
         return "\n".join([head.rstrip(), "", start, "", MAIN, IMPORT, "", pencil, "", CODE, body, ""])
 
     def hints(self, part: str) -> tuple[str, ...]:
-        """Hints for a gradient; for a number the way to it."""
-        if part in dict(self._module.PENCIL):
-            return (self._module.PENCIL_CASE, "Work it out entry by entry, as the text above says; no code is needed.")
-        return self._module.HINTS
+        """Hints for a gradient; for a number the way to it, which ends in the formula with the numbers put in."""
+        return {key: (hint,) for key, _, hint in self._module.PENCIL}.get(part, self._module.HINTS)
 
     def solution(self, part: str) -> str:
         """The number of a question, or the body of the backward pass; its derivation is on the exercise's page."""
@@ -222,17 +219,12 @@ class Pass:
         """
         (result,) = child.run([("pass", (self.name, text))], seconds)
         found = {part["name"]: part for part in result.get("parts", ())}
-        asked = dict(self._module.PENCIL)
+        asked = {key: question for key, question, _ in self._module.PENCIL}
         blank: dict[str, Any] = {"state": "new", "findings": []}
         rest = blank if "parts" in result else result
         told = [Part.read(key, asked.get(key, f"the gradient d{key}"), found.get(key, rest)) for key in self.parts]
         told[0] = dataclasses.replace(told[0], printed=result.get("printed", ""))
         return Report(self.name, tuple(told))
-
-
-def _plain(formula: re.Match) -> str:
-    """Return a formula as it is read in a program."""
-    return re.sub(r"\\([a-z]+)", r"\1", formula[1].replace(r"\odot", "*").replace(r"\,", " "))
 
 
 START = '''Write your answers into this file and run it:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..gradcheck import check_pair
+from ..gradcheck import GradientReport, check_pair
 from . import passes
 from .passes import text
 from .said import raised, wrong
@@ -77,9 +77,9 @@ def _number(name: str, key: str, given: Any, right: float) -> dict[str, Any]:
         return wrong("number", f"{str(given)[:40]!r} is no number.")
     if _near(number, right):
         return DONE
-    for version in _versions(name):
-        if _near(number, version.pencil.get(key, np.nan)) and not _near(version.pencil[key], right):
-            return wrong(version.code, version.sentence)
+    fits = [version for version in _versions(name) if _near(number, version.pencil.get(key, np.nan))]
+    if fits:
+        return wrong(fits[0].code, fits[0].sentence if len(fits) == 1 else f"Perhaps: {fits[0].sentence}")
     if _near(-number, right):
         return wrong("sign", f"{number:g} has the wrong sign.")
     return wrong("number", f"it is not {number:g}.")
@@ -106,11 +106,19 @@ def _gradients(name: str, module: ModuleType, space: dict[str, Any]) -> dict[str
         return dict.fromkeys(right, wrong("question", said))
     written = [key for key in right if own.get(key, ...) is not ...]
     told = {key: DONE if key in written else NEW for key in right}
-    for key, (code, sentence) in _disagreeing(module, space, inputs, written).items() if written else ():
-        for each in [key] if key in written else written:
-            known = _mistake(name, each, own[each])
-            told[each] = wrong(*(known or (code, _with_names(sentence, module))))
+    report = _report(module, space, inputs, written) if written else None
+    if report is None or report.ok:
+        return told
+    for tensor in dict.fromkeys(finding.tensor for finding in report.raw):
+        for key in [tensor] if tensor in written else written:
+            told[key] = wrong(*(_mistake(name, key, own[key]) or _explained(report, tensor, module)))
     return told
+
+
+def _explained(report: GradientReport, tensor: str, module: ModuleType) -> tuple[str, str]:
+    """Return code and sentence of the checker's first finding in a tensor; it takes its time."""
+    finding = next(finding for finding in report.findings if finding.tensor == tensor)
+    return finding.code, f"{_with_names(finding.sentence, module)}."
 
 
 @functools.cache
@@ -123,10 +131,10 @@ def _case(name: str) -> tuple[dict[str, Any], np.ndarray, np.ndarray, dict[str, 
     return inputs, y, dy, module.backward(dy.copy(), cache)
 
 
-def _disagreeing(
+def _report(
     module: ModuleType, space: dict[str, Any], inputs: dict[str, Any], written: list[str]
-) -> dict[str, tuple[str, str]]:
-    """Return code and sentence of the first finding of each gradient that the checker does not accept."""
+) -> GradientReport:
+    """Return the checker's report on the gradients that are written."""
 
     def backward(dy: Any, cache: Any) -> dict[str, Any]:
         grads = space["backward"](dy, cache)
@@ -134,9 +142,7 @@ def _disagreeing(
 
     support = module.SUPPORT(inputs) if hasattr(module, "SUPPORT") else {}
     support = {key: where for key, where in support.items() if key in written}
-    report = check_pair(space["forward"], backward, inputs, wrt=written, support=support or None)
-    findings = [] if report.ok else reversed(report.findings)
-    return {finding.tensor: (finding.code, f"{finding.sentence}.") for finding in findings}
+    return check_pair(space["forward"], backward, inputs, wrt=written, support=support or None)
 
 
 def _mistake(name: str, key: str, own: Any) -> tuple[str, str] | None:

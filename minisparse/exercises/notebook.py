@@ -35,7 +35,7 @@ def notebook(name: str) -> dict[str, Any]:
     backward = ast.get_source_segment(source, functions["backward"]) or ""
     backward = backward.replace("# BEGIN SOLUTION", "### BEGIN SOLUTION").replace("# END SOLUTION", "### END SOLUTION")
     told = str(module.__doc__).partition(texts.DERIVATION)[0]
-    asked = "\n".join(f"* `{key}`: {question}" for key, question in module.PENCIL)
+    asked = "\n".join(f"* `{key}`: {question}" for key, question, _ in module.PENCIL)
     answers = [f'pencil["{key}"] = {value:g}' for key, value in module.pencil().items()]
     pencil = ["pencil = {}", "### BEGIN SOLUTION", *answers, "### END SOLUTION"]
     cells = [

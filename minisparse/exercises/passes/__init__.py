@@ -3,10 +3,12 @@
 A module is the one source of all that belongs to its task; `text` takes stub and solution from it. Its parts:
 
 * the docstring: a title, what the task teaches with every symbol and shape, and, for the solution, the derivation;
-* `MINUTES`, `TEACHES`, three `HINTS`, `PENCIL_CASE` and the questions `PENCIL`, each with its key in ``pencil()``;
+* `MINUTES`, `TEACHES`, three `HINTS`, `PENCIL_CASE` and `PENCIL`: (key in ``pencil()``, question, hint); a hint ends
+  in the formula with the numbers put in;
 * ``inputs(rng)``, ``y, cache = forward(**inputs)`` and ``grads = backward(dy, cache)``, whose solution stands between
   two comment lines; ``SUPPORT(inputs)``, where there is one, says which gradients may differ from 0;
-* `MISTAKES`: (code, sentence, line of the solution, wrong line), no two with equal gradients;
+* `MISTAKES`: (code, sentence, line of the solution, wrong line or lines), or tuples of lines for a slip in several
+  places; no two with the same wrong gradient;
 * `OTHER_FORMS`: other right bodies.
 """
 

@@ -7,9 +7,9 @@ the winner.
 
 * ``x`` is (channels, length, batch), a signal with several channels.
 * ``K`` is (filters, channels, width), and ``b`` is (filters, 1).
-* The response of a filter at position :math:`p` is the sum over channels and offsets :math:`q = 0, 1, \ldots` of the
-  filter times the input at :math:`p + q`, plus the bias: ``a``,
-  (filters, positions, batch). There are ``length - width + 1`` positions. (The filter is not flipped.)
+* The response of a filter at position ``p`` is the sum over channels and offsets ``q = 0, 1, ...`` of the filter times
+  the input at ``p + q``, plus the bias: ``a``, (filters, positions, batch). There are ``length - width + 1`` positions.
+  (The filter is not flipped.)
 * Positions 0 and 1 form a pair, 2 and 3 the next. ``y``, (filters, pairs, batch), holds the larger response of each
   pair.
 * The cache holds ``won``, (filters, pairs, 2, batch): True for the one of each pair that was larger.
@@ -57,18 +57,35 @@ MINUTES = 35
 TEACHES = "shared weights, overlapping inputs, and the slope of a maximum"
 
 PENCIL_CASE = (
-    "One filter, one channel, one example: K = (2, -1), b = 0, x = (1, 3, 0, -2, 2). So there are four positions "
-    "and two "
-    "pairs. dy = (5, 3)."
+    "One filter, one channel, one example: K = (2, -1), b = 0, x = (1, 3, 1, -2, 2). So there are four positions "
+    "and two pairs. dy = (5, 2)."
 )
 PENCIL = (
-    ("y[0]", "What is the larger response of the first pair?"),
-    ("y[1]", "And of the second pair?"),
-    ("dK[0]", "What is the slope in the first number of the filter?"),
-    ("dK[1]", "And in the second?"),
-    ("dx[2]", "And in the input at place 2? Two winners hear it."),
-    ("dx[4]", "And in the input at place 4?"),
-)
+    (
+        "y[0]", "What is the larger response of the first pair?",
+        "Position 0 gives 2 * 1 - 1 * 3, position 1 gives the larger: y[0] = 2 * 3 - 1 * 1.",
+    ),
+    (
+        "dK[0]", "What is the slope in the first number of the filter?",
+        "Positions 1 and 2 have won their pairs; at p it meets the input p: dK[0] = 5 * 3 + 2 * 1.",
+    ),
+    (
+        "dK[1]", "And in the second?",
+        "At position p it meets the input p + 1, so places 2 and 3 for the two winners: dK[1] = 5 * 1 + 2 * (-2).",
+    ),
+    (
+        "db", "And in the bias?",
+        "It is added at every position, but only the two winners pass a slope on: db = 5 + 2.",
+    ),
+    (
+        "dx[1]", "And in the input at place 1?",
+        "Positions 0 and 1 hear it; position 0 has lost its pair: dx[1] = 2 * 5 + (-1) * 0.",
+    ),
+    (
+        "dx[2]", "And in the input at place 2? Two winners hear it.",
+        "Position 2 hears it by the first number of the filter, position 1 by the second: dx[2] = 2 * 2 + (-1) * 5.",
+    ),
+)  # fmt: skip
 
 HINTS = (
     "First undo the pooling: which of the responses a gets which slope? Then treat each offset of the filter on "
@@ -77,39 +94,54 @@ HINTS = (
     "For each q: dK[:, :, q] sums da times x[:, q : q + positions]; dx[:, q : q + positions] += K[:, :, q] times da.",
 )
 
+DA = "da = won * dy[:, :, None]"
+DB = "db = da.sum(axis=(1, 2))[:, None]"
+DK = 'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, here])'
+DX = 'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)'
 MISTAKES = (
-    (
-        "average", "The slope is shared between the two of a pair, as if their mean had been taken; the larger gets "
-        "all.",
-        "da = won * dy[:, :, None]", "da = np.repeat(dy[:, :, None], 2, axis=2) / 2",
-    ),
-    (
-        "both-win", "Both responses of a pair get the slope; only the larger one has moved the output.",
-        "da = won * dy[:, :, None]", "da = np.repeat(dy[:, :, None], 2, axis=2)",
-    ),
-    (
-        "first-wins", "The slope goes to the first response of each pair, whichever was larger.",
-        "da = won * dy[:, :, None]", "da = np.array([[1], [0]]) * dy[:, :, None]",
-    ),
-    (
-        "overwritten", "Where filters overlap, the last slope replaces the others; they add up.",
-        'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)',
-        'dx[:, here] = np.einsum("fc,fpk->cpk", K[:, :, q], da)',
-    ),
-    (
-        "flipped", "On the way back the filter is turned round; each offset keeps its own number.",
-        'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, q], da)',
-        'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, -1 - q], da)',
-    ),
-    (
-        "not-shifted", "Every offset of the filter meets the same input; offset q hears place p + q.",
-        'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, here])',
-        'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, :positions])',
-    ),
-    (
-        "mean-over-positions", "The gradient of the bias is a mean over positions and examples; here a sum belongs.",
-        "db = da.sum(axis=(1, 2))[:, None]", "db = da.mean(axis=(1, 2))[:, None]",
-    ),
+    ("average", "Here the two of a pair share the slope, as after a mean; it should all go to the larger.",
+     DA, "da = np.repeat(dy[:, :, None], 2, axis=2) / 2"),
+    ("both-win", "Here both responses of a pair get the slope; it should be the larger one alone.",
+     DA, "da = np.repeat(dy[:, :, None], 2, axis=2)"),
+    ("loser-wins", "Here the slope goes to the smaller response of each pair; it should go to the larger.",
+     DA, "da = ~won * dy[:, :, None]"),
+    ("loser-minus", "Here the smaller response gets the slope with a minus; it should get none.",
+     DA, "da = np.where(won, 1, -1) * dy[:, :, None]"),
+    ("first-wins", "Here the slope goes to the first response of each pair; it should go to the larger.",
+     DA, "da = np.array([[1], [0]]) * dy[:, :, None]"),
+    ("second-wins", "Here the slope goes to the second response of each pair; it should go to the larger.",
+     DA, "da = np.array([[0], [1]]) * dy[:, :, None]"),
+    ("ignores-dy", "Here each winner gets the slope 1; it should get the dy of its pair.",
+     DA, "da = won * np.ones_like(dy)[:, :, None]"),
+    ("pairs-mixed", "Here all first responses stand before all second ones; it should be pair after pair.",
+     DA, "da = (won * dy[:, :, None]).swapaxes(1, 2)"),
+    ("mean-bias", "Here the gradient of the bias is a mean over positions and examples; it should be a sum over both.",
+     DB, "db = da.mean(axis=(1, 2))[:, None]"),
+    ("mean-over-positions", "Here the gradient of the bias is a mean over the positions; it should be a sum over them.",
+     DB, "db = da.mean(axis=1).sum(axis=1)[:, None]"),
+    ("mean-over-batch", "Here the gradient of the bias is a mean over the examples; it should be a sum over them.",
+     DB, "db = da.mean(axis=2).sum(axis=1)[:, None]"),
+    ("mean-over-pairs", "Here the gradient of the bias is a mean over the pairs; it should be a sum over them.",
+     DB, "db = dy.mean(axis=1).sum(axis=1)[:, None]"),
+    ("first-position", "Here only the first position counts for the bias; it should be all of them, added up.",
+     DB, "db = da[:, 0].sum(axis=1)[:, None]"),
+    ("last-position",
+     "Here only the last position counts for the bias; it should be all, added up (in a loop: with +=).",
+     DB, "db = da[:, -1].sum(axis=1)[:, None]"),
+    ("bias-per-offset", "Here the bias collects its slope once per offset; it should be outside the loop over q.",
+     DB, "db = width * da.sum(axis=(1, 2))[:, None]"),
+    ("not-shifted", "Here every offset of the filter meets the same input; the forward pass shifted it by q.",
+     DK, 'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, :positions])'),
+    ("filter-reversed", "Here the gradient of the filter stands turned round; it should have offset q at place q.",
+     DK, 'dK[:, :, -1 - q] = np.einsum("fpk,cpk->fc", da, x[:, here])'),
+    ("mean-weights", "Here the gradient of the filter is divided by the number of positions; it should be a plain sum.",
+     DK, 'dK[:, :, q] = np.einsum("fpk,cpk->fc", da, x[:, here]) / positions'),
+    ("overwritten", "Here the last offset replaces the slopes of the others; they should add up, with +=.",
+     DX, 'dx[:, here] = np.einsum("fc,fpk->cpk", K[:, :, q], da)'),
+    ("flipped", "Here the filter is turned round in dx; the forward pass used it as it is, offset q by q.",
+     DX, 'dx[:, here] += np.einsum("fc,fpk->cpk", K[:, :, -1 - q], da)'),
+    ("input-not-shifted", "Here every offset sends its slope to the same places; the forward pass shifted x by q.",
+     DX, 'dx[:, :positions] += np.einsum("fc,fpk->cpk", K[:, :, q], da)'),
 )  # fmt: skip
 
 OTHER_FORMS = (
@@ -175,14 +207,14 @@ def backward(dy, cache):
 
 def pencil():
     """Return the answers to the pencil exercise."""
-    x = np.array([1.0, 3.0, 0.0, -2.0, 2.0]).reshape(1, 5, 1)
+    x = np.array([1.0, 3.0, 1.0, -2.0, 2.0]).reshape(1, 5, 1)
     y, cache = forward(np.array([[[2.0, -1.0]]]), np.array([[0.0]]), x)
-    grads = backward(np.array([[[5.0], [3.0]]]), cache)
+    grads = backward(np.array([[[5.0], [2.0]]]), cache)
     return {
         "y[0]": y[0, 0, 0],
-        "y[1]": y[0, 1, 0],
         "dK[0]": grads["K"][0, 0, 0],
         "dK[1]": grads["K"][0, 0, 1],
+        "db": grads["b"][0, 0],
+        "dx[1]": grads["x"][0, 1, 0],
         "dx[2]": grads["x"][0, 2, 0],
-        "dx[4]": grads["x"][0, 4, 0],
     }

@@ -4,18 +4,19 @@ A neuron may share out a fixed strength among its synapses: the more there are, 
 of them counts. This is the joint rule of Bird and Cuntz, on a sparse layer. The task teaches what happens to a gradient
 when a parameter also stands in a norm: a part of it is taken away, the part along the parameters themselves.
 
-* ``v`` is (post, pre), the raw strength of each synapse; row :math:`i` belongs to neuron :math:`i`. ``mask``,
-  (post, pre), is True where the synapse exists. Off the pattern :math:`v` counts as 0.
-* ``count``, (post, 1), is :math:`n_i`, the number of synapses of each neuron; it is fixed.
-* ``length``, (post, 1), is :math:`\ell_i = \sqrt{\sum_j v_{ij}^2}`.
-* ``g`` is (post, 1), a scale per neuron. The weights are :math:`w_{ij} = g_i v_{ij} / (n_i \ell_i)`, (post, pre).
-* ``x`` is (pre, batch), and ``y``, (post, batch), is :math:`w x`. ``dy`` holds the slope of the loss in each entry.
+* ``v`` is (post, pre), the raw strength of each synapse; a row belongs to one neuron. ``mask``,
+  (post, pre), is True where the synapse exists. Off the pattern ``v`` counts as 0.
+* ``count``, (post, 1), is the number of synapses of each neuron; it is fixed.
+* ``length``, (post, 1), is the root of the sum of ``v**2`` over the synapses of each neuron.
+* ``g`` is (post, 1), a scale per neuron. The weights are ``w = g * v / (count * length)``, (post, pre).
+* ``x`` is (pre, batch), and ``y``, (post, batch), is ``w @ x``. ``dy`` holds the slope of the loss in each entry.
 * Wanted are ``dv``, with exact zeros where there is no synapse, ``dg`` and ``dx``.
 
 Derivation
 ----------
 
-**1. Indices.** Let :math:`i` count neurons, :math:`j` their inputs and :math:`k` examples; sums over :math:`j` run over
+**1. Indices.** Let :math:`i` count neurons, :math:`j` their inputs and :math:`k` examples; :math:`n_i` is the
+count of neuron :math:`i`, :math:`\ell_i` its length, and :math:`M` the mask as 1 and 0. Sums over :math:`j` run over
 existing synapses:
 
 .. math::
@@ -58,17 +59,37 @@ MINUTES = 20
 TEACHES = "the gradient through a norm, on a sparse pattern"
 
 PENCIL_CASE = (
-    "One neuron, three inputs, of which the third has no synapse: v = [[3, 4, 9]], mask = [[1, 1, 0]], g = [[10]], "
+    "One neuron, three inputs, of which the third has no synapse: v = [[3, 4, 9]], mask = [[1, 1, 0]], g = [[30]], "
     "one example x = [[1], [2], [5]], dy = [[50]]."
 )
 PENCIL = (
-    ("y[0, 0]", "What is the output? The weights are whole numbers."),
-    ("dg[0, 0]", "What is the slope in g?"),
-    ("dv[0, 0]", "What is the slope in the first synapse?"),
-    ("dv[0, 1]", "And in the second? Compare 3 times the first with 4 times the second."),
-    ("dv[0, 2]", "And where there is no synapse?"),
-    ("dx[1, 0]", "And in the second input?"),
-)
+    (
+        "y[0, 0]", "What is the output? The weights are whole numbers.",
+        "Two synapses of length 5, so the weights are 30 * 3 / 10 and 30 * 4 / 10: y[0, 0] = 9 * 1 + 12 * 2.",
+    ),
+    (
+        "dg[0, 0]", "What is the slope in g?",
+        "dw is 50 * 1 and 50 * 2; multiply by v, add up, divide by count and length: "
+        "dg[0, 0] = (50 * 3 + 100 * 4) / (2 * 5).",
+    ),
+    (
+        "dv[0, 0]", "What is the slope in the first synapse?",
+        "From dw goes what lies along v, a share (50 * 3 + 100 * 4) / 25 = 22 of v; then the scale: "
+        "dv[0, 0] = 30 / (2 * 5) * (50 - 22 * 3).",
+    ),
+    (
+        "dv[0, 1]", "And in the second? Compare 3 times the first with 4 times the second.",
+        "The same with its own dw and its own v: dv[0, 1] = 30 / (2 * 5) * (100 - 22 * 4).",
+    ),
+    (
+        "dv[0, 2]", "And where there is no synapse?",
+        "There the mask is 0 in dw, and v counts as 0: dv[0, 2] = 30 / (2 * 5) * (0 * 50 * 5 - 22 * 0).",
+    ),
+    (
+        "dx[1, 0]", "And in the second input?",
+        "It is heard by one weight, 12: dx[1, 0] = 12 * 50.",
+    ),
+)  # fmt: skip
 
 HINTS = (
     "First get dw, as in a sparse layer. Then ask: if one v moves, which weights of its neuron move, and why?",
@@ -77,41 +98,52 @@ HINTS = (
     "along v.",
 )
 
+DV = "dv = g / (count * length) * (dw - along / length**2 * v)"
 MISTAKES = (
-    (
-        "length-constant", "The length is taken for a constant; it moves with every v of the neuron.",
-        "dv = g / (count * length) * (dw - along / length**2 * v)", "dv = g / (count * length) * dw",
-    ),
-    (
-        "length-not-squared", "What is taken away is divided by the length once; it belongs there twice.",
-        "dv = g / (count * length) * (dw - along / length**2 * v)", "dv = g / (count * length) * (dw - along / "
-        "length * v)",
-    ),
-    (
-        "count-lost", "dg holds a division by the count, which the part along v does not have.",
-        "dv = g / (count * length) * (dw - along / length**2 * v)", "dv = g / (count * length) * (dw - dg / length * "
-        "v)",
-    ),
-    (
-        "g-in-its-own-slope", "The slope in g has a factor g; the weights are linear in g.",
-        "dg = along / (count * length)", "dg = g * along / (count * length)",
-    ),
-    (
-        "no-count", "The slope in g lacks the division by the number of synapses.",
-        "dg = along / (count * length)", "dg = along / length",
-    ),
-    (
-        "forgotten-mask", "Synapses that do not exist get a gradient: the mask is missing around dw.",
-        "dw = mask * (dy @ x.T)", "dw = dy @ x.T",
-    ),
-    (
-        "whole-layer", "The part along v is summed over the whole layer; each neuron has its own.",
-        "along = (dw * v).sum(axis=1, keepdims=True)", "along = (dw * v).sum() + 0 * length",
-    ),
-    (
-        "raw-transpose", "The slope in the input goes back through the raw v; the layer multiplies by w.",
-        "dx = w.T @ dy", "dx = v.T @ dy",
-    ),
+    ("forgotten-mask", "Here synapses that do not exist get a gradient, dw without the mask; it should be 0 there.",
+     "dw = mask * (dy @ x.T)", "dw = dy @ x.T"),
+    ("mean-weights", "Here dw is divided by the batch; it should be a plain sum over examples.",
+     "dw = mask * (dy @ x.T)", "dw = mask * (dy @ x.T) / x.shape[1]"),
+    ("whole-layer", "Here the part along v is added up over the whole layer; it should be each neuron's own.",
+     "along = (dw * v).sum(axis=1, keepdims=True)", "along = (dw * v).sum() + 0 * length"),
+    ("mean-along", "Here the part along v is a mean over all inputs; it should be a sum over the synapses.",
+     "along = (dw * v).sum(axis=1, keepdims=True)", "along = (dw * v).mean(axis=1, keepdims=True)"),
+    ("along-the-weights",
+     "Here w stands in the part along v; it should be the raw v in both places, as the length is that of v.",
+     "along = (dw * v).sum(axis=1, keepdims=True)", "along = (dw * w).sum(axis=1, keepdims=True)"),
+    ("g-in-its-own-slope", "Here the slope in g has a factor g; it should have none, as the weights are linear in g.",
+     "dg = along / (count * length)", "dg = g * along / (count * length)"),
+    ("no-count", "Here the slope in g is not divided by the count; the forward pass divided g by it.",
+     "dg = along / (count * length)", "dg = along / length"),
+    ("no-length", "Here the slope in g is not divided by the length; the forward pass divided g by it.",
+     "dg = along / (count * length)", "dg = along / count"),
+    ("scale-lost-in-g", "Here the slope in g is the sum of dw * v alone; the forward pass divided by count and length.",
+     "dg = along / (count * length)", "dg = along"),
+    ("length-constant", "Here the length is taken for a constant; it should move with every v of the neuron.",
+     DV, "dv = g / (count * length) * dw"),
+    ("length-not-squared", "Here what is taken away is divided by the length once; it should be twice.",
+     DV, "dv = g / (count * length) * (dw - along / length * v)"),
+    ("count-in-the-part",
+     "Here dg is used for the part along v, and it holds a division by the count; that should not be.",
+     DV, "dv = g / (count * length) * (dw - dg / length * v)"),
+    ("plus-for-minus",
+     "Here the part along v is added; it should be taken away: a longer v makes every weight smaller.",
+     DV, "dv = g / (count * length) * (dw + along / length**2 * v)"),
+    ("v-lost", "Here the part along v is one number per neuron; it should be times v, a part of each synapse's own.",
+     DV, "dv = g / (count * length) * (dw - along / length**2)"),
+    ("scale-lost",
+     "Here dv has no factor in front; the forward pass multiplied v by g and divided by count and length.",
+     DV, "dv = dw - along / length**2 * v"),
+    ("g-lost", "Here g is missing in dv; the forward pass multiplied v by it.",
+     DV, "dv = (dw - along / length**2 * v) / (count * length)"),
+    ("count-lost", "Here dv is not divided by the count; the forward pass divided v by it.",
+     DV, "dv = g / length * (dw - along / length**2 * v)"),
+    ("length-lost", "Here dv is not divided by the length in front; the forward pass divided v by it.",
+     DV, "dv = g / count * (dw - along / length**2 * v)"),
+    ("raw-transpose", "Here the slope in the input goes back through the raw v; the forward pass multiplied x by w.",
+     "dx = w.T @ dy", "dx = v.T @ dy"),
+    ("mask-for-weights", "Here the slope in the input goes back through the mask; the forward pass multiplied x by w.",
+     "dx = w.T @ dy", "dx = mask.T @ dy"),
 )  # fmt: skip
 
 OTHER_FORMS = (
@@ -176,7 +208,7 @@ def backward(dy, cache):
 def pencil():
     """Return the answers to the pencil exercise."""
     v, mask = np.array([[3.0, 4.0, 9.0]]), np.array([[True, True, False]])
-    y, cache = forward(v, np.array([[10.0]]), mask, np.array([[1.0], [2.0], [5.0]]))
+    y, cache = forward(v, np.array([[30.0]]), mask, np.array([[1.0], [2.0], [5.0]]))
     grads = backward(np.array([[50.0]]), cache)
     return {
         "y[0, 0]": y[0, 0],

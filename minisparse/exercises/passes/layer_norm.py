@@ -5,11 +5,11 @@ task teaches what a mean and a standard deviation do on the way back. Both depen
 slope are taken away: that along a common shift, and that along a common stretch. Neither of them changes the output.
 
 * ``x`` is (units, batch), a column per example. All means are taken over the units of a column.
-* :math:`s`, ``s``, is the standard deviation of each column, (batch,): the root of the mean squared distance from the
+* ``s`` is the standard deviation of each column, (batch,): the root of the mean squared distance from the
   mean. (The usual small number under the root is left out: no column here is constant.)
 * ``n`` is ``x`` minus its mean, divided by ``s``: (units, batch).
 * ``gamma`` and ``beta`` are (units, 1), a scale and a shift of each unit.
-* ``y`` is (units, batch): :math:`y = \gamma \odot n + \beta`, where :math:`\odot` is the product entry by entry.
+* ``y`` is (units, batch): ``y = gamma * n + beta``, where ``*`` is the product entry by entry.
 * ``dy``, of the shape of ``y``, holds the slope of the loss in each entry. Wanted are ``dgamma``, ``dbeta`` and ``dx``.
 
 Derivation
@@ -41,7 +41,8 @@ the deviation: the distances from the mean add up to 0.)
 
    d\gamma_i = \sum_k dy_{ik}\, n_{ik}, \qquad d\beta_i = \sum_k dy_{ik}
 
-**4. Matrix form.** With :math:`\overline{\;\cdot\;}` for the mean of a column, which counts for the whole column:
+**4. Matrix form.** With :math:`\odot` for the product entry by entry, and :math:`\overline{\;\cdot\;}` for the mean of
+a column, which counts for the whole column:
 
 .. math::
 
@@ -59,17 +60,32 @@ MINUTES = 25
 TEACHES = "the gradient through a mean and a standard deviation"
 
 PENCIL_CASE = (
-    "Four units, one example: x = (0, 0, 4, 4), so the mean is 2 and s is 2; gamma = (2, 2, 2, 2), beta = (0, 0, "
-    "0, 0), "
-    "dy = (4, 0, 0, 0)."
+    "Four units, one example: x = (0, 0, 6, 6), so the mean is 3 and s is 3; gamma = (2, 1, 3, 1), beta = (1, 0, "
+    "0, 0), dy = (18, 12, 10, -6)."
 )
 PENCIL = (
-    ("y[0, 0]", "What is the first output?"),
-    ("dgamma[0, 0]", "What is the slope in the first gamma?"),
-    ("dx[0, 0]", "And in the first x?"),
-    ("dx[1, 0]", "And in the second x? Its own output does not count, and yet it is not 0."),
-    ("dx[2, 0]", "And in the third x?"),
-)
+    (
+        "y[0, 0]", "What is the first output?",
+        "n of unit 0 is (0 - 3) / 3; times gamma, plus beta: y[0, 0] = 2 * (0 - 3) / 3 + 1.",
+    ),
+    (
+        "dgamma[0, 0]", "What is the slope in the first gamma?",
+        "gamma moves its output by n, and there is one example: dgamma[0, 0] = 18 * (-1).",
+    ),
+    (
+        "dx[0, 0]", "And in the first x?",
+        "gamma * dy is (36, 12, 30, -6), mean 18; times n it is (-36, -12, 30, -6), with the mean -6; n is -1: "
+        "dx[0, 0] = (36 - 18 - (-1) * (-6)) / 3.",
+    ),
+    (
+        "dx[1, 0]", "And in the second x?",
+        "The same two means, 18 and -6; its own dn is 12 and its n is -1: dx[1, 0] = (12 - 18 - (-1) * (-6)) / 3.",
+    ),
+    (
+        "dx[2, 0]", "And in the third x? Here n has the other sign.",
+        "The same two means, 18 and -6; its own dn is 30 and its n is 1: dx[2, 0] = (30 - 18 - 1 * (-6)) / 3.",
+    ),
+)  # fmt: skip
 
 HINTS = (
     "Write dn, the slope in n, first. Then ask: if one x moves, what happens to the mean, to s, and so to every n?",
@@ -78,41 +94,64 @@ HINTS = (
     "examples.",
 )
 
+DX = "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s"
 MISTAKES = (
-    (
-        "mean-constant", "The mean is taken for a constant; it moves with every unit.",
-        "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s", "dx = (dn - n * (dn * n).mean(axis=0)) / s",
-    ),
-    (
-        "deviation-constant", "The standard deviation is taken for a constant; it moves with every unit.",
-        "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s", "dx = (dn - dn.mean(axis=0)) / s",
-    ),
-    (
-        "both-constant", "Mean and standard deviation are taken for constants; both move with every unit.",
-        "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s", "dx = dn / s",
-    ),
-    (
-        "not-divided", "The division by s is missing at the end.",
-        "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s",
-        "dx = dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)",
-    ),
-    (
-        "over-the-batch", "These are means over the examples, as in batch normalisation; here they go over the units.",
-        "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s",
-        "dx = (dn - dn.mean(axis=1, keepdims=True) - n * (dn * n).mean(axis=1, keepdims=True)) / s",
-    ),
-    (
-        "gamma-lost", "The slope in n is dy times gamma; here gamma is missing.",
-        "dn = gamma * dy", "dn = dy",
-    ),
-    (
-        "mean-gamma", "The gradient of gamma is a mean over the examples; here a sum belongs.",
-        "dgamma = (dy * n).sum(axis=1, keepdims=True)", "dgamma = (dy * n).mean(axis=1, keepdims=True)",
-    ),
-    (
-        "gamma-without-n", "The gradient of gamma is summed without n, which gamma multiplies.",
-        "dgamma = (dy * n).sum(axis=1, keepdims=True)", "dgamma = dy.sum(axis=1, keepdims=True)",
-    ),
+    ("mean-constant", "Here the mean is taken for a constant; it should move with every unit, which takes a part away.",
+     DX, "dx = (dn - n * (dn * n).mean(axis=0)) / s"),
+    ("deviation-constant", "Here the part through s is missing, or adds up to 0; s should move with every unit.",
+     DX, "dx = (dn - dn.mean(axis=0)) / s"),
+    ("both-constant", "Here mean and s are taken for constants; both should move with every unit.",
+     DX, "dx = dn / s"),
+    ("sums-for-means",
+     "Here two sums over the units are taken away; they should be means, divided by the number of units.",
+     DX, "dx = (dn - dn.sum(axis=0) - n * (dn * n).sum(axis=0)) / s"),
+    ("sum-for-mean", "Here the sum of dn is taken away; it should be the mean of dn over the units.",
+     DX, "dx = (dn - dn.sum(axis=0) - n * (dn * n).mean(axis=0)) / s"),
+    ("sum-along-n", "Here n times the sum of dn * n is taken away; it should be n times the mean over the units.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).sum(axis=0)) / s"),
+    ("mean-added", "Here the mean of dn is added; it should be taken away, as the mean of x was.",
+     DX, "dx = (dn + dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s"),
+    ("stretch-added", "Here the part along n is added; it should be taken away: a larger s makes every n smaller.",
+     DX, "dx = (dn - dn.mean(axis=0) + n * (dn * n).mean(axis=0)) / s"),
+    ("both-added", "Here both parts of dn are added; both should be taken away.",
+     DX, "dx = (dn + dn.mean(axis=0) + n * (dn * n).mean(axis=0)) / s"),
+    ("n-lost", "Here the mean of dn * n is taken away as it is; it should be times n of each unit.",
+     DX, "dx = (dn - dn.mean(axis=0) - (dn * n).mean(axis=0)) / s"),
+    ("inner-n-lost", "Here n multiplies the mean of dn; it should multiply the mean of dn * n.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * dn.mean(axis=0)) / s"),
+    ("half-a-stretch", "Here half of the part along n is taken away; it should be all of it: a square has a factor 2.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0) / 2) / s"),
+    ("divided-inside",
+     "Here the part along n is divided by s twice; it should be once, as n holds one division already.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0) / s) / s"),
+    ("divided-twice", "Here everything is divided by s twice; the forward pass divided once.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s**2"),
+    ("not-divided", "Here nothing is divided by s; the forward pass divided by it.",
+     DX, "dx = dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)"),
+    ("times-s", "Here everything is multiplied by s; the forward pass divided by it.",
+     DX, "dx = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) * s"),
+    ("over-the-batch", "Here the means go over the examples, as in batch normalisation; they should go over the units.",
+     DX, "dx = (dn - dn.mean(axis=1, keepdims=True) - n * (dn * n).mean(axis=1, keepdims=True)) / s"),
+    ("mean-of-all", "Here the means go over units and examples; they should go over the units of each example.",
+     DX, "dx = (dn - dn.mean() - n * (dn * n).mean()) / s"),
+    ("gamma-at-the-end", "Here gamma multiplies at the end; it should multiply dy first, before the means are taken.",
+     DX, "dx = gamma * (dy - dy.mean(axis=0) - n * (dy * n).mean(axis=0)) / s"),
+    ("gamma-lost", "Here dn is dy without gamma; the forward pass multiplied n by gamma.",
+     "dn = gamma * dy", "dn = dy"),
+    ("gamma-divides", "Here dy is divided by gamma; it should be multiplied by it, as n was.",
+     "dn = gamma * dy", "dn = dy / gamma"),
+    ("mean-gamma", "Here the gradient of gamma is a mean over the examples; it should be a sum.",
+     "dgamma = (dy * n).sum(axis=1, keepdims=True)", "dgamma = (dy * n).mean(axis=1, keepdims=True)"),
+    ("gamma-without-n", "Here the gradient of gamma is added up without n; the forward pass multiplied gamma by n.",
+     "dgamma = (dy * n).sum(axis=1, keepdims=True)", "dgamma = dy.sum(axis=1, keepdims=True)"),
+    ("gamma-twice", "Here gamma multiplies its own gradient; it should not be in it, as y is linear in gamma.",
+     "dgamma = (dy * n).sum(axis=1, keepdims=True)", "dgamma = (gamma * dy * n).sum(axis=1, keepdims=True)"),
+    ("gamma-over-s", "Here the gradient of gamma is divided by s; it should not be, as n holds that division already.",
+     "dgamma = (dy * n).sum(axis=1, keepdims=True)", "dgamma = (dy * n / s).sum(axis=1, keepdims=True)"),
+    ("mean-beta", "Here the gradient of beta is a mean over the examples; it should be a sum.",
+     "dbeta = dy.sum(axis=1, keepdims=True)", "dbeta = dy.mean(axis=1, keepdims=True)"),
+    ("beta-with-gamma", "Here gamma multiplies the gradient of beta; the forward pass added beta after gamma.",
+     "dbeta = dy.sum(axis=1, keepdims=True)", "dbeta = (gamma * dy).sum(axis=1, keepdims=True)"),
 )  # fmt: skip
 
 OTHER_FORMS = (
@@ -166,8 +205,9 @@ def backward(dy, cache):
 
 def pencil():
     """Return the answers to the pencil exercise."""
-    y, cache = forward(np.full((4, 1), 2.0), np.zeros((4, 1)), np.array([[0.0], [0.0], [4.0], [4.0]]))
-    grads = backward(np.array([[4.0], [0.0], [0.0], [0.0]]), cache)
+    gamma, beta = np.array([[2.0], [1.0], [3.0], [1.0]]), np.array([[1.0], [0.0], [0.0], [0.0]])
+    y, cache = forward(gamma, beta, np.array([[0.0], [0.0], [6.0], [6.0]]))
+    grads = backward(np.array([[18.0], [12.0], [10.0], [-6.0]]), cache)
     return {
         "y[0, 0]": y[0, 0],
         "dgamma[0, 0]": grads["gamma"][0, 0],

@@ -4,13 +4,12 @@ The same weights are used at every time step, and each activity is made from the
 *back-propagation through time*: one loop that runs backward, carries a slope from step to step, and collects a share of
 the gradient at each. All that the loop needs, the forward pass has kept.
 
-* ``x`` is (time, inputs, batch), the input at each step :math:`t = 0, 1, \ldots`
+* ``x`` is (time, inputs, batch), the input at each step ``t = 0, 1, ...``
 * ``W_in`` is (units, inputs), ``W`` (units, units), a row per receiving unit, and ``b`` (units, 1).
-* The drive is :math:`a_t = W_{in} x_t + W h_t + b`, and the activity :math:`h_{t+1} = \tanh(a_t)`, with
-  :math:`h_0 = 0`; each is (units, batch). Mind the index: step :math:`t` makes the activity with the number
-  :math:`t + 1`.
-* The cache holds ``h``, (time + 1, units, batch), which begins with :math:`h_0`.
-* ``y`` is (time, units, batch): all activities but :math:`h_0`, so ``y[t]`` is :math:`h_{t+1}`. ``dy`` holds the slope
+* The drive of step ``t`` is ``a[t] = W_in @ x[t] + W @ h[t] + b``, and the activity ``h[t + 1] = tanh(a[t])``, with
+  ``h[0] = 0``; each is (units, batch). Mind the index: step ``t`` makes the activity with the number ``t + 1``.
+* The cache holds ``h``, (time + 1, units, batch), which begins with ``h[0]``.
+* ``y`` is (time, units, batch): all activities but ``h[0]``, so ``y[t]`` is ``h[t + 1]``. ``dy`` holds the slope
   of the loss in each entry of ``y``.
 * Wanted are ``dW_in``, ``dW``, ``db`` and ``dx``.
 
@@ -60,15 +59,36 @@ MINUTES = 30
 TEACHES = "back-propagation through time"
 
 PENCIL_CASE = (
-    "One unit, one input, two steps, one example: W_in = 1, W = 5, b = 0, x = (ln 3, -4). Since tanh(ln 3) = 4/5, the "
-    "activities are h_1 = 4/5 and h_2 = 0. dy = (25, 5)."
+    "One unit, one input, three steps, one example: W_in = 1, W = 5, b = 0, and x is such that h[0], h[1], h[2] "
+    "and h[3] are 0, 3/5, 4/5 and 3/5. dy = (100, 100, 125)."
 )
 PENCIL = (
-    ("da_1", "What is the slope in the drive of the last step?"),
-    ("da_0", "And in the drive of the first? It hears of the loss in two ways."),
-    ("dW", "And in the weight W, which is used at both steps?"),
-    ("db", "And in the bias?"),
-)
+    (
+        "da[2]", "What is the slope in the drive of the last step?",
+        "Nothing comes back from later. The last step makes h[3], so the slope of tanh is 1 - (3/5) ** 2: "
+        "da[2] = 125 * (1 - 9/25).",
+    ),
+    (
+        "da[1]", "And in the drive of the middle step? It hears of the loss in two ways.",
+        "Its own dy, and W times the slope in the next drive; both times the slope of tanh at h[2]: "
+        "da[1] = (100 + 5 * 125 * 16/25) * (1 - 16/25).",
+    ),
+    (
+        "da[0]", "And in the drive of the first step?",
+        "Its own dy, and W times the slope da[1], as in the question before; both times the slope of tanh at h[1]: "
+        "da[0] = (100 + 5 * (100 + 5 * 125 * 16/25) * 9/25) * (1 - 9/25).",
+    ),
+    (
+        "dW", "And in the weight W, which is used at every step?",
+        "Each step gives its da times the activity before it, h[0] = 0 first; with da[1] and da[2] put in: "
+        "dW = (100 + 5 * 125 * 16/25) * 9/25 * 3/5 + 125 * 16/25 * 4/5.",
+    ),
+    (
+        "db", "And in the bias?",
+        "The bias is used once at each step, so the three slopes add up, with da[1] in two of them: "
+        "db = 125 * 16/25 + (100 + 400) * 9/25 + (100 + 5 * (100 + 400) * 9/25) * 16/25.",
+    ),
+)  # fmt: skip
 
 HINTS = (
     "Start at the last step, where only dy counts. Which two ways lead from the activity of an earlier step to "
@@ -78,40 +98,68 @@ HINTS = (
     "h[t].T.",
 )
 
+DA = "da[t] = (dy[t] + dh) * (1 - h[t + 1] ** 2)"
+LOOP = "for t in reversed(range(len(x))):"
 MISTAKES = (
-    (
-        "truncated", "No slope goes back from a step to the one before: the path through W is missing.",
-        "dh = W.T @ da[t]", "dh = np.zeros_like(h[0])",
-    ),
-    (
-        "not-transposed", "The slope goes back through W; it must go through its transpose.",
-        "dh = W.T @ da[t]", "dh = W @ da[t]",
-    ),
-    (
-        "next-activity", "The weights meet the activity that a step makes; they were multiplied with the one before.",
-        "dW = sum(da[t] @ h[t].T for t in range(len(x)))", "dW = sum(da[t] @ h[t + 1].T for t in range(len(x)))",
-    ),
-    (
-        "slope-one-step-early", "The slope of tanh is taken at h[t]; step t makes h[t + 1].",
-        "da[t] = (dy[t] + dh) * (1 - h[t + 1] ** 2)", "da[t] = (dy[t] + dh) * (1 - h[t] ** 2)",
-    ),
-    (
-        "path-without-slope", "What comes back from the next step must pass through the slope of tanh, too.",
-        "da[t] = (dy[t] + dh) * (1 - h[t + 1] ** 2)", "da[t] = dy[t] * (1 - h[t + 1] ** 2) + dh",
-    ),
-    (
-        "last-step-only", "Only the last output sends a slope; each step has a dy of its own.",
-        "da[t] = (dy[t] + dh) * (1 - h[t + 1] ** 2)",
-        "da[t] = ((t == len(x) - 1) * dy[t] + dh) * (1 - h[t + 1] ** 2)",
-    ),
-    (
-        "last-share-only", "The gradient of W holds the share of the last step only; the shares of all steps add up.",
-        "dW = sum(da[t] @ h[t].T for t in range(len(x)))", "dW = da[-1] @ h[-2].T",
-    ),
-    (
-        "mean-bias", "The gradient of the bias is a mean over time and examples; here a sum belongs.",
-        "db = da.sum(axis=(0, 2))[:, None]", "db = da.mean(axis=(0, 2))[:, None]",
-    ),
+    ("truncated", "Here no slope goes back from a step to the one before; it should, since h[t + 1] is made from h[t].",
+     "dh = W.T @ da[t]", "dh = np.zeros_like(h[0])"),
+    ("not-transposed", "Here the slope goes back through W itself; it should go back through its transpose.",
+     "dh = W.T @ da[t]", "dh = W @ da[t]"),
+    ("carry-before-slope",
+     "Here dh is made from the slope in the activity; it should be made from da[t], after the tanh.",
+     "dh = W.T @ da[t]", "dh = W.T @ (dy[t] + dh)"),
+    ("carry-adds-up", "Here dh is added to the dh of later steps; it should replace it, as da[t] holds that already.",
+     "dh = W.T @ da[t]", "dh = dh + W.T @ da[t]"),
+    ("truncated-and-early",
+     "Here no slope goes back, and tanh gets its slope at h[t]; both should change: see h[t + 1].",
+     ("dh = W.T @ da[t]", DA), ("dh = np.zeros_like(h[0])", "da[t] = dy[t] * (1 - h[t] ** 2)")),
+    ("loop-stops-early", "Here the loop ends before step 0; it should reach it, as range leaves out its end.",
+     LOOP, "for t in range(len(x) - 1, 0, -1):"),
+    ("loop-forward", "Here the loop runs from the first step to the last; it should run from the last to the first.",
+     LOOP, "for t in range(len(x)):"),
+    ("slope-one-step-early", "Here the slope of tanh is taken at h[t]; step t of the forward pass made h[t + 1].",
+     DA, "da[t] = (dy[t] + dh) * (1 - h[t] ** 2)"),
+    ("no-slope", "Here the slope of tanh is missing; it should multiply all that comes back to h[t + 1].",
+     DA, "da[t] = dy[t] + dh"),
+    ("not-squared", "Here 1 - h is used for the slope of tanh; the h in it should be squared.",
+     DA, "da[t] = (dy[t] + dh) * (1 - h[t + 1])"),
+    ("slope-of-sigmoid", "Here h * (1 - h) is used, the slope of a sigmoid; the forward pass used tanh.",
+     DA, "da[t] = (dy[t] + dh) * h[t + 1] * (1 - h[t + 1])"),
+    ("value-for-slope", "Here the activity is used for the slope of tanh; it should be 1 minus its square.",
+     DA, "da[t] = (dy[t] + dh) * h[t + 1]"),
+    ("tanh-twice", "Here tanh is applied to h, its value already; the slope should be made of h itself.",
+     DA, "da[t] = (dy[t] + dh) * (1 - np.tanh(h[t + 1]) ** 2)"),
+    ("path-without-slope", "Here dh is added after the slope of tanh; it should be multiplied by it, as dy is.",
+     DA, "da[t] = dy[t] * (1 - h[t + 1] ** 2) + dh"),
+    ("output-without-slope", "Here dy is added after the slope of tanh; it should be multiplied by it, as dh is.",
+     DA, "da[t] = dy[t] + dh * (1 - h[t + 1] ** 2)"),
+    ("last-output-only", "Here only the last output sends a slope; each step should add its own dy[t].",
+     DA, "da[t] = ((t == len(x) - 1) * dy[t] + dh) * (1 - h[t + 1] ** 2)"),
+    ("next-activity", "Here da[t] meets h[t + 1] in the gradient of W; the forward pass multiplied W with h[t].",
+     "dW = sum(da[t] @ h[t].T for t in range(len(x)))", "dW = sum(da[t] @ h[t + 1].T for t in range(len(x)))"),
+    ("activity-too-early", "Here da[t] meets h[t - 1] in the gradient of W; the forward pass multiplied W with h[t].",
+     "dW = sum(da[t] @ h[t].T for t in range(len(x)))", "dW = sum(da[t] @ h[t - 1].T for t in range(len(x)))"),
+    ("first-share", "Here only the first step counts for W, and h[0] is 0; all steps should add up, with +=.",
+     "dW = sum(da[t] @ h[t].T for t in range(len(x)))", "dW = da[0] @ h[0].T"),
+    ("last-share", "Here only the last step counts for W; all steps should add up, with +=.",
+     "dW = sum(da[t] @ h[t].T for t in range(len(x)))", "dW = da[-1] @ h[-2].T"),
+    ("first-share-in", "Here only the first step counts for W_in; all steps should add up (in a loop: with +=).",
+     "dW_in = sum(da[t] @ x[t].T for t in range(len(x)))", "dW_in = da[0] @ x[0].T"),
+    ("last-share-in", "Here only the last step counts for W_in; all steps should add up (in a loop: with +=).",
+     "dW_in = sum(da[t] @ x[t].T for t in range(len(x)))", "dW_in = da[-1] @ x[-1].T"),
+    ("first-share-bias", "Here only the first step counts for the bias; all steps should add up (in a loop: with +=).",
+     "db = da.sum(axis=(0, 2))[:, None]", "db = da[0].sum(axis=1)[:, None]"),
+    ("last-share-bias", "Here only the last step counts for the bias; all steps should add up (in a loop: with +=).",
+     "db = da.sum(axis=(0, 2))[:, None]", "db = da[-1].sum(axis=1)[:, None]"),
+    ("mean-bias", "Here the gradient of the bias is a mean over steps and examples; it should be a sum over both.",
+     "db = da.sum(axis=(0, 2))[:, None]", "db = da.mean(axis=(0, 2))[:, None]"),
+    ("mean-over-batch", "Here the gradient of the bias is a mean over the examples; it should be a sum over them.",
+     "db = da.sum(axis=(0, 2))[:, None]", "db = da.mean(axis=2).sum(axis=0)[:, None]"),
+    ("mean-over-time", "Here the gradient of the bias is a mean over the steps; it should be a sum over them.",
+     "db = da.sum(axis=(0, 2))[:, None]", "db = da.mean(axis=0).sum(axis=1)[:, None]"),
+    ("input-from-output",
+     "Here the slope in the input is made from dy; it should be made from da, the slope in the drive.",
+     "dx = W_in.T @ da", "dx = W_in.T @ dy"),
 )  # fmt: skip
 
 OTHER_FORMS = (
@@ -176,12 +224,14 @@ def backward(dy, cache):
 
 def pencil():
     """Return the answers to the pencil exercise; W_in is 1, so the slope in the input is that in the drive."""
-    one, x = np.array([[1.0]]), np.array([[[np.log(3)]], [[-4.0]]])
+    one, h = np.array([[1.0]]), np.array([0, 3 / 5, 4 / 5, 3 / 5])
+    x = (np.arctanh(h[1:]) - 5 * h[:-1])[:, None, None]
     _, cache = forward(one, 5 * one, 0 * one, x)
-    grads = backward(np.array([[[25.0]], [[5.0]]]), cache)
+    grads = backward(np.array([100.0, 100.0, 125.0])[:, None, None], cache)
     return {
-        "da_1": grads["x"][1, 0, 0],
-        "da_0": grads["x"][0, 0, 0],
+        "da[2]": grads["x"][2, 0, 0],
+        "da[1]": grads["x"][1, 0, 0],
+        "da[0]": grads["x"][0, 0, 0],
         "dW": grads["W"][0, 0],
         "db": grads["b"][0, 0],
     }

@@ -4,19 +4,19 @@ A network that names a class ends in a score for each class. Softmax turns the s
 and the loss is small where the right class has a large one. The task teaches how two awkward derivatives, that of a
 softmax and that of a logarithm, meet and leave a difference. It also teaches where the division by the batch belongs.
 
-* ``logits`` are the scores :math:`z`, (classes, batch): a column per example.
+* ``logits`` are the scores, (classes, batch): a column per example.
 * ``labels`` are whole numbers, (batch,): the right class of each example.
-* ``y`` is the loss itself, one number: the mean over the examples of :math:`-\log p`, with :math:`p` the probability of
-  the right class.
-* The cache holds ``probabilities``, :math:`p`, (classes, batch), and ``labels``.
+* ``y`` is the loss itself, one number: the mean over the examples of ``-log(p)``, with ``p`` the probability of the
+  right class.
+* The cache holds ``probabilities``, (classes, batch), and ``labels``.
 * ``dy`` is one number: how strongly whatever is computed from ``y`` responds to it. In training it is 1.
 * Wanted is ``dlogits``, the slope in each score.
 
 Derivation
 ----------
 
-**1. Indices.** Let :math:`c` count classes and :math:`k` the :math:`B` examples; :math:`r_k` is the right class of
-example :math:`k`:
+**1. Indices.** Let :math:`z` be the scores, :math:`p` the probabilities, :math:`c` count classes and :math:`k` the
+:math:`B` examples; :math:`r_k` is the right class of example :math:`k`:
 
 .. math::
 
@@ -48,14 +48,26 @@ TEACHES = "two derivatives that meet, and the division by the batch"
 
 PENCIL_CASE = (
     "Three classes, two examples. In the first the exponentials of the scores are 1, 1, 2 and class 0 is right; in the "
-    "second they are 2, 4, 2 and class 1 is right. dy = 8."
+    "second they are 1, 6, 1 and class 1 is right. dy = 8."
 )
 PENCIL = (
-    ("p[0, 0]", "What is the probability of class 0 in the first example?"),
-    ("dlogits[0, 0]", "What is the slope in the score of class 0, first example? Mind that y is a mean of two."),
-    ("dlogits[2, 0]", "And in the score of class 2, first example?"),
-    ("dlogits[1, 1]", "And in the score of class 1, second example?"),
-)
+    (
+        "p[0, 0]", "What is the probability of class 0 in the first example?",
+        "Its exponential, divided by the sum of all three: p[0, 0] = 1 / (1 + 1 + 2).",
+    ),
+    (
+        "dlogits[0, 0]", "What is the slope in the score of class 0, first example?",
+        "Class 0 is right here, so 1 goes off; y is a mean of two losses: dlogits[0, 0] = 8 / 2 * (1/4 - 1).",
+    ),
+    (
+        "dlogits[2, 0]", "And in the score of class 2, first example?",
+        "Class 2 is wrong here: it only stands in the sum S, so dlogits[2, 0] = 8 / 2 * (2/4 - 0).",
+    ),
+    (
+        "dlogits[1, 1]", "And in the score of class 1, second example?",
+        "Class 1 is right here, and its probability is 6 / (1 + 6 + 1): dlogits[1, 1] = 8 / 2 * (3/4 - 1).",
+    ),
+)  # fmt: skip
 
 HINTS = (
     "Write the loss of one example as log(S) - z[right], with S the sum of the exponentials. Now differentiate.",
@@ -63,38 +75,38 @@ HINTS = (
     "Subtract 1 from the probability of the right class of each column, then multiply all by dy / len(labels).",
 )
 
+DLOGITS = "dlogits = dy / len(labels) * (probabilities - target)"
 MISTAKES = (
-    (
-        "no-mean", "The division by the number of examples is missing: the loss is a mean.",
-        "dlogits = dy / len(labels) * (probabilities - target)", "dlogits = dy * (probabilities - target)",
-    ),
-    (
-        "ignores-dy", "The incoming slope dy is not used; this is right only where it is 1.",
-        "dlogits = dy / len(labels) * (probabilities - target)", "dlogits = (probabilities - target) / len(labels)",
-    ),
-    (
-        "mean-of-all", "The gradient is divided by classes times examples; the mean is over the examples alone.",
-        "dlogits = dy / len(labels) * (probabilities - target)",
-        "dlogits = dy / probabilities.size * (probabilities - target)",
-    ),
-    (
-        "no-target", "Nothing is subtracted at the right class: the slope of -z is missing.",
-        "dlogits = dy / len(labels) * (probabilities - target)", "dlogits = dy / len(labels) * probabilities",
-    ),
-    (
-        "right-class-only", "Only the score of the right class gets a slope; the others stand in the sum S, too.",
-        "dlogits = dy / len(labels) * (probabilities - target)",
-        "dlogits = dy / len(labels) * target * (probabilities - 1)",
-    ),
-    (
-        "stops-at-probabilities", "This is the slope in the probabilities; the step through the softmax is missing.",
-        "dlogits = dy / len(labels) * (probabilities - target)", "dlogits = -dy / len(labels) * target / probabilities",
-    ),
-    (
-        "minus", "The gradient has the wrong sign: it is probability minus target.",
-        "dlogits = dy / len(labels) * (probabilities - target)",
-        "dlogits = dy / len(labels) * (target - probabilities)",
-    ),
+    ("no-mean", "Here nothing is divided by the number of examples; the forward pass takes the mean of their losses.",
+     DLOGITS, "dlogits = dy * (probabilities - target)"),
+    ("ignores-dy", "Here the incoming slope dy is not used; it should multiply everything, as y may not be the end.",
+     DLOGITS, "dlogits = (probabilities - target) / len(labels)"),
+    ("no-mean-no-dy", "Here probability minus target stands alone; it should be times dy, divided by the examples.",
+     DLOGITS, "dlogits = probabilities - target"),
+    ("mean-of-all", "Here the divisor is classes times examples; it should be the number of examples alone.",
+     DLOGITS, "dlogits = dy / probabilities.size * (probabilities - target)"),
+    ("mean-over-classes", "Here the divisor is the number of classes; it should be the number of examples.",
+     DLOGITS, "dlogits = dy / len(probabilities) * (probabilities - target)"),
+    ("divided-twice", "Here the number of examples divides twice; it should do so once, as in the forward pass.",
+     DLOGITS, "dlogits = dy / len(labels) ** 2 * (probabilities - target)"),
+    ("no-target", "Here nothing is subtracted at the right class; it should lose 1 there, the slope of -z[right].",
+     DLOGITS, "dlogits = dy / len(labels) * probabilities"),
+    ("one-everywhere", "Here 1 is subtracted at every class; it should be subtracted at the right class alone.",
+     DLOGITS, "dlogits = dy / len(labels) * (probabilities - 1)"),
+    ("plus",
+     "Here the target is added; it should be subtracted, since a larger score of the right class lowers the loss.",
+     DLOGITS, "dlogits = dy / len(labels) * (probabilities + target)"),
+    ("minus", "Here the sign is wrong, target minus probability; it should be probability minus target.",
+     DLOGITS, "dlogits = dy / len(labels) * (target - probabilities)"),
+    ("right-class-only",
+     "Here only the right class gets a slope; the others should get one, too: they are in the sum S.",
+     DLOGITS, "dlogits = dy / len(labels) * target * (probabilities - 1)"),
+    ("stops-at-probabilities", "Here the slope in the probabilities is given; it should go on, through the softmax.",
+     DLOGITS, "dlogits = -dy / len(labels) * target / probabilities"),
+    ("slope-twice", "Here the difference is multiplied with p * (1 - p) once more; it should stand as it is.",
+     DLOGITS, "dlogits = dy / len(labels) * (probabilities - target) * probabilities * (1 - probabilities)"),
+    ("log-for-probability", "Here the logarithm of the probability is used; it should be the probability itself.",
+     DLOGITS, "dlogits = dy / len(labels) * (np.log(probabilities) - target)"),
 )  # fmt: skip
 
 OTHER_FORMS = (
@@ -139,7 +151,7 @@ def backward(dy, cache):
 
 def pencil():
     """Return the answers to the pencil exercise."""
-    _, cache = forward(np.log([[1.0, 2.0], [1.0, 4.0], [2.0, 2.0]]), np.array([0, 1]))
+    _, cache = forward(np.log([[1.0, 1.0], [1.0, 6.0], [2.0, 1.0]]), np.array([0, 1]))
     dlogits = backward(8.0, cache)["logits"]
     return {
         "p[0, 0]": cache[0][0, 0],

@@ -56,13 +56,20 @@ def with_body(source: str, body: str) -> str:
     return before + BEGIN + textwrap.indent(textwrap.dedent(body).strip("\n") + "\n", "    ") + END + after
 
 
-def mistaken(source: str, line: str, wrong: str) -> str:
-    """Return the source with one line of the solution exchanged; comments do not count as part of a line.
+def mistaken(source: str, line: str | tuple[str, ...], wrong: str | tuple[str, ...]) -> str:
+    """Return the source with lines of the solution exchanged; comments do not count as part of a line.
+
+    Parameters
+    ----------
+    source : str
+        Of the module of a task.
+    line, wrong : str or tuple of str
+        A line and what stands in its place, one line or several; or as many of both, for a slip in several places.
 
     Raises
     ------
     ValueError
-        If the line is not there exactly once.
+        If a line is not there exactly once.
 
     Examples
     --------
@@ -72,11 +79,13 @@ def mistaken(source: str, line: str, wrong: str) -> str:
     'dW = -dy @ x.T'
     """
     lines = solution(source).splitlines()
-    found = [number for number, text in enumerate(lines) if code_of(text) == line]
-    if len(found) != 1:
-        raise InputError(f"{line!r} should be one line of the solution, but is there {len(found)} times")
-    old = lines[found[0]]
-    lines[found[0]] = textwrap.indent(wrong, old[: len(old) - len(old.lstrip())])
+    bare = [code_of(text) for text in lines]
+    rights, others = ((part,) if isinstance(part, str) else part for part in (line, wrong))
+    for right, other in zip(rights, others, strict=True):
+        if bare.count(right) != 1:
+            raise InputError(f"{right!r} should be one line of the solution, but is there {bare.count(right)} times")
+        old = lines[bare.index(right)]
+        lines[bare.index(right)] = textwrap.indent(other, old[: len(old) - len(old.lstrip())])
     return with_body(source, "\n".join(lines))
 
 

@@ -5,9 +5,9 @@ that a backward pass is a chain of small steps, each of which needs the result o
 slope goes back through a function that is applied entry by entry.
 
 * ``x`` is (inputs, batch), a column per example.
-* ``W1`` is (hidden, inputs) and ``b1`` (hidden, 1): :math:`a = W_1 x + b_1` is the drive of the hidden units.
-* :math:`h = 1 / (1 + e^{-a})`, the *sigmoid*, entry by entry, is their activity, (hidden, batch).
-* ``W2`` is (outputs, hidden) and ``b2`` (outputs, 1): ``y``, (outputs, batch), is :math:`W_2 h + b_2`.
+* ``W1`` is (hidden, inputs) and ``b1`` (hidden, 1): ``a = W1 @ x + b1`` is the drive of the hidden units.
+* ``h = 1 / (1 + exp(-a))``, the *sigmoid*, entry by entry, is their activity, (hidden, batch).
+* ``W2`` is (outputs, hidden) and ``b2`` (outputs, 1): ``y``, (outputs, batch), is ``W2 @ h + b2``.
 * ``dy``, of the shape of ``y``, holds the slope of the loss in each entry of ``y``. The cache holds no ``a``: you do
   not need it.
 * Wanted are the slopes in all five: ``dW1``, ``db1``, ``dW2``, ``db2`` and ``dx``.
@@ -55,17 +55,36 @@ MINUTES = 15
 TEACHES = "the chain of steps, and the slope of an activation"
 
 PENCIL_CASE = (
-    "Two inputs, two hidden units, one output, one example: W1 = [[1, -2], [3, -1]], b1 = [[0], [-5]], x = [[2], [1]], "
-    "W2 = [[4, -6]], b2 = [[1]], dy = [[8]]. Both drives are 0, where the sigmoid is 1/2."
+    "Two inputs, two hidden units, one output, one example: W1 = [[1, -3], [3, -1]], x = [[2], [1]], W2 = [[8, -12]], "
+    "b2 = [[2]], dy = [[8]]. b1 is such that h = [[3/4], [1/4]]."
 )
 PENCIL = (
-    ("y[0, 0]", "What is the output?"),
-    ("dW2[0, 0]", "What is the slope in the weight from hidden unit 0 to the output?"),
-    ("db1[0, 0]", "What is the slope in the bias of hidden unit 0? It is that in its drive."),
-    ("db1[1, 0]", "And in the bias of hidden unit 1?"),
-    ("dW1[1, 0]", "And in the weight from input 0 to hidden unit 1?"),
-    ("dx[1, 0]", "And in input 1? It is heard by both hidden units."),
-)
+    (
+        "y[0, 0]", "What is the output?",
+        "Each activity times its weight, and the bias: y[0, 0] = 8 * 3/4 - 12 * 1/4 + 2.",
+    ),
+    (
+        "dW2[0, 0]", "What is the slope in the weight from hidden unit 0 to the output?",
+        "This weight moves the output by the activity of unit 0: dW2[0, 0] = 8 * 3/4.",
+    ),
+    (
+        "db1[0, 0]", "What is the slope in the bias of hidden unit 0? It is that in its drive.",
+        "Back through its weight, then times the slope of the sigmoid, 3/4 * (1 - 3/4): db1[0, 0] = 8 * 8 * 3/4 * 1/4.",
+    ),
+    (
+        "db1[1, 0]", "And in the bias of hidden unit 1?",
+        "The same way, with its own weight and its own activity: db1[1, 0] = 8 * (-12) * 1/4 * 3/4.",
+    ),
+    (
+        "dW1[1, 0]", "And in the weight from input 0 to hidden unit 1?",
+        "The slope in the drive of unit 1, as in the question before, times input 0: dW1[1, 0] = 8 * (-12) * 3/16 * 2.",
+    ),
+    (
+        "dx[1, 0]", "And in input 1? It is heard by both hidden units.",
+        "The slope in each of the two drives times its weight in column 1 of W1: "
+        "dx[1, 0] = -3 * 8 * 8 * 3/16 - 1 * 8 * (-12) * 3/16.",
+    ),
+)  # fmt: skip
 
 HINTS = (
     "Go from the top down: first the linear layer on top, with h as its input; then the sigmoid; then the layer below.",
@@ -73,35 +92,45 @@ HINTS = (
     "dh = W2.T @ dy and da = dh * h * (1 - h). Below, da does what dy does above: dW1 = da @ x.T, and so on.",
 )
 
+DA = "da = dh * h * (1 - h)"
 MISTAKES = (
-    (
-        "no-slope", "The slope of the sigmoid is missing between the two layers.",
-        "da = dh * h * (1 - h)", "da = dh",
-    ),
-    (
-        "slope-of-tanh", "This is the slope of tanh, 1 - h * h; that of the sigmoid is h * (1 - h).",
-        "da = dh * h * (1 - h)", "da = dh * (1 - h * h)",
-    ),
-    (
-        "value-for-slope", "The activity stands where its slope belongs.",
-        "da = dh * h * (1 - h)", "da = dh * h",
-    ),
-    (
-        "sigmoid-twice", "The sigmoid is applied to h, which is its value already, before the slope is taken.",
-        "da = dh * h * (1 - h)", "da = dh / (1 + np.exp(-h)) / (1 + np.exp(h))",
-    ),
-    (
-        "weights-before-slope", "The lower weights use dh, the slope in the activity; they need da, that in the drive.",
-        "dW1 = da @ x.T", "dW1 = dh @ x.T",
-    ),
-    (
-        "bias-before-slope", "The lower bias uses dh, the slope in the activity; it needs da, that in the drive.",
-        "db1 = da.sum(axis=1, keepdims=True)", "db1 = dh.sum(axis=1, keepdims=True)",
-    ),
-    (
-        "mean-bias", "The gradient of the upper bias is a mean over the examples; here a sum belongs.",
-        "db2 = dy.sum(axis=1, keepdims=True)", "db2 = dy.mean(axis=1, keepdims=True)",
-    ),
+    ("no-slope",
+     "Here dh, the slope in the activity, is used; below the sigmoid it should be da, the slope in the drive.",
+     DA, "da = dh"),
+    ("slope-of-tanh", "Here 1 - h * h is used, the slope of tanh; it should be the slope of the sigmoid.",
+     DA, "da = dh * (1 - h * h)"),
+    ("value-for-slope",
+     "Here the activity h is used for the slope of the sigmoid; a factor is missing that it should have.",
+     DA, "da = dh * h"),
+    ("half-a-slope", "Here 1 - h is used for the slope of the sigmoid; a factor is missing that it should have.",
+     DA, "da = dh * (1 - h)"),
+    ("plus-for-minus",
+     "Here the slope of the sigmoid is h * (1 + h); the sign should be a minus: it falls as h nears 1.",
+     DA, "da = dh * h * (1 + h)"),
+    ("parentheses", "Here h is subtracted at the end, from everything; 1 - h should be a factor, in parentheses.",
+     DA, "da = dh * h * 1 - h"),
+    ("sigmoid-twice", "Here the sigmoid is applied to h, its value already; the slope should be made of h itself.",
+     DA, "da = dh / (1 + np.exp(-h)) / (1 + np.exp(h))"),
+    ("slope-twice", "Here the slope of the sigmoid is multiplied twice; it should be once, as there is one sigmoid.",
+     DA, "da = dh * (h * (1 - h)) ** 2"),
+    ("upper-weights-lost", "Here dy goes down without W2; the forward pass weighted each activity with it.",
+     "dh = W2.T @ dy", "dh = np.ones_like(W2).T @ dy"),
+    ("slope-above", "Here the upper weights meet the slope of the sigmoid; the forward pass multiplied them by h.",
+     "dW2 = dy @ h.T", "dW2 = dy @ (h * (1 - h)).T"),
+    ("mean-upper-weights", "Here the gradient of W2 is divided by the batch; it should be a plain sum over examples.",
+     "dW2 = dy @ h.T", "dW2 = dy @ h.T / x.shape[1]"),
+    ("mean-bias", "Here the gradient of the upper bias is a mean over the examples; it should be a sum.",
+     "db2 = dy.sum(axis=1, keepdims=True)", "db2 = dy.mean(axis=1, keepdims=True)"),
+    ("mean-lower-weights", "Here the gradient of W1 is divided by the batch; it should be a plain sum over examples.",
+     "dW1 = da @ x.T", "dW1 = da @ x.T / x.shape[1]"),
+    ("input-lost", "Here the slope of W1 is that of its drive; it should be times x, which W1 was multiplied with.",
+     "dW1 = da @ x.T", "dW1 = da @ np.ones_like(x).T"),
+    ("mean-lower-bias", "Here the gradient of the lower bias is a mean over the examples; it should be a sum.",
+     "db1 = da.sum(axis=1, keepdims=True)", "db1 = da.mean(axis=1, keepdims=True)"),
+    ("last-example", "Here only the last example counts for the lower bias; it should be all of them, added up.",
+     "db1 = da.sum(axis=1, keepdims=True)", "db1 = da[:, -1:]"),
+    ("lower-weights-lost", "Here da is added up over the hidden units without W1; it should be da times the weight.",
+     "dx = W1.T @ da", "dx = np.ones_like(W1).T @ da"),
 )  # fmt: skip
 
 OTHER_FORMS = (
@@ -159,9 +188,10 @@ def backward(dy, cache):
 
 
 def pencil():
-    """Return the answers to the pencil exercise."""
-    W1, b1, x = np.array([[1.0, -2.0], [3.0, -1.0]]), np.array([[0.0], [-5.0]]), np.array([[2.0], [1.0]])
-    y, cache = forward(W1, b1, np.array([[4.0, -6.0]]), np.array([[1.0]]), x)
+    """Return the answers to the pencil exercise; the sigmoid of ln 3 is 3/4, that of -ln 3 is 1/4."""
+    W1, x = np.array([[1.0, -3.0], [3.0, -1.0]]), np.array([[2.0], [1.0]])
+    b1 = np.log([[3.0], [1 / 3]]) - W1 @ x
+    y, cache = forward(W1, b1, np.array([[8.0, -12.0]]), np.array([[2.0]]), x)
     grads = backward(np.array([[8.0]]), cache)
     return {
         "y[0, 0]": y[0, 0],
