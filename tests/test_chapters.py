@@ -192,7 +192,9 @@ def test_rows_of_another_setting_are_refused(tmp_path, here, undrawn):
 
 
 def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here, monkeypatch):
-    few_mistakes(monkeypatch, "adam-derived-weight", "affine-dW-mean", "bptt-not-transposed", "affine-bias-mean")
+    few_mistakes(
+        monkeypatch, "adam-derived-weight", "affine-dW-mean", "bptt-not-transposed", "bptt-no-slope", "bptt-truncated"
+    )
     printed = here("checks", "--smoke", "--out", tmp_path)
     assert len(printed.splitlines()) <= 60
     assert {path.name for path in tmp_path.glob("checks.*")} == {"checks.png", "checks.svg"}
@@ -211,7 +213,7 @@ def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, her
     (planted,) = (row for row in written if row["part"] == "catalogue")
     assert planted["planted"] == planted["caught"] == planted["named"] > 5
     shown = {(row["batch"], row["time"]): row["shown"] for row in written if row["part"] == "sizes"}
-    assert shown[3, 5] > shown[1, 5] > shown[3, 1] > shown[1, 1]
+    assert shown[3, 5] > shown[1, 5] > shown[3, 1] > shown[1, 1], shown
 
 
 def test_the_dendritic_chapter_writes_every_figure_and_trains_each_network_once(tmp_path, here):

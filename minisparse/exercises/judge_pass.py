@@ -131,9 +131,7 @@ def _case(name: str) -> tuple[dict[str, Any], np.ndarray, np.ndarray, dict[str, 
     return inputs, y, dy, module.backward(dy.copy(), cache)
 
 
-def _report(
-    module: ModuleType, space: dict[str, Any], inputs: dict[str, Any], written: list[str]
-) -> GradientReport:
+def _report(module: ModuleType, space: dict[str, Any], inputs: dict[str, Any], written: list[str]) -> GradientReport:
     """Return the checker's report on the gradients that are written."""
 
     def backward(dy: Any, cache: Any) -> dict[str, Any]:
