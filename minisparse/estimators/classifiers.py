@@ -68,10 +68,12 @@ class SparseMLPClassifier(SparseClassifier):
     Examples
     --------
     >>> digits = minisparse.load("digits")
-    >>> X, y = digits.x_train.reshape(len(digits.x_train), -1), digits.y_train
-    >>> classifier = minisparse.SparseMLPClassifier(density=0.2, epochs=5, random_state=0).fit(X, y)
-    >>> classifier.score(digits.x_test.reshape(-1, 64), digits.y_test) > 0.85, classifier.model_.weights["W0"].nnz
-    (True, 1280)
+    >>> X, test = (x.reshape(-1, 64) for x in (digits.x_train, digits.x_test))
+    >>> classifier = minisparse.SparseMLPClassifier(density=0.2, epochs=5, random_state=0)
+    >>> classifier.fit(X, digits.y_train).score(test, digits.y_test) > 0.85
+    True
+    >>> classifier.model_.weights["W0"]
+    DenseWeights(Pattern(100 x 64, 1280 synapses, density 0.2))
     """
 
     def __init__(
@@ -144,9 +146,9 @@ class SparseRNNClassifier(SparseClassifier):
     Examples
     --------
     >>> digits = minisparse.load("digits")  # eight rows of eight pixels: eight steps
-    >>> X, y = digits.x_train.reshape(len(digits.x_train), -1), digits.y_train
-    >>> classifier = minisparse.SparseRNNClassifier(8, inhibitory=0.2, epochs=5, random_state=0).fit(X, y)
-    >>> classifier.score(digits.x_test.reshape(-1, 64), digits.y_test) > 0.85
+    >>> X, test = (x.reshape(-1, 64) for x in (digits.x_train, digits.x_test))
+    >>> classifier = minisparse.SparseRNNClassifier(8, inhibitory=0.2, epochs=5, random_state=0)
+    >>> classifier.fit(X, digits.y_train).score(test, digits.y_test) > 0.85
     True
     """
 

@@ -100,19 +100,17 @@ def test_parts_train_as_the_whole_does():
 
 
 @pytest.mark.parametrize("rule", [*estimators.RULES, ms.SET(0.2, std=0.1)])
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_rule_exchanges_synapses_and_stays_as_it_was(kind, rule):
-    still, moved = small(kind).fit(X, Y), small(kind, evolve=rule, lr=0.01).fit(X, Y)
-    name = next(iter(still.model_.weights))
-    before, after = (one.model_.weights[name].pattern for one in (still, moved))
+def test_a_rule_exchanges_synapses_and_stays_as_it_was(rule):
+    still, moved = small(BOTH[0], epochs=0).fit(X, Y), small(BOTH[0], evolve=rule).fit(X, Y)
+    before, after = (one.model_.weights["W0"].pattern for one in (still, moved))
     assert before.nnz == after.nnz
     assert before != after
     assert isinstance(rule, str) or not rule.state
     moved.partial_fit(X, Y)
-    assert moved.model_.weights[name].pattern != after
+    assert moved.model_.weights["W0"].pattern != after
 
 
-@pytest.mark.parametrize("evolve", [None, "set", "deep_rewiring"])
+@pytest.mark.parametrize("evolve", ["set", "deep_rewiring"])
 def test_dales_principle_holds_after_training(evolve):
     classifier = small(BOTH[1], inhibitory=0.2, evolve=evolve, density=0.2).fit(X, Y)
     assert int((classifier.signs_ < 0).sum()) == 20
