@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .needed import needed
 
 
@@ -44,6 +45,8 @@ def pair_of_torch(function: Any, *inputs: Any) -> dict[str, Any]:
     the gradient is the right one times 0.5 = 1/2...
     """
     torch = needed("torch")
+    if not hasattr(function, "apply"):
+        raise InputError(f"pair_of_torch takes a torch.autograd.Function, the class itself, got {function!r}")
 
     def forward(**values: Any) -> tuple[Any, SimpleNamespace]:
         given = {name: torch.tensor(v) if isinstance(v, np.ndarray) else v for name, v in values.items()}

@@ -95,6 +95,9 @@ def from_torch(*modules: Any, activation: str | None = None, storage: str = "aut
     >>> model.forward(params, x)[0].shape  # doctest: +SKIP
     (10, 3)
     """
+    for module in modules:
+        if not hasattr(module, "named_modules"):
+            raise InputError(f"from_torch takes modules of PyTorch, got a {type(module).__name__}")
     parts = [p for module in modules for _, p in module.named_modules(remove_duplicate=False) if not any(p.children())]
     kinds = [_kind(part) for part in parts]
     if kinds == ["RNN", "Linear"]:

@@ -163,9 +163,12 @@ def test_what_cannot_be_taken_is_a_sentence():
         ([nn.Linear(3, 5), nn.Linear(5, 4)], "name what stands between the Linears"),
         ([nn.Linear(3, 5).half()], "weight is torch.float16; convert the module by .float"),
         ([nn.ReLU()], "got ReLU"),
+        ([np.ones(3)], "takes modules of PyTorch, got a ndarray"),
     ]:
         with pytest.raises(ms.UserError, match=sentence):
             ms.from_torch(*modules)
+    with pytest.raises(ms.UserError, match=r"takes a torch\.autograd\.Function, the class itself"):
+        bridges.pair_of_torch(np.tanh, np.ones(3))
     stem = ms.ConvPool((8, 8), 3)
     net = ms.ConvNet(stem, ms.MLP([ms.make_weights(ms.full(4, stem.n_out))]))
     with pytest.raises(ms.UserError, match="to_torch takes an RNN or an MLP, not a ConvNet"):

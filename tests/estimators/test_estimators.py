@@ -133,6 +133,12 @@ def test_the_network_is_there_for_the_rest_of_the_library():
     assert {w.dtype for w in classifier.params_.values()} == {np.dtype(np.float32)}
 
 
+def test_one_layer_may_be_a_number_and_none_is_a_readout_alone():
+    one, none = small(BOTH[0], hidden=30).fit(X, Y), small(BOTH[0], hidden=()).fit(X, Y)
+    assert one.model_.config()["units"] == [64, 30, 10]
+    assert none.model_.config()["units"] == [64, 10]
+
+
 def test_patience_holds_samples_back(capsys):
     classifier = small(BOTH[0], epochs=200, patience=1, lr=0.1, verbose=True).fit(X, Y)
     assert classifier.n_iter_ < 200
