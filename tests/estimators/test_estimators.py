@@ -19,7 +19,7 @@ import minisparse as ms
 from minisparse import estimators
 
 DIGITS = ms.load("digits")
-X, Y = DIGITS.x_train.reshape(-1, 64)[:300], DIGITS.y_train[:300]
+X, Y = DIGITS.x_train.reshape(-1, 64)[:200], DIGITS.y_train[:200]
 BOTH = (ms.SparseMLPClassifier, ms.SparseRNNClassifier)
 CHECKS = """
 import json, minisparse
@@ -49,8 +49,9 @@ def test_every_check_of_scikit_learn_passes_and_none_is_skipped():
     assert [row for row in rows if row[1] not in ("passed", "skipped") or row[3] != "False"] == []
 
 
-def test_the_checks_of_scikit_learn_pass_on_a_small_one():
-    done = check_estimator(BOTH[0](epochs=20, batch_size=100, lr=0.03), on_skip=None)
+@pytest.mark.parametrize("network", [BOTH[0](20), BOTH[1](units=20)])
+def test_the_checks_of_scikit_learn_pass_on_a_small_one(network):
+    done = check_estimator(network.set_params(epochs=6, density=0.5, batch_size=50, lr=0.1), on_skip=None)
     assert {row["status"] for row in done} <= {"passed", "skipped"}
 
 
