@@ -204,7 +204,7 @@ def on_doctree(app, doctree) -> None:
 def modules() -> dict[str, list[str]]:
     """Return the public names of each module that the reference describes."""
     found = {module: list(names) for module, names in minisparse._HOMES.items()}
-    for module in ("measure", "gradcheck"):
+    for module in ("measure", "gradcheck", "bridges"):
         found[module] = sorted(getattr(minisparse, module).__all__)
     for module in ("testing", "plot"):
         home = getattr(minisparse, module)
@@ -248,6 +248,11 @@ def on_docstring(app, what: str, name: str, thing, options, lines: list[str]) ->
         lines += ["", f"Its equations: {links}.", ""]
 
 
+def not_ours(app, what: str, name: str, thing, skip: bool, options) -> bool | None:
+    """Leave out what a class has from scikit-learn, whose own pages describe it."""
+    return True if str(getattr(thing, "__module__", "")).startswith("sklearn.") else None
+
+
 def generate(app) -> None:
     """Write the generated pages, and the notebooks that the chapters' pages offer."""
     GENERATED.mkdir(exist_ok=True)
@@ -273,4 +278,5 @@ def setup(app) -> dict:
     app.connect("source-read", on_source)
     app.connect("doctree-read", on_doctree, priority=900)  # when the address of an image is a path
     app.connect("autodoc-process-docstring", on_docstring, priority=900)
+    app.connect("autodoc-skip-member", not_ours)
     return {"parallel_read_safe": True}

@@ -28,6 +28,9 @@ _HOMES = {
     "evolve": ("SET", "CannistraciHebb", "DeepRewiring", "Hebbian", "RigL"),
     "data": ("Dataset", "batches", "load", "subset_per_class"),
     "checkpoint": ("load_checkpoint", "save"),
+    "model_file": ("load_model", "save_model"),
+    "estimators": ("SparseMLPClassifier", "SparseRNNClassifier"),
+    "bridges": ("from_torch", "to_torch"),
     "train": ("evaluate", "fit"),
     "measure": (
         *("backward_gain", "forward_gain", "predicted_gain", "training_delay", "gradient_statistics", "sign_changes"),
@@ -84,6 +87,8 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .backend import (
         use as use,
     )
+    from .bridges import from_torch as from_torch
+    from .bridges import to_torch as to_torch
     from .checkpoint import load_checkpoint as load_checkpoint
     from .checkpoint import save as save
     from .connectivity import (
@@ -110,6 +115,8 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .data import subset_per_class as subset_per_class
     from .equations import code_line as code_line
     from .errors import UserError as UserError
+    from .estimators import SparseMLPClassifier as SparseMLPClassifier
+    from .estimators import SparseRNNClassifier as SparseRNNClassifier
     from .evolve import (
         SET as SET,
     )
@@ -194,6 +201,8 @@ if TYPE_CHECKING:  # what a type checker and an editor see
         training_delay as training_delay,
     )
     from .mlp import MLP as MLP
+    from .model_file import load_model as load_model
+    from .model_file import save_model as save_model
     from .normalise import (
         Dendritic as Dendritic,
     )

@@ -18,7 +18,7 @@ RANKS = {
     "learning": "data train checkpoint nonfinite measure",
     "plot": "plot",
     "gradcheck": "gradcheck",
-    "testing": "testing exercises",
+    "testing": "testing exercises model_file estimators bridges",
     "lab": "lab",
     "face": "__init__ __main__ results",
 }
