@@ -158,7 +158,7 @@ def _is_stack(values: list | tuple) -> bool:
 
 
 def _is_numeric(value: Any) -> bool:
-    return hasattr(value, "dtype") and value.dtype.kind in "fiub"
+    return hasattr(value, "dtype") and getattr(value.dtype, "kind", "") in "fiub"
 
 
 def _arrays_in(cache: Any, name: str, depth: int = 0) -> Iterator[tuple[str, np.ndarray]]:
