@@ -13,11 +13,12 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import generator
 from .backend import Array, array_module, asarray
 from .errors import InputError
 from .initialise import glorot
 from .patches import check_stem
-from .protocols import Model, Rng
+from .protocols import Model, Seed
 from .threads import share_threads
 
 
@@ -80,7 +81,7 @@ class ConvPool:
         shape = {"image": list(self.image), "filters": self.filters, "size": self.size, "pool": self.pool}
         return {**shape, "activation": self.activation.name}
 
-    def init(self, rng: Rng, dtype: type = np.float32) -> dict[str, Array]:
+    def init(self, rng: Seed, dtype: type = np.float32) -> dict[str, Array]:
         """Draw filters by Glorot's rule, uniform in ±√(6 / (fan-in + fan-out)), and offsets of 0.
 
         Returns
@@ -88,7 +89,7 @@ class ConvPool:
         dict of arrays
             K (filters, size² channels), the channel fastest; c (filters, 1).
         """
-        area = self.size**2
+        rng, area = generator(rng, "weights"), self.size**2
         fan_in, fan_out = area * self.image[0], area * self.filters
         return {
             "K": glorot(rng, (self.filters, fan_in), fan_in, fan_out, dtype),
@@ -218,8 +219,9 @@ class ConvNet:
         """Return a model that can be rewired on its own."""
         return ConvNet(self.stem, self.head.copy())
 
-    def init(self, rng: Rng, dtype: type = np.float32, **settings: Any) -> dict[str, Array]:
+    def init(self, rng: Seed, dtype: type = np.float32, **settings: Any) -> dict[str, Array]:
         """Draw the stem's parameters, then the head's with its settings."""
+        rng = generator(rng, "weights")
         return {**self.stem.init(rng, dtype), **self.head.init(rng, dtype, **settings)}
 
     def weight(self, params: dict[str, Array], name: str) -> Array:

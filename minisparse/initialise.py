@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .arguments import shown
 from .backend import Array, asarray
 from .errors import InputError
 from .protocols import Rng, Weights
@@ -32,12 +33,12 @@ def uniform(rng: Rng, shape: tuple[int, ...], bound: float, dtype: type = np.flo
     >>> minisparse.initialise.uniform(numpy.random.default_rng(0), (2, 1), 0.1).shape
     (2, 1)
     """
-    return asarray(rng.uniform(-bound, bound, shape), dtype=dtype)
+    return asarray(_drawing(rng).uniform(-bound, bound, shape), dtype=dtype)
 
 
 def normal(rng: Rng, shape: tuple[int, ...], std: float = 1.0, dtype: type = np.float32) -> Array:
     """Draw from the normal distribution with mean 0 and this standard deviation; arguments as for `uniform`."""
-    return asarray(rng.standard_normal(shape) * std, dtype=dtype)
+    return asarray(_drawing(rng).standard_normal(shape) * std, dtype=dtype)
 
 
 def he(rng: Rng, weights: Weights, dtype: type = np.float32) -> Array:
@@ -64,7 +65,7 @@ def he(rng: Rng, weights: Weights, dtype: type = np.float32) -> Array:
     """
     pattern = weights.pattern
     fan_in = np.maximum(pattern.afferents(), 1)[pattern.rows]
-    return weights.from_values(asarray(rng.standard_normal(weights.nnz) * np.sqrt(2 / fan_in), dtype=dtype))
+    return weights.from_values(asarray(_drawing(rng).standard_normal(weights.nnz) * np.sqrt(2 / fan_in), dtype=dtype))
 
 
 def glorot(rng: Rng, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: type = np.float32) -> Array:
@@ -98,9 +99,19 @@ def one_signed(rng: Rng, weights: Weights, w_max: float, signs: np.ndarray, dtyp
     pattern = weights.pattern
     if np.shape(signs) != (weights.shape[1], 1):
         raise InputError(f"signs must be a column ({weights.shape[1]}, 1), one per neuron, got {np.shape(signs)}")
-    values, pre = rng.uniform(0, w_max, weights.nnz), np.asarray(signs, float)
+    values, pre = _drawing(rng).uniform(0, w_max, weights.nnz), np.asarray(signs, float)
     if pattern.is_full:  # the same products, without an index for each synapse
         values.reshape(weights.shape)[:] *= pre.T
     else:
         values *= pre[pattern.indices, 0]
     return weights.from_values(asarray(values, dtype=dtype))
+
+
+def _drawing(rng: Rng) -> Rng:
+    """Refuse a seed: a model draws its parameters one after another, and each from a seed would be the same numbers."""
+    if not isinstance(rng, (np.random.Generator, np.random.RandomState)):
+        raise InputError(
+            f"one parameter is drawn after another, from a generator, got {shown(rng)}; "
+            'make it once with minisparse.generator(seed, "weights")'
+        )
+    return rng

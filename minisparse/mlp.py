@@ -11,12 +11,14 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import generator
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import normal, uniform
 from .normalise import Plain
-from .protocols import Normaliser, Rng, Weights
+from .protocols import Normaliser, Seed, Weights
 from .threads import share_threads
+from .weights.make import as_weights
 
 
 class MLP:
@@ -66,6 +68,7 @@ class MLP:
     ):
         if not weights:
             raise InputError("an MLP needs at least its readout; pass a list of weights objects")
+        weights = [as_weights(layer) for layer in weights]
         for k, (below, above) in enumerate(itertools.pairwise(weights)):
             if above.shape[1] != below.shape[0]:
                 raise InputError(
@@ -101,7 +104,7 @@ class MLP:
         return MLP(list(self.weights.values()), self.activation, self.rules[:-1], self.shared_scale)
 
     def init(
-        self, rng: Rng, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
+        self, rng: Seed, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
     ) -> dict[str, Array]:
         """Draw parameters on the host and move them to the current backend.
 
@@ -109,7 +112,7 @@ class MLP:
 
         Parameters
         ----------
-        rng : Generator or RandomState
+        rng : int, Generator or RandomState
             Advanced by the same amount for every storage, backend and dtype.
         dtype : dtype
         w_max : float, optional
@@ -124,6 +127,7 @@ class MLP:
         """
         if signs is not None:
             raise InputError("an MLP has no signs; use a recurrent network, or multiply the weights after init")
+        rng = generator(rng, "weights")
         params: dict[str, Array] = {}
         for k, weights in enumerate(self.weights.values()):
             size = (weights.nnz,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from . import kernels
 from .backend import Array, array_module
@@ -55,6 +56,11 @@ class _Optimiser:
         ------
         ValueError
             If the keys or shapes differ, or `rates` names no parameter; nothing has been changed then.
+
+        Warns
+        -----
+        UserWarning
+            At the first step, if there is decay and a parameter that it does not recognise as a weight or as none.
         """
         if unknown := self.rates.keys() - params.keys():
             raise InputError(f"rates names {', '.join(sorted(unknown))}, but the parameters are {', '.join(params)}")
@@ -71,6 +77,8 @@ class _Optimiser:
                         f"this optimiser's {key} has shape {tuple(self.state[key].shape)} but {name} has "
                         f"{tuple(w.shape)}; make a new optimiser for another model"
                     )
+        if self.decay and "step" not in self.state:
+            _say_what_stays(params)
         self.state["step"] = self.state.get("step", 0) + 1  # (O6)
         for name, w in params.items():
             moments = []
@@ -88,6 +96,10 @@ class _Optimiser:
         raise NotImplementedError
 
 
+NO_WEIGHTS = ("b", "c", "g", "h", "s")
+"""How the names of what never decays begin: biases, offsets, scales of a rule, an initial state."""
+
+
 def decays(name: str) -> bool:
     """Whether weight decay acts on a parameter: on weights W... and filters K, not on biases, offsets and scales.
 
@@ -97,6 +109,16 @@ def decays(name: str) -> bool:
     ['W_in', 'W0', 'K']
     """
     return name.startswith(("W", "K"))
+
+
+def _say_what_stays(params: dict[str, Array]) -> None:
+    """Warn of parameters whose name does not say whether they are weights: they do not decay."""
+    if unknown := [name for name in params if not decays(name) and not name.startswith(NO_WEIGHTS)]:
+        warnings.warn(
+            f"decay does not act on {', '.join(unknown)}: only names that begin with W or K are weights to it; rename "
+            f"what should decay, and begin the name of what should not with one of {', '.join(NO_WEIGHTS)}",
+            stacklevel=3,
+        )
 
 
 class SGD(_Optimiser):

@@ -13,10 +13,11 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import generator
 from .backend import Array, array_module, asarray
 from .errors import InputError
 from .initialise import normal
-from .protocols import Rng
+from .protocols import Seed
 
 
 class PatchConv:
@@ -77,7 +78,7 @@ class PatchConv:
         shape = {"stem": "PatchConv", "image": list(self.image), "patches_per_side": self.patches_per_side}
         return {**shape, "filters": self.filters, "activation": self.activation.name}
 
-    def init(self, rng: Rng, dtype: type = np.float32) -> dict[str, Array]:
+    def init(self, rng: Seed, dtype: type = np.float32) -> dict[str, Array]:
         """Draw filters by He's rule, N(0, 2 / pixels of a patch), and offsets of 0.
 
         Returns
@@ -85,7 +86,7 @@ class PatchConv:
         dict of arrays
             K (filters, patch height x patch width x channels), c (filters, 1).
         """
-        pixels = self._pixels
+        rng, pixels = generator(rng, "weights"), self._pixels
         K = normal(rng, (self.filters, pixels), math.sqrt(2 / pixels), dtype)
         return {"K": K, "c": asarray(np.zeros((self.filters, 1)), dtype=dtype)}
 

@@ -8,13 +8,15 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import generator
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import one_signed, uniform
 from .normalise import Plain
-from .protocols import Bound, Normaliser, Rng, Weights
+from .protocols import Bound, Normaliser, Seed, Weights
 from .threads import share_threads
 from .weights import affine, sum_outer
+from .weights.make import as_weights
 
 W_MAX = 1e-3
 """Largest initial recurrent weight of Fruengel & Oberlaender (2025), dimensionless."""
@@ -33,8 +35,9 @@ class RNN:
     ----------
     n_in : int
         Inputs per time step.
-    weights : storage
-        Square storage of the recurrent synapses. W_in and W_out are plain dense matrices.
+    weights : storage, or pattern, mask or SciPy sparse matrix
+        The recurrent synapses, square; what is no storage goes through `make_weights`. W_in and W_out are plain dense
+        matrices.
     n_out : int
         Classes.
     activation : str or Activation
@@ -74,6 +77,7 @@ class RNN:
         normalise: Normaliser | None = None,
         biases: int = 2,
     ):
+        weights = as_weights(weights)
         if weights.shape[0] != weights.shape[1]:
             raise InputError(f"a recurrent pattern must be square, got {weights.shape[0]} x {weights.shape[1]}")
         if biases not in (1, 2):
@@ -106,7 +110,7 @@ class RNN:
         return twin
 
     def init(
-        self, rng: Rng, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
+        self, rng: Seed, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
     ) -> dict[str, Array]:
         """Draw parameters on the host and move them to the current backend.
 
@@ -115,7 +119,7 @@ class RNN:
 
         Parameters
         ----------
-        rng : Generator or RandomState
+        rng : int, Generator or RandomState
             Advanced by the same amount for every storage, backend and dtype.
         dtype : dtype
         w_max : float, optional
@@ -132,6 +136,7 @@ class RNN:
         w_max = W_MAX if w_max is None else w_max
         if not w_max > 0:
             raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
+        rng = generator(rng, "weights")
         bound, weights = self.n**-0.5, self.weights["W_rec"]
         params = {"W_in": uniform(rng, (self.n, self.n_in), bound, dtype)}
         if signs is None:

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from . import nonfinite
+from .arguments import generator, is_seed
 from .backend import Array, array_module, to_numpy
 from .checkpoint import load_checkpoint, save
+from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
-from .protocols import Hook, Model, Optimiser, Rng, Run
+from .protocols import Hook, Model, Optimiser, Rng, Run, Seed
 from .threads import flush_to_zero, held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
@@ -61,7 +63,7 @@ def fit(
     opt: Optimiser,
     dataset: Dataset,
     epochs: int,
-    rng: Rng,
+    rng: Seed,
     batch_size: int = 100,
     after_step: Sequence[Hook] = (),
     after_epoch: Sequence[Hook] = (),
@@ -80,8 +82,8 @@ def fit(
     dataset : Dataset
     epochs : int
         The history also has a row for epoch 0, before training.
-    rng : Generator
-        Shuffles the batches; a child of it is ``run.rng``, for hooks that rewire.
+    rng : int, Generator or RandomState
+        Shuffles the batches; a child of it is ``run.rng``, for hooks that rewire. A seed has a stream for each.
     batch_size : int
     after_step, after_epoch : sequences of callables
         Called ``hook(run)`` in this order; `run` has model, params, opt, rng, epoch (from 1, of epochs), step (from 0,
@@ -109,7 +111,8 @@ def fit(
     Raises
     ------
     ValueError
-        If a setting, shape or label does not fit; if the checkpoint belongs to another run.
+        If a setting, shape or label does not fit; if the checkpoint belongs to another run; if a rewiring rule would
+        leave weights that break an enforced `Dale`.
     OSError
         If a checkpoint cannot be read or written.
     FloatingPointError
@@ -126,8 +129,9 @@ def fit(
     [0, 1]
     """
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume)
+    check_rules(after_step, after_epoch)
     hooks = [*after_step, *after_epoch]
-    order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
+    order, rewiring = _streams(rng)
     steps = math.ceil(len(dataset.x_train) / batch_size)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=steps)
     generators = {"batches": order, "rewiring": rewiring}
@@ -169,6 +173,14 @@ def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patienc
             f"{dataset.name} has {dataset.n_classes} classes but the model has {model.n_out} outputs; "
             f"make the model with n_out={dataset.n_classes}"
         )
+
+
+def _streams(rng: Seed) -> Sequence[Rng]:
+    """Return the generators of the batches and of the hooks that rewire; one of the old kind cannot be split."""
+    if is_seed(rng):
+        return generator(rng, "batches"), generator(rng, "rewiring")
+    rng = generator(rng, "batches")
+    return rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
 
 
 def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook]) -> dict:

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "minisparse"
 RANKS = {
-    "ground": "errors files equations backend protocols threads",
-    "structure": "connectivity groups kernels weights initialise",
+    "ground": "errors files equations backend protocols arguments threads",
+    "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses normalise dale optim evolve",
     "networks": "rnn mlp conv patches",
     "learning": "data train checkpoint nonfinite measure",

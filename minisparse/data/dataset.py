@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import chosen, generator, whole
 from ..backend import Array, array_module, asarray, to_numpy
 from ..data import sources
 from ..errors import InputError
 from ..losses import check_labels
-from ..protocols import Rng
+from ..protocols import Seed
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,7 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
     >>> minisparse.load("digits").x_train.shape
     (1437, 8, 8)
     """
-    if name not in LOADERS:
-        raise InputError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    name = chosen("data set", name, NAMES)
     return Dataset(name, *LOADERS[name](name, folders(root), download))
 
 
@@ -150,7 +150,7 @@ def folders(root: str | os.PathLike | None = None) -> list[Path]:
     return ([Path(named)] if named else []) + [Path("data")]
 
 
-def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) -> Iterator[tuple[Array, Array]]:
+def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -> Iterator[tuple[Array, Array]]:
     """Yield batches in the layout of the passes: examples last.
 
     Parameters
@@ -159,7 +159,7 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
     labels : (samples,) array
     batch_size : int
         The last batch may be smaller.
-    rng : Generator or RandomState, optional
+    rng : int, Generator or RandomState, optional
         Shuffles the samples; without it they come in order.
 
     Yields
@@ -174,8 +174,8 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
     >>> [a.shape for a, _ in minisparse.batches(x, labels, 3)]
     [(28, 28, 3), (28, 28, 2)]
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    batch_size = whole("batch_size", batch_size, 1)
+    rng = rng if rng is None else generator(rng, "batches")
     xp = array_module(x, labels)
     order = xp.asarray(np.arange(len(x)) if rng is None else rng.permutation(len(x)))
     for start in range(0, len(x), batch_size):
@@ -183,7 +183,7 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
         yield xp.ascontiguousarray(xp.moveaxis(x[chosen], 0, -1)), labels[chosen]
 
 
-def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
+def subset_per_class(dataset: Dataset, count: int, rng: Seed) -> Dataset:
     """Keep some training samples of each class; the test set stays whole.
 
     Parameters
@@ -191,7 +191,7 @@ def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
     dataset : Dataset
     count : int
         Per class: the first ones of a shuffle of the class's samples.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
 
     Returns
     -------
@@ -209,8 +209,7 @@ def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
     >>> few.x_train.shape, few.x_test.shape
     ((500, 8, 8), (360, 8, 8))
     """
-    if count < 1:
-        raise InputError(f"count must be at least 1, got {count}")
+    count, rng = whole("count", count, 1), generator(rng, "subset")
     labels, chosen = to_numpy(dataset.y_train), []
     for label in range(dataset.n_classes):
         members = np.flatnonzero(labels == label)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import chosen, generator
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..groups import labelled
-from ..protocols import Model, Optimiser, Rng, Run, Weights
+from ..protocols import Model, Optimiser, Rng, Run, Seed, Weights
 from .places import at_places, flat_places, highest, smallest, vacant
 from .schedule import Schedule
 
@@ -76,8 +77,7 @@ class Rule:
         regrow: bool = False,
         parameters: tuple[str, ...] | None = None,
     ):
-        if scope not in SCOPES:
-            raise InputError(f"scope {scope!r} is unknown; choose one of {', '.join(SCOPES)}")
+        scope = chosen("scope", scope, SCOPES)
         self.schedule, self.scope, self.groups, self.regrow = schedule, scope, groups or {}, regrow
         self.parameters = tuple(parameters) if parameters is not None else None
         self.state: dict[str, Array] = {}
@@ -96,6 +96,13 @@ class Rule:
         """Forget what an earlier run has left: `fit` calls this when a run starts that is not resumed."""
         self.state.clear()
 
+    def keeps_signs(self, signs: np.ndarray) -> bool:
+        """Whether no newcomer can have another sign than its presynaptic neuron, (n_pre, 1); here all start at 0.
+
+        `fit` asks this of a rule under Dale's principle (`dale.check_rules`).
+        """
+        return True
+
     def observe(self, model: Model, links: dict) -> None:
         """Look at a batch; a rule with memory takes from it what it needs."""
 
@@ -104,7 +111,7 @@ class Rule:
         model: Model,
         params: dict[str, Array],
         opt: Optimiser,
-        rng: Rng,
+        rng: Seed,
         links: dict | None = None,
         share: float | None = None,
     ) -> dict[str, Rewired]:
@@ -114,7 +121,7 @@ class Rule:
         ----------
         model, params, opt
             ``model.weights``, the packed parameters and the optimiser's entries are exchanged.
-        rng : Generator or RandomState
+        rng : int, Generator or RandomState
         links : dict, optional
             ``cache.links`` after backward, for rules that look at activity or gradients.
         share : float, optional
@@ -124,6 +131,7 @@ class Rule:
         -------
         dict of Rewired
         """
+        rng = generator(rng, "rewiring")
         events, share = {}, self.schedule.fraction if share is None else share
         for name in self._names(model):
             site = _site(model, params, name, links)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..arguments import generator, whole
 from ..backend import Array, array_module, to_numpy
 from ..data.dataset import batches
 from ..errors import InputError
-from ..protocols import Model, Rng
+from ..protocols import Model, Seed
 
 
 def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: int = 100) -> np.ndarray:
@@ -81,7 +82,7 @@ def dropout_accuracy(
     x: Array,
     labels: Array,
     shares: Sequence[float],
-    rng: Rng,
+    rng: Seed,
     batch_size: int = 100,
     copies: int = 1,
 ) -> np.ndarray:
@@ -97,7 +98,7 @@ def dropout_accuracy(
     labels : (samples,) array
     shares : sequence of float
         Probability, in [0, 1], that a node is silenced.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
         Draws the same masks whatever `batch_size` is.
     batch_size : int
     copies : int
@@ -127,12 +128,11 @@ def dropout_accuracy(
         raise InputError(f"shares must be a sequence of numbers in [0, 1], got {shares.tolist()}")
     if len(x) != len(labels):
         raise InputError(f"there must be one label per sample, got {len(labels)} labels for {len(x)} samples")
-    if copies != int(copies) or copies < 1:
-        raise InputError(f"copies must be a whole number of at least 1, got {copies}")
+    copies, rng = whole("copies", copies, 1), generator(rng, "noise")
     xp = array_module(x, labels)
     correct = xp.zeros(len(shares))
     for h, y in _last_states(model, params, x, labels, batch_size):
-        drawn = xp.asarray(rng.uniform(size=(*h.shape[::-1], int(copies))))
+        drawn = xp.asarray(rng.uniform(size=(*h.shape[::-1], copies)))
         for k, share in enumerate(shares.tolist()):
             left = (drawn >= share).mean(axis=2, dtype=h.dtype).T
             correct[k] += (_readout(model, params, h * left).argmax(axis=0) == y).sum()

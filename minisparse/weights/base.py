@@ -11,6 +11,7 @@ from .. import kernels
 from ..backend import Array, array_module
 from ..connectivity import Pattern
 from ..errors import InputError
+from ..patterns import as_pattern
 
 MATRIX = {2: "(units, batch)"}
 STACKS = {2: "(units, batch)", 3: "(time, units, batch)"}
@@ -25,10 +26,15 @@ class Storage:
     """Whether every stored number belongs to a synapse."""
 
     def __init__(self, pattern: Pattern):
-        self.pattern = pattern
+        self.pattern = pattern = as_pattern(pattern)
         self.shape = pattern.shape
         self.nnz = pattern.nnz
         self._on_device: dict = {}
+
+    @property
+    def stored(self) -> int:
+        """How many numbers a packed array holds, absent synapses that are stored as 0 among them."""
+        return self.nnz
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.pattern!r})"
