@@ -50,6 +50,8 @@ _MODULES = (
     "patterns",
     "plot",
     "protocols",
+    "style",
+    "summary",
     "testing",
     "threads",
 )

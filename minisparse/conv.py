@@ -19,6 +19,7 @@ from .errors import InputError
 from .initialise import glorot
 from .patches import check_stem
 from .protocols import Model, Seed
+from .summary import Summary
 from .threads import share_threads
 
 
@@ -80,6 +81,10 @@ class ConvPool:
         """Describe the structure in plain values."""
         shape = {"image": list(self.image), "filters": self.filters, "size": self.size, "pool": self.pool}
         return {**shape, "activation": self.activation.name}
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter."""
+        return {"K": (self.filters, self.size**2 * self.image[0]), "c": (self.filters, 1)}
 
     def init(self, rng: Seed, dtype: type = np.float32) -> dict[str, Array]:
         """Draw filters by Glorot's rule, uniform in ±√(6 / (fan-in + fan-out)), and offsets of 0.
@@ -169,7 +174,7 @@ class ConvPool:
         return squares.transpose(2, 3, 0, 4, 1, 5).reshape(self.filters, -1)
 
 
-class ConvNet:
+class ConvNet(Summary):
     """A stem and the network that reads it, trained together.
 
     Parameters
@@ -214,6 +219,10 @@ class ConvNet:
     def config(self) -> dict:
         """Describe the structure in plain values: two models with equal configs can share parameters."""
         return {**self.head.config(), "model": type(self).__name__, "stem": self.stem.config()}
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter as a matrix, the stem's first."""
+        return {**getattr(self.stem, "shapes", dict)(), **getattr(self.head, "shapes", lambda: Summary.shapes(self))()}
 
     def copy(self) -> ConvNet:
         """Return a model that can be rewired on its own."""

@@ -17,11 +17,12 @@ from .errors import InputError
 from .initialise import normal, uniform
 from .normalise import Plain
 from .protocols import Normaliser, Seed, Weights
+from .summary import Summary
 from .threads import share_threads
 from .weights.make import as_weights
 
 
-class MLP:
+class MLP(Summary):
     """Layers ``h_k = φ(W_k h_{k-1} + b_k)`` on a flattened input, and a linear readout (Bird & Cuntz, Methods).
 
     The cache holds every layer's input, which its dW needs, and what the slope of φ is computed from.
@@ -98,6 +99,16 @@ class MLP:
             "normalise": [repr(rule) for rule in self.rules],
             "shared_scale": self.shared_scale,
         }
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter as a matrix, in the order of `init`."""
+        shapes: dict[str, tuple[int, int]] = {}
+        for k, weights in enumerate(self.weights.values()):
+            shapes |= {f"W{k}": weights.shape, f"b{k}": (weights.shape[0], 1)}
+        for k, (weights, rule) in enumerate(zip(self.weights.values(), self.rules, strict=True)):
+            for extra in rule.extras:
+                shapes.setdefault(self._key(extra, k), (1 if extra == "s" else weights.shape[0], 1))
+        return shapes
 
     def copy(self) -> MLP:
         """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""

@@ -78,6 +78,10 @@ class PatchConv:
         shape = {"stem": "PatchConv", "image": list(self.image), "patches_per_side": self.patches_per_side}
         return {**shape, "filters": self.filters, "activation": self.activation.name}
 
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter."""
+        return {"K": (self.filters, self._pixels), "c": (self.filters, 1)}
+
     def init(self, rng: Seed, dtype: type = np.float32) -> dict[str, Array]:
         """Draw filters by He's rule, N(0, 2 / pixels of a patch), and offsets of 0.
 

@@ -14,6 +14,7 @@ from .errors import InputError
 from .initialise import one_signed, uniform
 from .normalise import Plain
 from .protocols import Bound, Normaliser, Seed, Weights
+from .summary import Summary
 from .threads import share_threads
 from .weights import affine, sum_outer
 from .weights.make import as_weights
@@ -22,7 +23,7 @@ W_MAX = 1e-3
 """Largest initial recurrent weight of Fruengel & Oberlaender (2025), dimensionless."""
 
 
-class RNN:
+class RNN(Summary):
     """A recurrent layer with a readout of its last state (Fruengel & Oberlaender 2025, Methods).
 
     ``a_t = W_in x_t + b_in + W_rec h_t + b_rec``, ``h_{t+1} = φ(a_t)``, ``h_0 = 0``, ``logits = W_out h_T + b_out``,
@@ -102,6 +103,12 @@ class RNN:
             "normalise": repr(self.normalise),
             "biases": len(self.biases),
         }
+
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter as a matrix, in the order of `init`."""
+        shapes = {"W_in": (self.n, self.n_in), "W_rec": (self.n, self.n), **dict.fromkeys(self.biases, (self.n, 1))}
+        shapes |= {"W_out": (self.n_out, self.n), "b_out": (self.n_out, 1)}
+        return shapes | {f"{extra}_rec": (1 if extra == "s" else self.n, 1) for extra in self.normalise.extras}
 
     def copy(self) -> RNN:
         """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""
@@ -237,11 +244,10 @@ class RNN:
                 f"W_in expects {self.n_in} inputs per time step but x has shape {tuple(x.shape)}; "
                 "x must be (time, units, batch) with at least one time step"
             )
-        shapes = {"W_in": (self.n, self.n_in), "W_out": (self.n_out, self.n), "b_out": (self.n_out, 1)}
-        for name, shape in (shapes | dict.fromkeys(self.biases, (self.n, 1))).items():
+        for name, shape in self.shapes().items():
             if name not in params:
                 raise InputError(f"params has no {name!r}; model.init makes every parameter")
-            if params[name].shape != shape:
+            if name != "W_rec" and params[name].shape != shape:
                 raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
 
 
