@@ -78,7 +78,7 @@ def connectivity(weights: Weights | Any, w: Array | None = None, title: str = ""
     --------
     >>> figure = minisparse.plot.connectivity(minisparse.bernoulli(50, 40, 0.1, rng=0))
     >>> figure.get_axes()[0].get_title(loc="left")
-    '50 neurons receive 4.3 of 40 inputs each, on average'
+    'Each of 50 neurons has 4.3 of 40 inputs, on average'
     """
     weights = as_weights(weights)
     pattern, (n_post, n_pre) = weights.pattern, weights.shape
@@ -91,23 +91,24 @@ def connectivity(weights: Weights | Any, w: Array | None = None, title: str = ""
     places = np.outer(*(np.diff([*range(0, n, step), n]) for n, step in ((n_post, tall), (n_pre, wide))))
     grid /= places
     if axes is None:
-        _, axes = figure(size=(5.6, 5.4))
+        _, axes = figure(size=(6.8, 5.6))
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = ["white", "black"] if w is None else [LINES[0]["color"], "white", LINES[1]["color"]]
     largest = max(abs(grid).max(), 1e-12)
     image = axes.imshow(
-        grid, cmap="Greys" if w is None else "RdBu_r", vmin=0 if w is None else -largest, vmax=largest,
-        interpolation="nearest", aspect="auto", extent=(0, n_pre, n_post, 0),
+        grid, LinearSegmentedColormap.from_list("synapses", colours), vmin=0 if w is None else -largest, vmax=largest,
+        interpolation="nearest", extent=(0, n_pre, n_post, 0),
+        aspect="equal" if 0.5 < n_post / n_pre < 2 else "auto",
     )  # fmt: skip
-    said = f"{n_post} neurons receive {pattern.nnz / n_post:.3g} of {n_pre} inputs each, on average"
+    said = f"Each of {n_post} neurons has {pattern.nnz / n_post:.3g} of {n_pre} inputs, on average"
     axes.set_title(title or said, loc="left")
     axes.set(xlabel="presynaptic neuron", ylabel="postsynaptic neuron")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(True)
-    if w is not None:
-        bar = axes.get_figure().colorbar(image, ax=axes, ticks=[-largest, largest], fraction=0.05)
-        bar.ax.set_yticklabels(["inhibitory", "excitatory"])
-    elif tall * wide > 1:
-        bar = axes.get_figure().colorbar(image, ax=axes, fraction=0.05)
-        bar.set_label(f"density of {tall} x {wide} places")
+    axes.spines[["top", "right"]].set_visible(True)
+    for place, kind, line in ((0.55, "excitatory", LINES[1]), (0.48, "inhibitory", LINES[0])) if w is not None else ():
+        axes.text(1.02, place, kind, color=line["color"], transform=axes.transAxes)
+    if w is None and tall * wide > 1:
+        axes.get_figure().colorbar(image, ax=axes, fraction=0.05, label=f"density in blocks of {tall} x {wide}")
     return axes.get_figure()
 
 

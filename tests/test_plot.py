@@ -75,7 +75,7 @@ def test_connectivity_draws_each_synapse_where_it_is():
     axes = ms.plot.connectivity(mask).get_axes()[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), mask)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("presynaptic neuron", "postsynaptic neuron")
-    assert axes.get_title(loc="left") == "2 neurons receive 1.5 of 3 inputs each, on average"
+    assert axes.get_title(loc="left") == "Each of 2 neurons has 1.5 of 3 inputs, on average"
 
 
 @pytest.mark.parametrize("storage", ["dense", "csr"])
@@ -83,7 +83,7 @@ def test_connectivity_tells_excitatory_from_inhibitory_weights(storage):
     matrix, weights = np.array([[2.0, 0.0], [-1.0, 3.0]]), ms.make_weights(ms.full(2, 2), storage)
     figure = ms.plot.connectivity(weights, weights.pack(matrix), title="Two neurons.")
     np.testing.assert_array_equal(figure.get_axes()[0].images[0].get_array(), np.sign(matrix))
-    assert [text.get_text() for text in figure.get_axes()[1].get_yticklabels()] == ["inhibitory", "excitatory"]
+    assert [text.get_text() for text in figure.get_axes()[0].texts] == ["excitatory", "inhibitory"]
     with pytest.raises(ms.UserError, match="w must be packed weights"):
         ms.plot.connectivity(weights, "W_rec")
 
