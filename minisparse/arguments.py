@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from .backend import to_numpy
 from .errors import InputError
 from .protocols import Rng, Seed
 
@@ -45,6 +47,7 @@ def generator(rng: Seed, purpose: str) -> Rng:
     """
     if isinstance(rng, (np.random.Generator, np.random.RandomState)):
         return rng
+    purpose = chosen("purpose", purpose, PURPOSES)
     if is_seed(rng):
         return np.random.default_rng(np.random.SeedSequence(int(rng), spawn_key=(PURPOSES.index(purpose),)))
     raise InputError(
@@ -109,6 +112,86 @@ def chosen(what: str, name: Any, choices: Iterable[Any], also: str = "") -> Any:
     if isinstance(name, str) and name.lower() in choices:
         return name.lower()
     raise InputError(f"{what} {shown(name)} is unknown; choose one of {', '.join(map(str, choices))}{also}")
+
+
+def is_array(thing: Any) -> bool:
+    """Whether something is an array of numbers, truth values or symbols, of any library."""
+    return getattr(getattr(thing, "dtype", None), "kind", "") in tuple("fiubcO") and hasattr(thing, "shape")
+
+
+def _has(*names: str) -> Callable[[Any], bool]:
+    return lambda thing: all(hasattr(thing, name) for name in names) and not isinstance(thing, type)
+
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "model": (_has("forward", "backward", "weights"), "a network, such as minisparse.RNN makes"),
+    "head": (_has("forward", "backward", "weights", "n_in"), "a network, such as minisparse.MLP makes"),
+    "stem": (_has("forward", "backward", "init", "n_out"), "a stem, such as minisparse.ConvPool makes"),
+    "params": (lambda thing: isinstance(thing, dict), "a dict of arrays, as model.init makes"),
+    "grads": (lambda thing: isinstance(thing, dict), "a dict of arrays, as model.backward returns"),
+    "cache": (_has("__dict__"), "what forward returned beside its output"),
+    "opt": (_has("step", "state", "config"), "an optimiser, such as minisparse.Adam()"),
+    "dataset": (_has("x_train", "y_test", "n_classes"), "a minisparse.Dataset, as minisparse.load returns"),
+    "weights": (_has("pattern", "bind"), "a storage, as minisparse.make_weights returns"),
+    "path": (lambda thing: isinstance(thing, (str, os.PathLike)), "the path of a file or folder"),
+}
+"""What an argument of a name must be, all over the library; of any other name, an array."""
+
+
+def expect(**given: Any) -> None:
+    """Refuse arguments that are not what their names say (`KINDS`); their shapes are for others to check.
+
+    Examples
+    --------
+    >>> minisparse.arguments.expect(x=numpy.ones(3), opt="adam")
+    Traceback (most recent call last):
+    ...
+    minisparse.errors.InputError: opt must be an optimiser, such as minisparse.Adam(), got 'adam'
+    """
+    for name, thing in given.items():
+        fits, what = KINDS.get(name, (is_array, "an array of numbers"))
+        if not fits(thing):
+            raise InputError(f"{name} must be {what}, got {shown(thing)}")
+
+
+def signs_of(signs: Any, name: str = "signs") -> np.ndarray:
+    """Return signs on the host, +1, -1 or 0, whatever their strength; their shape is for others to check.
+
+    Examples
+    --------
+    >>> minisparse.arguments.signs_of([[2.0], [-0.5]])
+    array([[ 1.],
+           [-1.]])
+    """
+    signs = signs if is_array(signs) else np.asarray(signs)
+    if not is_array(signs) or signs.dtype.kind == "b":
+        raise InputError(f"{name} must be a column (n_pre, 1) of +1 and -1, got {shown(signs)} of {signs.dtype}")
+    return np.sign(to_numpy(signs))
+
+
+def storage_of(model: Any, name: str) -> Any:
+    """Return the storage of a model's sparse parameter.
+
+    Examples
+    --------
+    >>> minisparse.arguments.storage_of(minisparse.RNN(2, numpy.eye(3), 2), "W")
+    Traceback (most recent call last):
+    ...
+    minisparse.errors.InputError: the model has no sparse parameter 'W'; it has W_rec
+    """
+    expect(model=model)
+    if not isinstance(name, str) or name not in model.weights:
+        raise InputError(f"the model has no sparse parameter {shown(name)}; it has {', '.join(model.weights)}")
+    return model.weights[name]
+
+
+def parameter_of(params: Any, name: str) -> Any:
+    """Return an array of the parameters."""
+    expect(params=params)
+    if name not in params:
+        raise InputError(f"params has no {name!r}; model.init makes every parameter")
+    expect(**{name: params[name]})
+    return params[name]
 
 
 def shown(value: Any) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .arguments import generator, number, whole
+from .arguments import generator, number, shown, whole
 from .errors import InputError
 from .protocols import Rng, Seed
 
@@ -52,6 +52,8 @@ class Pattern:
     groups: Any = None
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int]):
+        if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) != 2:
+            raise InputError(f"shape must be (n_post, n_pre), got {shown(shape)}")
         self.shape = _check_shape(*shape)
         self.indptr = _frozen(indptr, np.int64, "indptr")
         self._indices = _frozen(indices, np.int32, "indices")

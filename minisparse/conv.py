@@ -13,11 +13,11 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .arguments import generator
+from .arguments import expect, generator, whole
 from .backend import Array, array_module, asarray
 from .errors import InputError
 from .initialise import glorot
-from .patches import check_stem
+from .patches import check_stem, image_of
 from .protocols import Model, Seed
 from .summary import Summary
 from .threads import share_threads
@@ -65,7 +65,8 @@ class ConvPool:
         pool: int = 2,
         activation: str | Activation = "sigmoid",
     ):
-        channels, height, width = image if len(image) == 3 else (1, *image)
+        channels, height, width = image_of(image)
+        filters, size, pool = whole("filters", filters), whole("size", size), whole("pool", pool, 1)
         rows, columns = (height - size + 1) // pool, (width - size + 1) // pool
         if min(filters, size, pool, rows, columns) < 1:
             raise InputError(
@@ -206,6 +207,7 @@ class ConvNet(Summary):
     """
 
     def __init__(self, stem: Any, head: Model):
+        expect(stem=stem, head=head)
         if stem.n_out != head.n_in:
             raise InputError(f"the stem has {stem.n_out} units (post) but the head expects {head.n_in} inputs (pre)")
         self.stem, self.head = stem, head

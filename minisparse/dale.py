@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .arguments import chosen
-from .backend import Array, array_module, to_numpy
+from .arguments import chosen, parameter_of, signs_of, storage_of
+from .backend import Array, array_module
 from .errors import InputError
 from .protocols import Hook, Model, Run, Weights
 
@@ -42,7 +42,7 @@ class Dale:
     """
 
     def __init__(self, signs: np.ndarray, mode: str = "enforced", parameter: str = "W_rec"):
-        signs = np.sign(to_numpy(signs))
+        signs = signs_of(signs)
         if signs.ndim != 2 or signs.shape[1] != 1 or not np.all(np.abs(signs) == 1):
             raise InputError(f"signs must be a column (n_pre, 1) of +1 and -1, got shape {signs.shape}")
         mode = chosen("Dale mode", mode, ("enforced", "init_only"))
@@ -55,6 +55,7 @@ class Dale:
 
     def project(self, model: Model, params: dict[str, Array]) -> None:
         """Set every weight of the wrong sign to +0.0, in place ("init_only": leave it)."""
+        self._expect(model, params)
         if self.mode == "enforced":
             w = params[self.parameter]  # (O5)
             lowest, highest = self._bounds(model.weights[self.parameter], w)
@@ -62,8 +63,13 @@ class Dale:
 
     def violations(self, model: Model, params: dict[str, Array]) -> int:
         """Count the weights whose sign is not their presynaptic neuron's."""
+        self._expect(model, params)
         weights, w = model.weights[self.parameter], params[self.parameter]
         return int((w * weights.by_col(array_module(w).asarray(self.signs)) < 0).sum())
+
+    def _expect(self, model: Model, params: dict[str, Array]) -> None:
+        storage_of(model, self.parameter)
+        parameter_of(params, self.parameter)
 
     def acts_on(self, rule: object) -> bool:
         """Whether a rule that rewires may touch the weights whose signs are enforced here."""

@@ -7,12 +7,12 @@ sampler and the rules for unequal sizes are ours.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from .arguments import chosen, generator, number, whole
+from .arguments import chosen, generator, number, shown, whole
 from .connectivity import Pattern, subset
 from .errors import InputError
 from .patterns import as_pattern
@@ -56,6 +56,8 @@ def labelled(pattern: Pattern, groups: tuple[np.ndarray, np.ndarray] | None) -> 
     pattern = as_pattern(pattern)
     if groups is None:
         return pattern
+    if not isinstance(groups, Sequence) or isinstance(groups, str) or len(groups) != 2:
+        raise InputError(f"groups must be (post, pre), a label for each neuron of both sides, got {shown(groups)}")
     twin = copy.copy(pattern)
     twin.groups = Groups(*(_labels(side, n) for side, n in zip(groups, pattern.shape, strict=True)))
     return twin
@@ -202,6 +204,7 @@ def p_between_of(sparsity: float, post_sizes: Sequence[int], pre_sizes: Sequence
     >>> minisparse.groups.p_between_of(0.75, [64] * 5, [128] * 5)
     0.0625
     """
+    number("sparsity", sparsity), number("p_within", p_within)
     within, between = _places(post_sizes, pre_sizes)
     places, fixed = within + between, p_within * within
     wanted = (1 - sparsity) * places - fixed
@@ -229,6 +232,8 @@ def reachability(patterns: Sequence[Pattern]) -> np.ndarray:
     >>> minisparse.groups.reachability([one, one]).sum().item()
     8
     """
+    if isinstance(patterns, Pattern) or not isinstance(patterns, Iterable):
+        raise InputError(f"reachability needs a list of patterns, the input layer first, got {shown(patterns)}")
     patterns = [as_pattern(pattern) for pattern in patterns]
     if not patterns:
         raise InputError("reachability needs at least one layer; pass a list of patterns")
@@ -243,7 +248,7 @@ def reachability(patterns: Sequence[Pattern]) -> np.ndarray:
 def _labels(labels: np.ndarray, n: int) -> np.ndarray:
     """Return a read-only copy of one label per neuron."""
     labels = np.array(labels)
-    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
+    if labels.shape != (n,) or labels.dtype.kind not in "iu" or not labels.size or labels.min() < 0:
         raise InputError(f"group labels must be {n} integers from 0 on, one per neuron of that side of the layer")
     labels = labels.astype(np.int32)
     labels.flags.writeable = False
@@ -255,6 +260,8 @@ def _sides(n_post: int, n_pre: int, groups: int, grouping: str | tuple, layer: i
     if isinstance(grouping, str):
         grouping = ("stride" if layer % 2 else "index") if grouping.lower() == "mixer" else grouping
         grouping = (grouping, grouping)
+    if not isinstance(grouping, Sequence) or len(grouping) != 2:
+        raise InputError(f"grouping must be one word or a pair (post, pre) of words or labels, got {shown(grouping)}")
     sides = [
         group_labels(n, groups, rule, rng) if isinstance(rule, str) else _labels(rule, n)
         for n, rule in zip((n_post, n_pre), grouping, strict=True)

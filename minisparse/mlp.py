@@ -11,11 +11,11 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .arguments import generator
+from .arguments import generator, number, parameter_of, shown, storage_of
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import normal, uniform
-from .normalise import Plain
+from .normalise import rule_of
 from .protocols import Normaliser, Seed, Weights
 from .summary import Summary
 from .threads import share_threads
@@ -67,8 +67,11 @@ class MLP(Summary):
         normalise: Normaliser | Sequence[Normaliser | None] | None = None,
         shared_scale: bool = False,
     ):
-        if not weights:
-            raise InputError("an MLP needs at least its readout; pass a list of weights objects")
+        if not isinstance(weights, Sequence) or isinstance(weights, str) or not weights:
+            raise InputError(
+                "an MLP needs a list of its layers' weights, at least those of the readout, such as "
+                f"[make_weights(pattern)], got {shown(weights)}"
+            )
         weights = [as_weights(layer) for layer in weights]
         for k, (below, above) in enumerate(itertools.pairwise(weights)):
             if above.shape[1] != below.shape[0]:
@@ -81,7 +84,7 @@ class MLP(Summary):
             raise InputError(f"normalise must be one rule, or a list of {hidden}, one per layer before the readout")
         self.names = tuple(f"W{k}" for k in range(len(weights)))
         self.weights = dict(zip(self.names, weights, strict=True))
-        self.rules = [rule or Plain() for rule in [*rules, None]]
+        self.rules = [rule_of(rule) for rule in [*rules, None]]
         self.shared_scale = shared_scale
         layers = [name for k in range(len(weights)) for name in (f"W{k}", f"b{k}")]
         extras = {self._key(extra, k) for k, rule in enumerate(self.rules) for extra in rule.extras}
@@ -139,6 +142,8 @@ class MLP(Summary):
         if signs is not None:
             raise InputError("an MLP has no signs; use a recurrent network, or multiply the weights after init")
         rng = generator(rng, "weights")
+        if w_max is not None and not number("w_max", w_max) > 0:
+            raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
         params: dict[str, Array] = {}
         for k, weights in enumerate(self.weights.values()):
             size = (weights.nnz,)
@@ -155,12 +160,13 @@ class MLP(Summary):
 
     def weight(self, params: dict[str, Array], name: str) -> Array:
         """Return the effective packed weight of a sparse parameter."""
+        storage_of(self, name)
         return self._effective(params, self.names.index(name))[0]
 
     def _effective(self, params: dict[str, Array], layer: int) -> tuple[Array, Any]:
         rule = self.rules[layer]
-        extras = [params[self._key(extra, layer)] for extra in rule.extras]
-        return rule.forward(self.weights[f"W{layer}"], params[f"W{layer}"], *extras)
+        extras = [parameter_of(params, self._key(extra, layer)) for extra in rule.extras]
+        return rule.forward(self.weights[f"W{layer}"], parameter_of(params, f"W{layer}"), *extras)
 
     @share_threads
     def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
@@ -255,8 +261,7 @@ class MLP(Summary):
                 f"W0 expects {self.n_in} inputs (pre) but x has {x.shape[0]} units; x must be (units, batch)"
             )
         for name in self._keys:
-            if name not in params:
-                raise InputError(f"params has no {name!r}; model.init makes every parameter")
+            parameter_of(params, name)
         for k, weights in enumerate(self.weights.values()):
             b = params[f"b{k}"]
             if b.shape != (weights.shape[0], 1):

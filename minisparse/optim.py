@@ -6,6 +6,7 @@ import math
 import warnings
 
 from . import kernels
+from .arguments import expect, number, shown
 from .backend import Array, array_module
 from .errors import InputError
 from .protocols import Run
@@ -17,11 +18,13 @@ class _Optimiser:
     moments: tuple[str, ...] = ()
 
     def __init__(self, decay: float = 0.0, rates: dict[str, float] | None = None, **settings: float):
+        if not isinstance({} if rates is None else rates, dict):
+            raise InputError(f"rates must be a dict of numbers, such as {{'W_rec': 0.05}}, got {shown(rates)}")
         self.settings, self.decay, self.rates = settings, decay, dict(rates or {})
         self.state: dict = {}
         for name, rate in {"lr": settings["lr"], **self.rates}.items():
             _check_rate(name if name == "lr" else f"rates[{name!r}]", rate, positive=True)
-        if not 0 <= decay * settings["lr"] < 1:
+        if not 0 <= number("decay", decay) * settings["lr"] < 1:
             raise InputError(f"decay must be at least 0 and below 1 / lr = {1 / settings['lr']:g}, got {decay}")
 
     def __repr__(self) -> str:
@@ -62,12 +65,14 @@ class _Optimiser:
         UserWarning
             At the first step, if there is decay and a parameter that it does not recognise as a weight or as none.
         """
+        expect(params=params, grads=grads)
         if unknown := self.rates.keys() - params.keys():
             raise InputError(f"rates names {', '.join(sorted(unknown))}, but the parameters are {', '.join(params)}")
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise InputError(f"params and grads must have the same keys; only one of them has {', '.join(odd)}")
         for name, w in params.items():
+            expect(**{name: w, f"grads[{name!r}]": grads[name]})
             if w.shape != grads[name].shape:
                 raise InputError(f"grads[{name!r}] must have shape {tuple(w.shape)}, got {tuple(grads[name].shape)}")
             for moment in self.moments:
@@ -229,7 +234,7 @@ class Cosine:
     """
 
     def __init__(self, lowest: float = 0.0):
-        if not lowest >= 0:
+        if not number("lowest", lowest) >= 0:
             raise InputError(f"lowest, the learning rate at the end, must be at least 0, got {lowest}")
         self.lowest = lowest
 
@@ -244,5 +249,6 @@ class Cosine:
 
 
 def _check_rate(name: str, value: float, positive: bool = False) -> None:
+    number(name, value)
     if not (value > 0 if positive else 0 <= value < 1):
         raise InputError(f"{name} must be {'above 0' if positive else 'at least 0 and below 1'}, got {value}")

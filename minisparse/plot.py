@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import shown
+from .arguments import expect, shown
 from .backend import Array, to_numpy
 from .errors import InputError
 from .files import write_aside
@@ -229,7 +229,10 @@ def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
     ...
     minisparse.errors.InputError: a figure needs alternative text: pass alt=, a sentence that says what it shows
     """
-    if not alt.strip():
+    expect(path=path)
+    if not hasattr(figure, "savefig"):
+        raise InputError(f"figure must be a Matplotlib figure, as plot.figure makes it, got {shown(figure)}")
+    if not isinstance(alt, str) or not alt.strip():
         raise InputError("a figure needs alternative text: pass alt=, a sentence that says what it shows")
     import matplotlib
 

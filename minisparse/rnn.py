@@ -8,11 +8,11 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .arguments import generator
+from .arguments import generator, number, parameter_of, whole
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import one_signed, uniform
-from .normalise import Plain
+from .normalise import rule_of
 from .protocols import Bound, Normaliser, Seed, Weights
 from .summary import Summary
 from .threads import share_threads
@@ -81,14 +81,15 @@ class RNN(Summary):
         weights = as_weights(weights)
         if weights.shape[0] != weights.shape[1]:
             raise InputError(f"a recurrent pattern must be square, got {weights.shape[0]} x {weights.shape[1]}")
+        n_in, n_out, biases = whole("n_in", n_in), whole("n_out", n_out), whole("biases", biases)
         if biases not in (1, 2):
             raise InputError(f"biases must be 1 or 2, got {biases}")
         if n_in < 1 or n_out < 1:
             raise InputError(f"n_in and n_out must be at least 1, got {n_in} and {n_out}")
-        self.n_in, self.n, self.n_out = int(n_in), weights.shape[0], int(n_out)
+        self.n_in, self.n, self.n_out = n_in, weights.shape[0], n_out
         self.weights = {"W_rec": weights}
         self.activation = activations.get(activation)
-        self.normalise = normalise or Plain()
+        self.normalise = rule_of(normalise)
         self.biases = ("b_in", "b_rec")[:biases]
 
     def config(self) -> dict:
@@ -141,7 +142,7 @@ class RNN(Summary):
             s_rec (1, 1) or g_rec (n, 1).
         """
         w_max = W_MAX if w_max is None else w_max
-        if not w_max > 0:
+        if not number("w_max", w_max) > 0:
             raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
         rng = generator(rng, "weights")
         bound, weights = self.n**-0.5, self.weights["W_rec"]
@@ -162,8 +163,8 @@ class RNN(Summary):
         return self._effective(params)[0]
 
     def _effective(self, params: dict[str, Array]) -> tuple[Array, object]:
-        extras = [params[f"{extra}_rec"] for extra in self.normalise.extras]
-        return self.normalise.forward(self.weights["W_rec"], params["W_rec"], *extras)
+        extras = [parameter_of(params, f"{extra}_rec") for extra in self.normalise.extras]
+        return self.normalise.forward(self.weights["W_rec"], parameter_of(params, "W_rec"), *extras)
 
     @share_threads
     def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
@@ -245,9 +246,7 @@ class RNN(Summary):
                 "x must be (time, units, batch) with at least one time step"
             )
         for name, shape in self.shapes().items():
-            if name not in params:
-                raise InputError(f"params has no {name!r}; model.init makes every parameter")
-            if name != "W_rec" and params[name].shape != shape:
+            if parameter_of(params, name).shape != shape and name != "W_rec":
                 raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .connectivity import check_density
+
 LINES = (
     {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     {"color": "#D55E00", "linestyle": "--", "marker": "s"},
@@ -114,6 +116,7 @@ def of_density(p: float) -> dict:
     >>> minisparse.plot.of_density(0.1)["color"], minisparse.plot.of_density(0.9)["marker"]
     ('#0072B2', 's')
     """
+    check_density(p)
     return DENSITIES[min(DENSITIES, key=lambda q: abs(np.log(q / p)))]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import nonfinite
-from .arguments import generator, is_seed
+from .arguments import expect, generator, is_seed, shown, whole
 from .backend import Array, array_module, to_numpy
 from .checkpoint import load_checkpoint, save
 from .dale import check_rules
@@ -46,6 +46,7 @@ def evaluate(model: Model, params: dict[str, Array], x: Array, labels: Array, ba
     >>> digits = minisparse.load("digits")
     >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
     """
+    expect(model=model, params=params, x=x, labels=labels)
     xp = array_module(x, labels)
     totals = xp.zeros(2)
     for x_batch, y_batch in batches(x, labels, batch_size):
@@ -128,8 +129,10 @@ def fit(
     >>> [row["epoch"] for row in history]
     [0, 1]
     """
+    expect(model=model, params=params, opt=opt, dataset=dataset)
+    epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume)
-    check_rules(after_step, after_epoch)
+    _check_hooks(after_step=after_step, after_epoch=after_epoch)
     hooks = [*after_step, *after_epoch]
     order, rewiring = _streams(rng)
     steps = math.ceil(len(dataset.x_train) / batch_size)
@@ -162,6 +165,7 @@ def fit(
 def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patience: int | None, checkpoint: object,
            resume: bool) -> None:  # fmt: skip
     """Refuse settings that do not fit before anything is changed."""
+    patience = None if patience is None else whole("patience", patience)
     if epochs < 0 or batch_size < 1 or (patience is not None and patience < 1):
         raise InputError(
             f"epochs >= 0, batch_size >= 1, patience >= 1 are needed, got {epochs}, {batch_size}, {patience}"
@@ -173,6 +177,14 @@ def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patienc
             f"{dataset.name} has {dataset.n_classes} classes but the model has {model.n_out} outputs; "
             f"make the model with n_out={dataset.n_classes}"
         )
+
+
+def _check_hooks(**hooks: Sequence[Hook]) -> None:
+    """Refuse what cannot be called, and an order of hooks that breaks Dale's principle."""
+    for when, some in hooks.items():
+        if not isinstance(some, (list, tuple)) or not all(map(callable, some)):
+            raise InputError(f"{when} must be a list of hooks, which are called with the run, got {shown(some)}")
+    check_rules(*hooks.values())
 
 
 def _streams(rng: Seed) -> Sequence[Rng]:

@@ -43,6 +43,7 @@ UNTESTED = {
     "minisparse/exercises/small.py": "tests/exercises/test_games.py",
     "minisparse/exercises/texts.py": "tests/exercises/test_lines.py",
     "minisparse/exercises/worker.py": "tests/exercises/test_child.py",
+    "minisparse/lab/grid.py": "tests/lab/test_sweep.py",
     "minisparse/lab/__main__.py": "tests/lab/test_verify.py and test_page.py run it",
 }
 """Modules whose test has another name, and where it is."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arguments import chosen, generator, whole
+from ..arguments import chosen, expect, generator, whole
 from ..backend import Array, array_module, asarray, to_numpy
 from ..data import sources
 from ..errors import InputError
@@ -53,8 +53,14 @@ class Dataset:
     origin: str = "official"
 
     def __post_init__(self) -> None:
+        arrays = {name: getattr(self, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+        expect(**arrays)
         if not isinstance(self.x_train, np.ndarray):
             return
+        object.__setattr__(self, "n_classes", whole("n_classes", self.n_classes, 1))
+        for name, array in arrays.items():
+            if not array.ndim:
+                raise InputError(f"{name} must have a row per sample, got a single number")
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y) or not len(x):
@@ -145,6 +151,7 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
 def folders(root: str | os.PathLike | None = None) -> list[Path]:
     """Return the folders searched for data sets, first one first."""
     if root is not None:
+        expect(path=root)
         return [Path(root)]
     named = os.environ.get("MINISPARSE_DATA")
     return ([Path(named)] if named else []) + [Path("data")]
@@ -174,6 +181,7 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -
     >>> [a.shape for a, _ in minisparse.batches(x, labels, 3)]
     [(28, 28, 3), (28, 28, 2)]
     """
+    _expect_samples(x, labels)
     batch_size = whole("batch_size", batch_size, 1)
     rng = rng if rng is None else generator(rng, "batches")
     xp = array_module(x, labels)
@@ -209,6 +217,7 @@ def subset_per_class(dataset: Dataset, count: int, rng: Seed) -> Dataset:
     >>> few.x_train.shape, few.x_test.shape
     ((500, 8, 8), (360, 8, 8))
     """
+    expect(dataset=dataset)
     count, rng = whole("count", count, 1), generator(rng, "subset")
     labels, chosen = to_numpy(dataset.y_train), []
     for label in range(dataset.n_classes):
@@ -220,3 +229,12 @@ def subset_per_class(dataset: Dataset, count: int, rng: Seed) -> Dataset:
         chosen.append(rng.permutation(members)[:count])
     rows = array_module(dataset.y_train).asarray(np.concatenate(chosen))
     return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])
+
+
+def _expect_samples(x: Array, labels: Array) -> None:
+    """Refuse samples without a label each."""
+    expect(x=x, labels=labels)
+    if not x.ndim or not labels.ndim or len(x) != len(labels):
+        raise InputError(
+            f"x and labels must have a row per sample, got shapes {tuple(x.shape)} and {tuple(labels.shape)}"
+        )

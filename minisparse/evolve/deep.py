@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from ..arguments import generator
+from ..arguments import expect, generator, number, signs_of, whole
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..protocols import Model, Optimiser, Rng, Run, Seed
@@ -69,11 +69,12 @@ class DeepRewiring(Rule):
         regrow: bool = False,
         parameters: tuple[str, ...] | None = None,
     ):
-        if not (l1 >= 0 and noise >= 0 and seed >= 0):
+        seed = whole("seed", seed)
+        if not (number("l1", l1) >= 0 and number("noise", noise) >= 0 and seed >= 0):
             raise InputError(f"l1, noise and seed must be at least 0, got {l1}, {noise} and {seed}")
         super().__init__(Schedule(0.5, decay=None, stop=1.0), regrow=regrow, parameters=parameters)
         self.l1, self.noise, self.seed = l1, noise, seed
-        self.signs = None if signs is None else np.sign(to_numpy(signs))
+        self.signs = None if signs is None else signs_of(signs)
 
     def keeps_signs(self, signs: np.ndarray) -> bool:
         """Whether no weight can have another sign than these, one for each presynaptic neuron."""
@@ -117,6 +118,7 @@ class DeepRewiring(Rule):
         share: float | None = None,
     ) -> dict[str, Rewired]:
         """Move θ by l1 and noise, and exchange what went dormant, in place; links and share are not looked at."""
+        expect(model=model, params=params, opt=opt)
         rng = generator(rng, "rewiring")
         if "aligned" not in self.state:
             self.align(model, params)

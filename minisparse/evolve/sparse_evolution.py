@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
-from ..backend import to_numpy
+from ..arguments import number, signs_of, whole
 from ..connectivity import Pattern, check_density, fixed_count
 from ..errors import InputError
 from ..protocols import Rng, Seed
@@ -80,7 +79,7 @@ class SET(Rule):
             raise InputError(f"std, the scale of new weights, must be above 0, got {std}")
         super().__init__(Schedule(zeta, every, unit, decay, stop), regrow=regrow, parameters=parameters, **where)
         self.zeta, self.by_sign, self.std = zeta, by_sign, std
-        self.signs = None if signs is None else np.sign(to_numpy(signs))
+        self.signs = None if signs is None else signs_of(signs)
         self._count: Any = None
 
     @classmethod
@@ -118,6 +117,7 @@ class SET(Rule):
         """Draw a starting pattern of the form this rule was made for."""
         if self._count is None:
             raise InputError("this rule knows no density; make it with SET.from_density or SET.from_epsilon")
+        n_post, n_pre = whole("n_post", n_post, 1), whole("n_pre", n_pre, 1)
         return fixed_count(n_post, n_pre, self._count(n_post, n_pre), rng)
 
     def keeps_signs(self, signs: np.ndarray) -> bool:

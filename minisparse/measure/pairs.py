@@ -126,6 +126,7 @@ def mutual_information(h: Array, pairs: np.ndarray, rng: Seed, neighbours: int =
 
     h, rng = checked_states(h), generator(rng, "noise")
     pairs = _checked_pairs(pairs, len(h))
+    neighbours = whole("neighbours", neighbours)
     if not 1 <= neighbours < h.shape[1]:
         raise InputError(f"neighbours must lie in 1..{h.shape[1] - 1} for {h.shape[1]} samples, got {neighbours}")
     if jobs == 0:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
+from ..arguments import expect, shown
 from ..backend import Array, array_module
 from ..connectivity import Pattern
 from ..errors import InputError
@@ -72,8 +73,8 @@ class Storage:
         return self.row_sum(a * b)
 
     def _expect(self, array: Array, shape: tuple, what: str) -> Array:
-        if array.shape != shape:
-            raise InputError(f"{what} must have shape {shape} for {self!r}, got {tuple(array.shape)}")
+        if getattr(array, "shape", None) != shape:
+            raise InputError(f"{what} must have shape {shape} for {self!r}, got {shown(array)}")
         return array
 
     def _expect_matrix(self, matrix: Array) -> Array:
@@ -131,6 +132,7 @@ def scaled(dx: Array, times: Array | None) -> Array:
 
 def check_units(x: Array, units: int, name: str, side: str, layouts: Mapping[int, str] = MATRIX) -> None:
     """Refuse activity that is not laid out as expected or whose rows are not this layer's neurons."""
+    expect(**{name: x})
     if x.ndim not in layouts or x.shape[-2] != units:
         raise InputError(
             f"W expects {units} {'inputs' if side == 'pre' else 'outputs'} ({side}) but {name} has shape "

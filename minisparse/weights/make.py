@@ -58,6 +58,7 @@ def make_weights(pattern: Pattern | np.ndarray | Any, storage: str = "auto", bac
     CsrWeights(Pattern(3 x 3, 3 synapses, density 0.333))
     """
     pattern, storage = as_pattern(pattern), _named(storage)
+    backend = backend if backend is None else chosen("backend", backend, ("numpy", "cupy"))
     if storage == "auto" and _wins_in_groups(pattern, backend or current_module().__name__):
         storage = "grouped"
     return STORAGES[choose_storage(pattern.shape, pattern.density, storage, backend)](pattern)
