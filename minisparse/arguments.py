@@ -164,7 +164,7 @@ def signs_of(signs: Any, name: str = "signs") -> np.ndarray:
            [-1.]])
     """
     signs = signs if is_array(signs) else np.asarray(signs)
-    if not is_array(signs) or signs.dtype.kind == "b":
+    if signs.dtype.kind not in "fiu":
         raise InputError(f"{name} must be a column (n_pre, 1) of +1 and -1, got {shown(signs)} of {signs.dtype}")
     return np.sign(to_numpy(signs))
 

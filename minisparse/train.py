@@ -130,9 +130,8 @@ def fit(
     [0, 1]
     """
     expect(model=model, params=params, opt=opt, dataset=dataset)
-    epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
+    epochs, batch_size = _handed_over(epochs, batch_size, after_step=after_step, after_epoch=after_epoch)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume)
-    _check_hooks(after_step=after_step, after_epoch=after_epoch)
     hooks = [*after_step, *after_epoch]
     order, rewiring = _streams(rng)
     steps = math.ceil(len(dataset.x_train) / batch_size)
@@ -179,12 +178,13 @@ def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patienc
         )
 
 
-def _check_hooks(**hooks: Sequence[Hook]) -> None:
-    """Refuse what cannot be called, and an order of hooks that breaks Dale's principle."""
+def _handed_over(epochs: int, batch_size: int, **hooks: Sequence[Hook]) -> tuple[int, int]:
+    """Return two whole numbers; refuse hooks that cannot be called, or whose order breaks Dale's principle."""
     for when, some in hooks.items():
         if not isinstance(some, (list, tuple)) or not all(map(callable, some)):
             raise InputError(f"{when} must be a list of hooks, which are called with the run, got {shown(some)}")
     check_rules(*hooks.values())
+    return whole("epochs", epochs), whole("batch_size", batch_size)
 
 
 def _streams(rng: Seed) -> Sequence[Rng]:

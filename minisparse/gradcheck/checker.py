@@ -69,6 +69,8 @@ def check(
     """
     expect(model=model, params=params, x=x)
     expect(**{f"params[{name!r}]": value for name, value in params.items()})
+    if x.ndim < 2:
+        raise InputError(f"x must be (units, batch) or (time, units, batch), got shape {tuple(x.shape)}")
     settings = {"mode": mode, "seed": seed, "tolerance": tolerance}
     params, x = {name: value.copy() for name, value in params.items()}, x.copy()  # read again when it is explained
     parts = [(model, lambda model: pair(model, params, x))]
