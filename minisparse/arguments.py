@@ -187,11 +187,13 @@ def storage_of(model: Any, name: str) -> Any:
 
 def parameter_of(params: Any, name: str) -> Any:
     """Return an array of the parameters."""
+    found = params.get(name) if isinstance(params, dict) else None
+    if hasattr(found, "shape"):
+        return found
     expect(params=params)
     if name not in params:
         raise InputError(f"params has no {name!r}; model.init makes every parameter")
-    expect(**{name: params[name]})
-    return params[name]
+    raise InputError(f"{name} must be an array of numbers, got {shown(found)}")
 
 
 def shown(value: Any) -> str:

@@ -72,8 +72,8 @@ class _Optimiser:
             odd = sorted(params.keys() ^ grads.keys())
             raise InputError(f"params and grads must have the same keys; only one of them has {', '.join(odd)}")
         for name, w in params.items():
-            expect(**{name: w, f"grads[{name!r}]": grads[name]})
-            if w.shape != grads[name].shape:
+            if getattr(w, "shape", None) != getattr(grads[name], "shape", ()):
+                expect(**{name: w, f"grads[{name!r}]": grads[name]})
                 raise InputError(f"grads[{name!r}] must have shape {tuple(w.shape)}, got {tuple(grads[name].shape)}")
             for moment in self.moments:
                 key = f"{moment}.{name}"

@@ -74,7 +74,8 @@ class Storage:
 
     def _expect(self, array: Array, shape: tuple, what: str) -> Array:
         if getattr(array, "shape", None) != shape:
-            raise InputError(f"{what} must have shape {shape} for {self!r}, got {shown(array)}")
+            found = tuple(array.shape) if hasattr(array, "shape") else shown(array)
+            raise InputError(f"{what} must have shape {shape} for {self!r}, got {found}")
         return array
 
     def _expect_matrix(self, matrix: Array) -> Array:
@@ -132,8 +133,8 @@ def scaled(dx: Array, times: Array | None) -> Array:
 
 def check_units(x: Array, units: int, name: str, side: str, layouts: Mapping[int, str] = MATRIX) -> None:
     """Refuse activity that is not laid out as expected or whose rows are not this layer's neurons."""
-    expect(**{name: x})
-    if x.ndim not in layouts or x.shape[-2] != units:
+    if getattr(x, "ndim", None) not in layouts or x.shape[-2] != units:
+        expect(**{name: x})
         raise InputError(
             f"W expects {units} {'inputs' if side == 'pre' else 'outputs'} ({side}) but {name} has shape "
             f"{tuple(x.shape)}; {name} must be {' or '.join(layouts.values())}"
