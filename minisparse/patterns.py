@@ -45,7 +45,7 @@ def as_pattern(thing: Any) -> Pattern:
     try:
         if isinstance(thing, (np.ndarray, list, tuple)) or hasattr(thing, "__array__"):
             return Pattern.from_mask(thing)
-    except (InputError, ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(f"{shown(thing)} is no pattern: {error}") from error
     raise InputError(
         f"a pattern must be a Pattern, a matrix (post, pre) of truth values, or a SciPy sparse matrix, "

@@ -167,7 +167,7 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -
     batch_size : int
         The last batch may be smaller.
     rng : int, Generator or RandomState, optional
-        Shuffles the samples; without it they come in order.
+        Shuffles the samples; without it they come in order. A seed gives the same order at every call.
 
     Yields
     ------
