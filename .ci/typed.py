@@ -13,6 +13,8 @@ dense: Weights = ms.DenseWeights(pattern)
 csr: Weights = ms.CsrWeights(pattern)
 grouped: Weights = ms.GroupedWeights(ms.group_to_group(4, 4, 2, p_between=0.25, rng=rng))
 made: Weights = ms.make_weights(pattern)
+from_mask: Weights = ms.make_weights(np.eye(4))
+from_seed: ms.Pattern = ms.bernoulli(4, 4, 0.5, 0)
 bound: Bound = csr.bind(csr.from_values(np.ones(csr.nnz)))
 
 normalisers: list[Normaliser] = [
@@ -24,7 +26,13 @@ conv: Model = ms.ConvNet(ms.ConvPool((8, 8), 2), mlp)
 loss: Loss = ms.softmax_cross_entropy
 optimisers: list[Optimiser] = [ms.SGD(0.1), ms.Adam(1e-3)]
 hooks: list[Hook] = [ms.Dale(np.ones((4, 1))), ms.Cosine(), ms.SET(0.3), ms.RigL(), ms.Hebbian()]
-rules: list[Rule] = [ms.SET(0.3), ms.RigL(), ms.Hebbian(), ms.DeepRewiring(), ms.CannistraciHebb()]
+rules: list[Rule] = [
+    ms.SET(0.3, signs=np.ones((4, 1))),
+    ms.RigL(),
+    ms.Hebbian(),
+    ms.DeepRewiring(),
+    ms.CannistraciHebb(),
+]
 
 
 def own_hook(run: Run) -> None:
@@ -34,4 +42,6 @@ def own_hook(run: Run) -> None:
 
 hooks.append(own_hook)
 report: ms.GradientReport = ms.check(rnn, {}, np.ones((2, 2, 3)))
+params: dict = ms.RNN(2, made, 3).init(0)
+swish: ms.Activation = ms.Activation("swish", lambda a: a * ms.sigmoid(a), lambda a: a, keeps="argument")
 history: list[dict] = ms.fit(rnn, {}, optimisers[1], ms.load("digits"), 1, rng, after_step=hooks)

@@ -206,7 +206,8 @@ def modules() -> dict[str, list[str]]:
     found = {module: list(names) for module, names in minisparse._HOMES.items()}
     for module in ("measure", "gradcheck", "bridges"):
         found[module] = sorted(getattr(minisparse, module).__all__)
-    for module in ("testing", "plot"):
+    found["plot"] = [name for name in minisparse.plot.__all__ if callable(getattr(minisparse.plot, name))]
+    for module in ("testing",):
         home = getattr(minisparse, module)
         found[module] = [
             name

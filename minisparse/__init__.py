@@ -18,6 +18,7 @@ _HOMES = {
     "weights": ("CsrWeights", "DenseWeights", "GroupedWeights", "make_weights"),
     "normalise": ("Dendritic", "Joint", "LpConstant", "LpVariable", "Plain", "WeightNorm"),
     "activations": ("Activation", "relu", "sigmoid", "tanh"),
+    "arguments": ("generator",),
     "losses": ("softmax_cross_entropy",),
     "mlp": ("MLP",),
     "conv": ("ConvNet", "ConvPool"),
@@ -49,8 +50,11 @@ _MODULES = (
     "kernels",
     "lab",
     "nonfinite",
+    "patterns",
     "plot",
     "protocols",
+    "style",
+    "summary",
     "testing",
     "threads",
 )
@@ -72,6 +76,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .activations import relu as relu
     from .activations import sigmoid as sigmoid
     from .activations import tanh as tanh
+    from .arguments import generator as generator
     from .backend import (
         array_module as array_module,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import BackendMissing, DeviceMissing, InputError
+from .errors import ArrayError, BackendMissing, DeviceMissing, InputError
 
 Array = Any
 """A NumPy or CuPy array (or one of a module handed to `use`)."""
@@ -53,7 +53,7 @@ def array_module(*arrays: Array) -> ModuleType:
         if module is None or module is found:
             continue
         if found is not None:
-            raise TypeError(
+            raise ArrayError(
                 f"arrays of {found.__name__} and of {module.__name__} were mixed; "
                 f"move them to one side with minisparse.asarray or minisparse.to_numpy first"
             )
@@ -71,7 +71,7 @@ def _find_module(array: Array) -> ModuleType | None:
     if isinstance(array, getattr(module, "ndarray", ())):
         _module_of_type[type(array)] = module
         return module
-    raise TypeError(f"expected an array, got {type(array).__name__}; make one with minisparse.asarray")
+    raise ArrayError(f"expected an array, got {type(array).__name__}; make one with minisparse.asarray")
 
 
 def asarray(x: Any, dtype: Any = None) -> Array:
@@ -108,6 +108,8 @@ def to_numpy(x: Array) -> np.ndarray:
     >>> minisparse.to_numpy(minisparse.asarray([1.0, 2.0]))
     array([1., 2.])
     """
+    if isinstance(x, (dict, set)):
+        raise ArrayError(f"expected an array, got a {type(x).__name__}; move its arrays one by one")
     return x.get() if hasattr(x, "get") and not isinstance(x, np.ndarray) else np.asarray(x)
 
 
@@ -154,7 +156,9 @@ def use(backend: str | ModuleType) -> _Restore:
     'numpy'
     """
     global _current
-    module = _open(backend) if isinstance(backend, str) else backend
+    module = _open(backend.lower()) if isinstance(backend, str) else backend
+    if not hasattr(module, "ndarray"):
+        raise InputError(f"a backend must be one of {', '.join(CHOICES)}, or a module of arrays, got {module!r}")
     _module_of_type[module.ndarray] = module
     restore, _current = _Restore(_current), module
     return restore

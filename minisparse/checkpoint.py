@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .arguments import expect
 from .backend import Array, asarray, to_numpy
 from .connectivity import Pattern, full
 from .errors import FileError, InputError
@@ -52,6 +53,7 @@ def save(
     OSError
         If the file cannot be written.
     """
+    expect(path=path, model=model, params=params, opt=opt)
     sparse = model.weights
     arrays = {f"params/{k}": sparse[k].values(v) if k in sparse else v for k, v in params.items()}
     for key, value in opt.state.items():
@@ -111,6 +113,7 @@ def load_checkpoint(
     OSError
         If the file cannot be read or is damaged.
     """
+    expect(path=path, model=model, params=params, opt=opt)
     try:
         if Path(path).exists() and not zipfile.is_zipfile(path):
             raise zipfile.BadZipFile("it is no complete .npz file")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .arguments import generator, number, shown, whole
 from .errors import InputError
-from .protocols import Rng
+from .protocols import Rng, Seed
 
 
 class Pattern:
@@ -51,6 +52,8 @@ class Pattern:
     groups: Any = None
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int]):
+        if not isinstance(shape, Sequence) or isinstance(shape, str) or len(shape) != 2:
+            raise InputError(f"shape must be (n_post, n_pre), got {shown(shape)}")
         self.shape = _check_shape(*shape)
         self.indptr = _frozen(indptr, np.int64, "indptr")
         self._indices = _frozen(indices, np.int32, "indices")
@@ -126,6 +129,8 @@ class Pattern:
         mask = np.asarray(mask)
         if mask.ndim != 2:
             raise InputError(f"a mask must be a matrix (post, pre), got shape {mask.shape}")
+        if mask.dtype.kind not in "biuf" or (mask.dtype.kind == "f" and np.isnan(mask).any()):
+            raise InputError(f"a mask must hold truth values or numbers, not nan, got {mask.dtype}")
         return _from_rows((np.flatnonzero(row) for row in mask), mask.shape)
 
     @functools.cached_property
@@ -166,13 +171,13 @@ def full(n_post: int, n_pre: int) -> Pattern:
     Pattern(3 x 2, 6 synapses, density 1)
     """
     pattern = Pattern.__new__(Pattern)
-    pattern.shape = _check_shape(n_post, n_pre)
+    pattern.shape = n_post, n_pre = _check_shape(n_post, n_pre)
     pattern.indptr = _frozen(np.arange(n_post + 1, dtype=np.int64) * n_pre, np.int64, "indptr")
     pattern._indices = None
     return pattern
 
 
-def bernoulli(n_post: int, n_pre: int, p: float, rng: Rng) -> Pattern:
+def bernoulli(n_post: int, n_pre: int, p: float, rng: Seed) -> Pattern:
     """Draw every synapse independently with probability `p`, one row of uniform numbers at a time.
 
     With ``numpy.random.RandomState(seed)`` this is the published mask of Fruengel & Oberlaender (2025), edge for
@@ -184,7 +189,7 @@ def bernoulli(n_post: int, n_pre: int, p: float, rng: Rng) -> Pattern:
         Neurons receiving and sending.
     p : float
         Probability, 0 < p <= 1.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
         Advanced by ``n_post * n_pre`` uniform numbers.
 
     Returns
@@ -201,11 +206,13 @@ def bernoulli(n_post: int, n_pre: int, p: float, rng: Rng) -> Pattern:
     >>> minisparse.bernoulli(1000, 1000, 0.1, numpy.random.RandomState(42)).nnz
     99829
     """
+    n_post, n_pre = _check_shape(n_post, n_pre)
     check_density(p)
+    rng = generator(rng, "pattern")
     return _from_rows((np.flatnonzero(rng.random(n_pre) < p) for _ in range(n_post)), (n_post, n_pre))
 
 
-def fixed_count(n_post: int, n_pre: int, count: int, rng: Rng) -> Pattern:
+def fixed_count(n_post: int, n_pre: int, count: int, rng: Seed) -> Pattern:
     """Choose exactly `count` synapses, all sets of that size equally likely.
 
     Memory is O(count); no ``n_post * n_pre`` array is made while at most half of the synapses exist.
@@ -216,7 +223,7 @@ def fixed_count(n_post: int, n_pre: int, count: int, rng: Rng) -> Pattern:
         Neurons receiving and sending.
     count : int
         Number of synapses, 0 <= count <= n_post * n_pre.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
 
     Returns
     -------
@@ -232,10 +239,11 @@ def fixed_count(n_post: int, n_pre: int, count: int, rng: Rng) -> Pattern:
     >>> minisparse.fixed_count(10, 784, 1568, numpy.random.default_rng(0)).density
     0.2
     """
-    places = n_post * n_pre
+    n_post, n_pre = _check_shape(n_post, n_pre)
+    places, count = n_post * n_pre, whole("count", count)
     if not 0 <= count <= places:
         raise InputError(f"count must lie in 0..{places} for a {n_post} x {n_pre} layer, got {count}")
-    flat = subset(places, count, rng)
+    flat = subset(places, count, generator(rng, "pattern"))
     indptr = np.searchsorted(flat, np.arange(n_post + 1, dtype=np.int64) * n_pre)
     return Pattern(indptr, (flat % n_pre).astype(np.int32), (n_post, n_pre))
 
@@ -260,7 +268,7 @@ def distinct(places: int, count: int, rng: Rng) -> np.ndarray:
     return chosen[rng.permutation(chosen.size) < count]
 
 
-def dale_signs(n: int, fraction: float, rng: Rng, replacement: bool = False) -> np.ndarray:
+def dale_signs(n: int, fraction: float, rng: Seed, replacement: bool = False) -> np.ndarray:
     """Decide which neurons are inhibitory: -1 for them, +1 for the excitatory ones.
 
     Parameters
@@ -269,7 +277,7 @@ def dale_signs(n: int, fraction: float, rng: Rng, replacement: bool = False) -> 
         Number of neurons.
     fraction : float
         Share of inhibitory neurons, 0 <= fraction <= 1.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
     replacement : bool
         False: exactly ``round(fraction * n)`` neurons. True: the published draw of Fruengel & Oberlaender (2025),
         ``int(fraction * n)`` draws *with* replacement, which leaves fewer (10.9 % for 11.5 %, 39 % for 50 %).
@@ -288,7 +296,8 @@ def dale_signs(n: int, fraction: float, rng: Rng, replacement: bool = False) -> 
     >>> int((minisparse.dale_signs(200, 0.115, numpy.random.default_rng(0)) < 0).sum())
     23
     """
-    if not 0 <= fraction <= 1:
+    n, rng = whole("n, the number of neurons,", n, 1), generator(rng, "signs")
+    if not 0 <= number("the inhibitory fraction", fraction) <= 1:
         raise InputError(f"the inhibitory fraction must lie in [0, 1], got {fraction}")
     if replacement:
         inhibitory = rng.choice(n, int(fraction * n))
@@ -326,12 +335,13 @@ def _read_only(values: np.ndarray) -> np.ndarray:
 
 
 def _check_shape(n_post: int, n_pre: int) -> tuple[int, int]:
-    if n_post < 1 or n_pre < 1:
+    sides = tuple(whole(name, n) for name, n in (("n_post", n_post), ("n_pre", n_pre)))
+    if min(sides) < 1:
         raise InputError(f"a layer needs at least one neuron on each side, got {n_post} x {n_pre}")
-    return int(n_post), int(n_pre)
+    return sides
 
 
 def check_density(p: float) -> None:
     """Refuse a density that is not in (0, 1]."""
-    if not 0 < p <= 1:
+    if not 0 < number("density", p) <= 1:
         raise InputError(f"density must be above 0 and at most 1, got {p}")

@@ -13,11 +13,13 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import expect, generator, whole
 from .backend import Array, array_module, asarray
 from .errors import InputError
 from .initialise import glorot
-from .patches import check_stem
-from .protocols import Model, Rng
+from .patches import check_stem, image_of
+from .protocols import Model, Seed
+from .summary import Summary
 from .threads import share_threads
 
 
@@ -63,7 +65,8 @@ class ConvPool:
         pool: int = 2,
         activation: str | Activation = "sigmoid",
     ):
-        channels, height, width = image if len(image) == 3 else (1, *image)
+        channels, height, width = image_of(image)
+        filters, size, pool = whole("filters", filters), whole("size", size), whole("pool", pool, 1)
         rows, columns = (height - size + 1) // pool, (width - size + 1) // pool
         if min(filters, size, pool, rows, columns) < 1:
             raise InputError(
@@ -80,7 +83,11 @@ class ConvPool:
         shape = {"image": list(self.image), "filters": self.filters, "size": self.size, "pool": self.pool}
         return {**shape, "activation": self.activation.name}
 
-    def init(self, rng: Rng, dtype: type = np.float32) -> dict[str, Array]:
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter."""
+        return {"K": (self.filters, self.size**2 * self.image[0]), "c": (self.filters, 1)}
+
+    def init(self, rng: Seed, dtype: type = np.float32) -> dict[str, Array]:
         """Draw filters by Glorot's rule, uniform in ±√(6 / (fan-in + fan-out)), and offsets of 0.
 
         Returns
@@ -88,7 +95,7 @@ class ConvPool:
         dict of arrays
             K (filters, size² channels), the channel fastest; c (filters, 1).
         """
-        area = self.size**2
+        rng, area = generator(rng, "weights"), self.size**2
         fan_in, fan_out = area * self.image[0], area * self.filters
         return {
             "K": glorot(rng, (self.filters, fan_in), fan_in, fan_out, dtype),
@@ -168,7 +175,7 @@ class ConvPool:
         return squares.transpose(2, 3, 0, 4, 1, 5).reshape(self.filters, -1)
 
 
-class ConvNet:
+class ConvNet(Summary):
     """A stem and the network that reads it, trained together.
 
     Parameters
@@ -200,6 +207,7 @@ class ConvNet:
     """
 
     def __init__(self, stem: Any, head: Model):
+        expect(stem=stem, head=head)
         if stem.n_out != head.n_in:
             raise InputError(f"the stem has {stem.n_out} units (post) but the head expects {head.n_in} inputs (pre)")
         self.stem, self.head = stem, head
@@ -214,12 +222,17 @@ class ConvNet:
         """Describe the structure in plain values: two models with equal configs can share parameters."""
         return {**self.head.config(), "model": type(self).__name__, "stem": self.stem.config()}
 
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter as a matrix, the stem's first."""
+        return {**getattr(self.stem, "shapes", dict)(), **getattr(self.head, "shapes", lambda: Summary.shapes(self))()}
+
     def copy(self) -> ConvNet:
         """Return a model that can be rewired on its own."""
         return ConvNet(self.stem, self.head.copy())
 
-    def init(self, rng: Rng, dtype: type = np.float32, **settings: Any) -> dict[str, Array]:
+    def init(self, rng: Seed, dtype: type = np.float32, **settings: Any) -> dict[str, Array]:
         """Draw the stem's parameters, then the head's with its settings."""
+        rng = generator(rng, "weights")
         return {**self.stem.init(rng, dtype), **self.head.init(rng, dtype, **settings)}
 
     def weight(self, params: dict[str, Array], name: str) -> Array:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 
-from .backend import Array, array_module, to_numpy
+from .arguments import chosen, parameter_of, signs_of, storage_of
+from .backend import Array, array_module
 from .errors import InputError
-from .protocols import Model, Run, Weights
+from .protocols import Hook, Model, Run, Weights
 
 
 class Dale:
@@ -38,11 +42,10 @@ class Dale:
     """
 
     def __init__(self, signs: np.ndarray, mode: str = "enforced", parameter: str = "W_rec"):
-        signs = np.sign(to_numpy(signs))
+        signs = signs_of(signs)
         if signs.ndim != 2 or signs.shape[1] != 1 or not np.all(np.abs(signs) == 1):
             raise InputError(f"signs must be a column (n_pre, 1) of +1 and -1, got shape {signs.shape}")
-        if mode not in ("enforced", "init_only"):
-            raise InputError(f"Dale mode {mode!r} is unknown; choose enforced or init_only")
+        mode = chosen("Dale mode", mode, ("enforced", "init_only"))
         self.signs, self.mode, self.parameter = signs.astype(np.int8), mode, parameter
         self._limits: tuple = (None,)
 
@@ -52,6 +55,7 @@ class Dale:
 
     def project(self, model: Model, params: dict[str, Array]) -> None:
         """Set every weight of the wrong sign to +0.0, in place ("init_only": leave it)."""
+        self._expect(model, params)
         if self.mode == "enforced":
             w = params[self.parameter]  # (O5)
             lowest, highest = self._bounds(model.weights[self.parameter], w)
@@ -59,8 +63,18 @@ class Dale:
 
     def violations(self, model: Model, params: dict[str, Array]) -> int:
         """Count the weights whose sign is not their presynaptic neuron's."""
+        self._expect(model, params)
         weights, w = model.weights[self.parameter], params[self.parameter]
         return int((w * weights.by_col(array_module(w).asarray(self.signs)) < 0).sum())
+
+    def _expect(self, model: Model, params: dict[str, Array]) -> None:
+        storage_of(model, self.parameter)
+        parameter_of(params, self.parameter)
+
+    def acts_on(self, rule: object) -> bool:
+        """Whether a rule that rewires may touch the weights whose signs are enforced here."""
+        names = getattr(rule, "parameters", None)
+        return self.mode == "enforced" and (names is None or self.parameter in names)
 
     def _bounds(self, weights: Weights, w: Array) -> tuple[Array, Array]:
         """Return the smallest and largest value each synapse may take; kept until the pattern changes."""
@@ -71,3 +85,45 @@ class Dale:
             )
             self._limits = (weights, lowest, highest)
         return self._limits[1:]
+
+
+def check_rules(after_step: Sequence[Hook], after_epoch: Sequence[Hook]) -> None:
+    """Refuse hooks that would leave weights of the wrong sign: a rule's newcomers, with no clamp after them.
+
+    A rule that has ``keeps_signs(signs) -> bool`` says itself whether its newcomers agree with the signs; of another
+    one nothing is known, so a `Dale` must follow it among the same hooks.
+
+    Parameters
+    ----------
+    after_step, after_epoch : sequences of hooks
+        As for `fit`.
+
+    Raises
+    ------
+    ValueError
+        If the wrong signs would stay.
+
+    Warns
+    -----
+    UserWarning
+        If they would be set to 0, so that such newcomers are the first to go at the next rewiring.
+
+    Examples
+    --------
+    >>> signs = numpy.array([[1], [-1]])
+    >>> minisparse.dale.check_rules([minisparse.Dale(signs)], [minisparse.SET(signs=signs)])
+    """
+    dales = [hook for hook in (*after_step, *after_epoch) if isinstance(hook, Dale)]
+    for where, hooks in (("after_step", after_step), ("after_epoch", after_epoch)):
+        for place, rule in enumerate(hooks):
+            for dale in dales if hasattr(rule, "rewire") else ():
+                knows = getattr(rule, "keeps_signs", None)
+                if not dale.acts_on(rule) or (knows and knows(dale.signs)):
+                    continue
+                name = type(rule).__name__
+                fix = f"make it {name}(signs=dale.signs)" if hasattr(rule, "signs") else "draw them with their sign"
+                drawn = f"{name} draws new synapses without regard to the signs that Dale enforces on {dale.parameter}"
+                if dale not in hooks[place + 1 :]:
+                    raise InputError(f"{drawn}, and none clamps them; {fix}, or put Dale after it in {where}")
+                if knows:
+                    warnings.warn(f"{drawn}; those of the wrong sign become 0 and go first: {fix}", stacklevel=4)

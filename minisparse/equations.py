@@ -48,7 +48,7 @@ def code_line(tag: str) -> str:
     >>> minisparse.code_line("R7")
     'da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))'
     """
-    if tag not in _lines():
+    if not isinstance(tag, str) or tag not in _lines():
         raise InputError(f"no line of the library carries the equation tag {tag}; there are {', '.join(_lines())}")
     return _lines()[tag][0]
 

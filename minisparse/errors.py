@@ -11,6 +11,10 @@ class InputError(UserError, ValueError):
     """A value, shape or option that does not fit."""
 
 
+class ArrayError(UserError, TypeError):
+    """Something that is no array, or arrays of two libraries at once."""
+
+
 class FileError(UserError, OSError):
     """A file or folder that cannot be read, written or trusted."""
 

@@ -7,14 +7,16 @@ sampler and the rules for unequal sizes are ours.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from .arguments import chosen, generator, number, shown, whole
 from .connectivity import Pattern, subset
 from .errors import InputError
-from .protocols import Rng
+from .patterns import as_pattern
+from .protocols import Rng, Seed
 
 GROUPINGS = ("index", "stride", "random")
 SAMPLERS = ("exact", "bernoulli")
@@ -51,14 +53,17 @@ def labelled(pattern: Pattern, groups: tuple[np.ndarray, np.ndarray] | None) -> 
     >>> pattern == minisparse.full(2, 3), pattern.groups.pre
     (True, array([0, 0, 1], dtype=int32))
     """
+    pattern = as_pattern(pattern)
     if groups is None:
         return pattern
+    if not isinstance(groups, Sequence) or isinstance(groups, str) or len(groups) != 2:
+        raise InputError(f"groups must be (post, pre), a label for each neuron of both sides, got {shown(groups)}")
     twin = copy.copy(pattern)
     twin.groups = Groups(*(_labels(side, n) for side, n in zip(groups, pattern.shape, strict=True)))
     return twin
 
 
-def group_labels(n: int, groups: int, grouping: str = "index", rng: Rng | None = None) -> np.ndarray:
+def group_labels(n: int, groups: int, grouping: str = "index", rng: Seed | None = None) -> np.ndarray:
     """Divide neurons into groups whose sizes differ by at most 1.
 
     Parameters
@@ -67,7 +72,7 @@ def group_labels(n: int, groups: int, grouping: str = "index", rng: Rng | None =
     grouping : {"index", "stride", "random"}
         Neuron i belongs to group ``floor(i groups / n)``, to ``i mod groups``, or to what a random permutation of the
         first gives it.
-    rng : Generator or RandomState, optional
+    rng : int, Generator or RandomState, optional
         Only "random" draws.
 
     Returns
@@ -79,10 +84,10 @@ def group_labels(n: int, groups: int, grouping: str = "index", rng: Rng | None =
     >>> minisparse.groups.group_labels(5, 2), minisparse.groups.group_labels(5, 2, "stride")
     (array([0, 0, 0, 1, 1], dtype=int32), array([0, 1, 0, 1, 0], dtype=int32))
     """
+    n, groups = whole("n, the number of neurons,", n, 1), whole("groups", groups)
     if not 1 <= groups <= n:
         raise InputError(f"groups must lie in 1..{n} for a layer side of {n} neurons, got {groups}")
-    if grouping not in GROUPINGS:
-        raise InputError(f"grouping {grouping!r} is unknown; choose one of {', '.join(GROUPINGS)}, mixer, or labels")
+    grouping = chosen("grouping", grouping, GROUPINGS, ", mixer, or labels")
     neurons = np.arange(n, dtype=np.int64)
     if grouping == "stride":
         return (neurons % groups).astype(np.int32)
@@ -90,8 +95,8 @@ def group_labels(n: int, groups: int, grouping: str = "index", rng: Rng | None =
     if grouping == "index":
         return labels
     if rng is None:
-        raise InputError("random groups need rng; pass a numpy.random.Generator")
-    return labels[rng.permutation(n)]
+        raise InputError("random groups need rng; pass a seed or a numpy.random.Generator")
+    return labels[generator(rng, "pattern").permutation(n)]
 
 
 def group_to_group(
@@ -101,7 +106,7 @@ def group_to_group(
     p_within: float = 1.0,
     p_between: float = 0.15,
     *,
-    rng: Rng,
+    rng: Seed,
     grouping: str | tuple = "index",
     layer: int = 0,
     sampler: str = "exact",
@@ -115,7 +120,7 @@ def group_to_group(
     n_post, n_pre, groups : int
     p_within, p_between : float
         Each in [0, 1].
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
         Draws random groups, post before pre, then the synapses.
     grouping : str or (post, pre)
         "index", "stride" or "random" as in `group_labels`; "mixer" is "index" where `layer` is even and "stride" where
@@ -142,6 +147,7 @@ def group_to_group(
     >>> pattern.nnz == 8 * 64 * 128 + round(0.15 * 7 * 64 * 1024), pattern.density
     (True, 0.25625038146972656)
     """
+    rng = generator(rng, "pattern")
     return _draw(_sides(n_post, n_pre, groups, grouping, layer, rng), p_within, p_between, sampler, rng)
 
 
@@ -152,7 +158,7 @@ def from_sparsity(
     sparsity: float,
     p_within: float = 1.0,
     *,
-    rng: Rng,
+    rng: Seed,
     grouping: str | tuple = "index",
     layer: int = 0,
     sampler: str = "exact",
@@ -169,6 +175,7 @@ def from_sparsity(
     >>> minisparse.groups.from_sparsity(1024, 1024, 8, 0.75, rng=numpy.random.default_rng(0)).density
     0.25
     """
+    rng = generator(rng, "pattern")
     sides = _sides(n_post, n_pre, groups, grouping, layer, rng)
     return _draw(sides, p_within, p_between_of(sparsity, *sides.sizes, p_within), sampler, rng)
 
@@ -197,6 +204,7 @@ def p_between_of(sparsity: float, post_sizes: Sequence[int], pre_sizes: Sequence
     >>> minisparse.groups.p_between_of(0.75, [64] * 5, [128] * 5)
     0.0625
     """
+    number("sparsity", sparsity), number("p_within", p_within)
     within, between = _places(post_sizes, pre_sizes)
     places, fixed = within + between, p_within * within
     wanted = (1 - sparsity) * places - fixed
@@ -224,6 +232,11 @@ def reachability(patterns: Sequence[Pattern]) -> np.ndarray:
     >>> minisparse.groups.reachability([one, one]).sum().item()
     8
     """
+    if isinstance(patterns, Pattern) or not isinstance(patterns, Iterable):
+        raise InputError(f"reachability needs a list of patterns, the input layer first, got {shown(patterns)}")
+    patterns = [as_pattern(pattern) for pattern in patterns]
+    if not patterns:
+        raise InputError("reachability needs at least one layer; pass a list of patterns")
     reached = np.eye(patterns[0].shape[1], dtype=np.float32)
     for pattern in patterns:
         if pattern.shape[1] != len(reached):
@@ -235,7 +248,7 @@ def reachability(patterns: Sequence[Pattern]) -> np.ndarray:
 def _labels(labels: np.ndarray, n: int) -> np.ndarray:
     """Return a read-only copy of one label per neuron."""
     labels = np.array(labels)
-    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
+    if labels.shape != (n,) or labels.dtype.kind not in "iu" or not labels.size or labels.min() < 0:
         raise InputError(f"group labels must be {n} integers from 0 on, one per neuron of that side of the layer")
     labels = labels.astype(np.int32)
     labels.flags.writeable = False
@@ -245,8 +258,10 @@ def _labels(labels: np.ndarray, n: int) -> np.ndarray:
 def _sides(n_post: int, n_pre: int, groups: int, grouping: str | tuple, layer: int, rng: Rng) -> Groups:
     """Resolve the grouping of both sides to labels."""
     if isinstance(grouping, str):
-        grouping = ("stride" if layer % 2 else "index") if grouping == "mixer" else grouping
+        grouping = ("stride" if layer % 2 else "index") if grouping.lower() == "mixer" else grouping
         grouping = (grouping, grouping)
+    if not isinstance(grouping, Sequence) or len(grouping) != 2:
+        raise InputError(f"grouping must be one word or a pair (post, pre) of words or labels, got {shown(grouping)}")
     sides = [
         group_labels(n, groups, rule, rng) if isinstance(rule, str) else _labels(rule, n)
         for n, rule in zip((n_post, n_pre), grouping, strict=True)
@@ -265,10 +280,9 @@ def _places(post_sizes: Sequence[int], pre_sizes: Sequence[int]) -> tuple[int, i
 
 def _draw(groups: Groups, p_within: float, p_between: float, sampler: str, rng: Rng) -> Pattern:
     for name, p in (("p_within", p_within), ("p_between", p_between)):
-        if not 0 <= p <= 1:
+        if not 0 <= number(name, p) <= 1:
             raise InputError(f"{name} must lie in [0, 1], got {p}")
-    if sampler not in SAMPLERS:
-        raise InputError(f"sampler {sampler!r} is unknown; choose one of {', '.join(SAMPLERS)}")
+    sampler = chosen("sampler", sampler, SAMPLERS)
     post, pre = groups
     if sampler == "bernoulli":
         rows = [np.flatnonzero(rng.random(pre.size) < np.where(pre == g, p_within, p_between)) for g in post]

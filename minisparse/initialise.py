@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .arguments import expect, number, shown, whole
 from .backend import Array, asarray
 from .errors import InputError
 from .protocols import Rng, Weights
@@ -32,12 +33,14 @@ def uniform(rng: Rng, shape: tuple[int, ...], bound: float, dtype: type = np.flo
     >>> minisparse.initialise.uniform(numpy.random.default_rng(0), (2, 1), 0.1).shape
     (2, 1)
     """
-    return asarray(rng.uniform(-bound, bound, shape), dtype=dtype)
+    if not number("bound", bound) >= 0:
+        raise InputError(f"bound, the largest magnitude, must be at least 0, got {bound}")
+    return _drawn(_drawing(rng).uniform(-bound, bound, _sides(shape)), dtype)
 
 
 def normal(rng: Rng, shape: tuple[int, ...], std: float = 1.0, dtype: type = np.float32) -> Array:
     """Draw from the normal distribution with mean 0 and this standard deviation; arguments as for `uniform`."""
-    return asarray(rng.standard_normal(shape) * std, dtype=dtype)
+    return _drawn(_drawing(rng).standard_normal(_sides(shape)) * std, dtype)
 
 
 def he(rng: Rng, weights: Weights, dtype: type = np.float32) -> Array:
@@ -62,9 +65,10 @@ def he(rng: Rng, weights: Weights, dtype: type = np.float32) -> Array:
     >>> bool(0.08 < w.std() < 0.12)
     True
     """
+    expect(weights=weights)
     pattern = weights.pattern
     fan_in = np.maximum(pattern.afferents(), 1)[pattern.rows]
-    return weights.from_values(asarray(rng.standard_normal(weights.nnz) * np.sqrt(2 / fan_in), dtype=dtype))
+    return weights.from_values(_drawn(_drawing(rng).standard_normal(weights.nnz) * np.sqrt(2 / fan_in), dtype))
 
 
 def glorot(rng: Rng, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: type = np.float32) -> Array:
@@ -98,9 +102,37 @@ def one_signed(rng: Rng, weights: Weights, w_max: float, signs: np.ndarray, dtyp
     pattern = weights.pattern
     if np.shape(signs) != (weights.shape[1], 1):
         raise InputError(f"signs must be a column ({weights.shape[1]}, 1), one per neuron, got {np.shape(signs)}")
-    values, pre = rng.uniform(0, w_max, weights.nnz), np.asarray(signs, float)
+    values, pre = _drawing(rng).uniform(0, w_max, weights.nnz), np.asarray(signs, float)
     if pattern.is_full:  # the same products, without an index for each synapse
         values.reshape(weights.shape)[:] *= pre.T
     else:
         values *= pre[pattern.indices, 0]
-    return weights.from_values(asarray(values, dtype=dtype))
+    return weights.from_values(_drawn(values, dtype))
+
+
+def _drawn(values: np.ndarray, dtype: type) -> Array:
+    """Move drawn numbers to the current backend."""
+    try:
+        kind = np.dtype(dtype).kind if dtype is not None else ""
+    except TypeError:
+        kind = ""
+    if kind != "f":
+        raise InputError(f"dtype must be a float, such as numpy.float32, got {shown(dtype)}")
+    return asarray(values, dtype=dtype)
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of what is drawn, checked."""
+    if not isinstance(shape, (tuple, list)):
+        raise InputError(f"shape must be a tuple of whole numbers, got {shown(shape)}")
+    return tuple(whole("each side of the shape", side, 0) for side in shape)
+
+
+def _drawing(rng: Rng) -> Rng:
+    """Refuse a seed: a model draws its parameters one after another, and each from a seed would be the same numbers."""
+    if not isinstance(rng, (np.random.Generator, np.random.RandomState)):
+        raise InputError(
+            f"one parameter is drawn after another, from a generator, got {shown(rng)}; "
+            'make it once with minisparse.generator(seed, "weights")'
+        )
+    return rng

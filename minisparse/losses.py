@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arguments import expect
 from .backend import Array, array_module
 from .errors import InputError
 
@@ -37,6 +38,9 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     >>> round(float(loss), 6), dlogits.ravel()
     (0.693147, array([-0.5,  0.5]))
     """
+    expect(logits=logits, labels=labels)
+    if logits.ndim != 2:
+        raise InputError(f"logits must be (classes, batch), got shape {tuple(logits.shape)}")
     classes, batch = logits.shape
     if batch == 0:
         raise InputError("the batch is empty: a mean over no example has no value; pass at least one")
@@ -64,6 +68,7 @@ def check_labels(labels: np.ndarray, classes: int) -> None:
     ...
     minisparse.errors.InputError: labels must lie in 0..2 (3 classes), found 3 at position 1
     """
+    expect(labels=labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(f"labels must be a vector of integers, got shape {labels.shape} of {labels.dtype}")
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))

@@ -11,15 +11,18 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import generator, number, parameter_of, shown, storage_of
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import normal, uniform
-from .normalise import Plain
-from .protocols import Normaliser, Rng, Weights
+from .normalise import rule_of
+from .protocols import Normaliser, Seed, Weights
+from .summary import Summary
 from .threads import share_threads
+from .weights.make import as_weights
 
 
-class MLP:
+class MLP(Summary):
     """Layers ``h_k = φ(W_k h_{k-1} + b_k)`` on a flattened input, and a linear readout (Bird & Cuntz, Methods).
 
     The cache holds every layer's input, which its dW needs, and what the slope of φ is computed from.
@@ -64,8 +67,12 @@ class MLP:
         normalise: Normaliser | Sequence[Normaliser | None] | None = None,
         shared_scale: bool = False,
     ):
-        if not weights:
-            raise InputError("an MLP needs at least its readout; pass a list of weights objects")
+        if not isinstance(weights, Sequence) or isinstance(weights, str) or not weights:
+            raise InputError(
+                "an MLP needs a list of its layers' weights, at least those of the readout, such as "
+                f"[make_weights(pattern)], got {shown(weights)}"
+            )
+        weights = [as_weights(layer) for layer in weights]
         for k, (below, above) in enumerate(itertools.pairwise(weights)):
             if above.shape[1] != below.shape[0]:
                 raise InputError(
@@ -77,7 +84,7 @@ class MLP:
             raise InputError(f"normalise must be one rule, or a list of {hidden}, one per layer before the readout")
         self.names = tuple(f"W{k}" for k in range(len(weights)))
         self.weights = dict(zip(self.names, weights, strict=True))
-        self.rules = [rule or Plain() for rule in [*rules, None]]
+        self.rules = [rule_of(rule) for rule in [*rules, None]]
         self.shared_scale = shared_scale
         layers = [name for k in range(len(weights)) for name in (f"W{k}", f"b{k}")]
         extras = {self._key(extra, k) for k, rule in enumerate(self.rules) for extra in rule.extras}
@@ -96,12 +103,22 @@ class MLP:
             "shared_scale": self.shared_scale,
         }
 
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter as a matrix, in the order of `init`."""
+        shapes: dict[str, tuple[int, int]] = {}
+        for k, weights in enumerate(self.weights.values()):
+            shapes |= {f"W{k}": weights.shape, f"b{k}": (weights.shape[0], 1)}
+        for k, (weights, rule) in enumerate(zip(self.weights.values(), self.rules, strict=True)):
+            for extra in rule.extras:
+                shapes.setdefault(self._key(extra, k), (1 if extra == "s" else weights.shape[0], 1))
+        return shapes
+
     def copy(self) -> MLP:
         """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""
         return MLP(list(self.weights.values()), self.activation, self.rules[:-1], self.shared_scale)
 
     def init(
-        self, rng: Rng, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
+        self, rng: Seed, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
     ) -> dict[str, Array]:
         """Draw parameters on the host and move them to the current backend.
 
@@ -109,7 +126,7 @@ class MLP:
 
         Parameters
         ----------
-        rng : Generator or RandomState
+        rng : int, Generator or RandomState
             Advanced by the same amount for every storage, backend and dtype.
         dtype : dtype
         w_max : float, optional
@@ -124,6 +141,9 @@ class MLP:
         """
         if signs is not None:
             raise InputError("an MLP has no signs; use a recurrent network, or multiply the weights after init")
+        rng = generator(rng, "weights")
+        if w_max is not None and not number("w_max", w_max) > 0:
+            raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
         params: dict[str, Array] = {}
         for k, weights in enumerate(self.weights.values()):
             size = (weights.nnz,)
@@ -140,12 +160,13 @@ class MLP:
 
     def weight(self, params: dict[str, Array], name: str) -> Array:
         """Return the effective packed weight of a sparse parameter."""
+        storage_of(self, name)
         return self._effective(params, self.names.index(name))[0]
 
     def _effective(self, params: dict[str, Array], layer: int) -> tuple[Array, Any]:
         rule = self.rules[layer]
-        extras = [params[self._key(extra, layer)] for extra in rule.extras]
-        return rule.forward(self.weights[f"W{layer}"], params[f"W{layer}"], *extras)
+        extras = [parameter_of(params, self._key(extra, layer)) for extra in rule.extras]
+        return rule.forward(self.weights[f"W{layer}"], parameter_of(params, f"W{layer}"), *extras)
 
     @share_threads
     def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
@@ -240,8 +261,7 @@ class MLP:
                 f"W0 expects {self.n_in} inputs (pre) but x has {x.shape[0]} units; x must be (units, batch)"
             )
         for name in self._keys:
-            if name not in params:
-                raise InputError(f"params has no {name!r}; model.init makes every parameter")
+            parameter_of(params, name)
         for k, weights in enumerate(self.weights.values()):
             b = params[f"b{k}"]
             if b.shape != (weights.shape[0], 1):

@@ -10,11 +10,13 @@ synapses, ``dv_i = c_i/size_i (G_i - (G_i·v_i)/size_i ∂size_i/∂v_i)`` and `
 
 from __future__ import annotations
 
+import numbers
 from typing import ClassVar
 
+from .arguments import number, shown
 from .backend import Array, array_module
 from .errors import InputError
-from .protocols import Weights
+from .protocols import Normaliser, Weights
 
 PAPER_SCALE = 25.0
 """Initial s and g of Bird & Cuntz's code, dimensionless; the text gives none."""
@@ -53,7 +55,10 @@ class _Scaled:
     """A weight that is its raw parameter over a size per neuron, times a scale."""
 
     def __init__(self, init_scale: str | float = "paper", shared: bool = True):
-        known = init_scale in ("paper", "matched") if isinstance(init_scale, str) else init_scale > 0
+        if isinstance(init_scale, str):
+            init_scale, known = init_scale.lower(), init_scale.lower() in ("paper", "matched")
+        else:
+            known = isinstance(init_scale, numbers.Real) and init_scale > 0
         if not known:
             raise InputError(
                 f"init_scale {init_scale!r} is unknown; choose paper (25), matched (no change of scale) or a positive "
@@ -170,7 +175,7 @@ class LpConstant(_Scaled):
 
     def __init__(self, p: float, init_scale: str | float = "paper", shared: bool = True):
         super().__init__(init_scale, shared)
-        if not (p == 0 or p >= 1):
+        if not (number("p", p) == 0 or p >= 1):
             raise InputError(f"p must be at least 1, or 0 for the number of afferents, got {p}")
         self.p = p
 
@@ -249,3 +254,18 @@ def WeightNorm(init_scale: str | float = "matched") -> LpVariable:
     LpVariable(2)
     """
     return LpVariable(2, init_scale)
+
+
+def rule_of(normalise: Normaliser | None) -> Normaliser:
+    """Return a rule as it is, and `Plain` for none.
+
+    Examples
+    --------
+    >>> minisparse.normalise.rule_of(None)
+    Plain
+    """
+    if normalise is None:
+        return Plain()
+    if isinstance(normalise, type) or not all(hasattr(normalise, name) for name in ("extras", "forward", "backward")):
+        raise InputError(f"normalise must be a rule, such as minisparse.Dendritic(), got {shown(normalise)}")
+    return normalise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from . import kernels
+from .arguments import expect, number, shown
 from .backend import Array, array_module
 from .errors import InputError
 from .protocols import Run
@@ -16,11 +18,13 @@ class _Optimiser:
     moments: tuple[str, ...] = ()
 
     def __init__(self, decay: float = 0.0, rates: dict[str, float] | None = None, **settings: float):
+        if not isinstance({} if rates is None else rates, dict):
+            raise InputError(f"rates must be a dict of numbers, such as {{'W_rec': 0.05}}, got {shown(rates)}")
         self.settings, self.decay, self.rates = settings, decay, dict(rates or {})
         self.state: dict = {}
         for name, rate in {"lr": settings["lr"], **self.rates}.items():
             _check_rate(name if name == "lr" else f"rates[{name!r}]", rate, positive=True)
-        if not 0 <= decay * settings["lr"] < 1:
+        if not 0 <= number("decay", decay) * settings["lr"] < 1:
             raise InputError(f"decay must be at least 0 and below 1 / lr = {1 / settings['lr']:g}, got {decay}")
 
     def __repr__(self) -> str:
@@ -55,14 +59,21 @@ class _Optimiser:
         ------
         ValueError
             If the keys or shapes differ, or `rates` names no parameter; nothing has been changed then.
+
+        Warns
+        -----
+        UserWarning
+            At the first step, if there is decay and a parameter that it does not recognise as a weight or as none.
         """
+        expect(params=params, grads=grads)
         if unknown := self.rates.keys() - params.keys():
             raise InputError(f"rates names {', '.join(sorted(unknown))}, but the parameters are {', '.join(params)}")
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise InputError(f"params and grads must have the same keys; only one of them has {', '.join(odd)}")
         for name, w in params.items():
-            if w.shape != grads[name].shape:
+            if getattr(w, "shape", None) != getattr(grads[name], "shape", ()):
+                expect(**{name: w, f"grads[{name!r}]": grads[name]})
                 raise InputError(f"grads[{name!r}] must have shape {tuple(w.shape)}, got {tuple(grads[name].shape)}")
             for moment in self.moments:
                 key = f"{moment}.{name}"
@@ -71,6 +82,8 @@ class _Optimiser:
                         f"this optimiser's {key} has shape {tuple(self.state[key].shape)} but {name} has "
                         f"{tuple(w.shape)}; make a new optimiser for another model"
                     )
+        if self.decay and "step" not in self.state:
+            _say_what_stays(params)
         self.state["step"] = self.state.get("step", 0) + 1  # (O6)
         for name, w in params.items():
             moments = []
@@ -88,6 +101,10 @@ class _Optimiser:
         raise NotImplementedError
 
 
+NO_WEIGHTS = ("b", "c", "g", "h", "s")
+"""How the names of what never decays begin: biases, offsets, scales of a rule, an initial state."""
+
+
 def decays(name: str) -> bool:
     """Whether weight decay acts on a parameter: on weights W... and filters K, not on biases, offsets and scales.
 
@@ -97,6 +114,16 @@ def decays(name: str) -> bool:
     ['W_in', 'W0', 'K']
     """
     return name.startswith(("W", "K"))
+
+
+def _say_what_stays(params: dict[str, Array]) -> None:
+    """Warn of parameters whose name does not say whether they are weights: they do not decay."""
+    if unknown := [name for name in params if not decays(name) and not name.startswith(NO_WEIGHTS)]:
+        warnings.warn(
+            f"decay does not act on {', '.join(unknown)}: only names that begin with W or K are weights to it; rename "
+            f"what should decay, and begin the name of what should not with one of {', '.join(NO_WEIGHTS)}",
+            stacklevel=3,
+        )
 
 
 class SGD(_Optimiser):
@@ -207,7 +234,7 @@ class Cosine:
     """
 
     def __init__(self, lowest: float = 0.0):
-        if not lowest >= 0:
+        if not number("lowest", lowest) >= 0:
             raise InputError(f"lowest, the learning rate at the end, must be at least 0, got {lowest}")
         self.lowest = lowest
 
@@ -222,5 +249,6 @@ class Cosine:
 
 
 def _check_rate(name: str, value: float, positive: bool = False) -> None:
+    number(name, value)
     if not (value > 0 if positive else 0 <= value < 1):
         raise InputError(f"{name} must be {'above 0' if positive else 'at least 0 and below 1'}, got {value}")

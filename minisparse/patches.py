@@ -7,16 +7,18 @@ The stem is that of a public spiking port of G2GNet (Konstantaropoulos et al. 20
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import expect, generator, parameter_of, shown, whole
 from .backend import Array, array_module, asarray
 from .errors import InputError
 from .initialise import normal
-from .protocols import Rng
+from .protocols import Seed
 
 
 class PatchConv:
@@ -59,7 +61,8 @@ class PatchConv:
         filters: int = 32,
         activation: str | Activation = "relu",
     ):
-        channels, height, width = image if len(image) == 3 else (1, *image)
+        channels, height, width = image_of(image)
+        filters, patches_per_side = whole("filters", filters), whole("patches_per_side", patches_per_side)
         if min(channels, height, width, patches_per_side, filters) < 1 or any(
             side % patches_per_side for side in (height, width)
         ):
@@ -77,7 +80,11 @@ class PatchConv:
         shape = {"stem": "PatchConv", "image": list(self.image), "patches_per_side": self.patches_per_side}
         return {**shape, "filters": self.filters, "activation": self.activation.name}
 
-    def init(self, rng: Rng, dtype: type = np.float32) -> dict[str, Array]:
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter."""
+        return {"K": (self.filters, self._pixels), "c": (self.filters, 1)}
+
+    def init(self, rng: Seed, dtype: type = np.float32) -> dict[str, Array]:
         """Draw filters by He's rule, N(0, 2 / pixels of a patch), and offsets of 0.
 
         Returns
@@ -85,7 +92,7 @@ class PatchConv:
         dict of arrays
             K (filters, patch height x patch width x channels), c (filters, 1).
         """
-        pixels = self._pixels
+        rng, pixels = generator(rng, "weights"), self._pixels
         K = normal(rng, (self.filters, pixels), math.sqrt(2 / pixels), dtype)
         return {"K": K, "c": asarray(np.zeros((self.filters, 1)), dtype=dtype)}
 
@@ -149,12 +156,25 @@ class PatchConv:
         return da.reshape(self.patches_per_side**2, self.filters, -1).swapaxes(0, 1).reshape(self.filters, -1)
 
 
+def image_of(image: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return an image's channels, height and width; an image of two numbers has one channel.
+
+    Examples
+    --------
+    >>> minisparse.patches.image_of((28, 28))
+    (1, 28, 28)
+    """
+    if not isinstance(image, Sequence) or isinstance(image, str) or len(image) not in (2, 3):
+        raise InputError(f"image must be (height, width) or (channels, height, width), got {shown(image)}")
+    sides = [whole("each side of the image", side) for side in image]
+    return tuple(sides) if len(sides) == 3 else (1, *sides)
+
+
 def check_stem(params: dict[str, Array], x: Array, image: tuple[int, ...], filters: int, size: int) -> None:
     """Refuse an image, or filters K (filters, size) and offsets c (filters, 1), that do not fit."""
+    expect(params=params, x=x)
     if math.prod(x.shape[:-1]) != math.prod(image):
         raise InputError(f"x must hold {math.prod(image)} pixels {image} per example, got shape {tuple(x.shape)}")
     for name, shape in (("K", (filters, size)), ("c", (filters, 1))):
-        if name not in params:
-            raise InputError(f"params has no {name!r}; init makes every parameter")
-        if params[name].shape != shape:
+        if parameter_of(params, name).shape != shape:
             raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")

@@ -1,213 +1,115 @@
-"""One style for every figure: colour-blind-safe, and every line also differs in dash and marker."""
+"""One style for every figure: colour-blind-safe, and every line also differs in dash and marker.
+
+`style` has what a figure begins with, and all of it can be had from here.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .arguments import expect, shown
+from .backend import Array, to_numpy
 from .errors import InputError
 from .files import write_aside
-
-LINES = (
-    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
-    {"color": "#D55E00", "linestyle": "--", "marker": "s"},
-    {"color": "#009E73", "linestyle": "-.", "marker": "^"},
-    {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
-    {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
-    {"color": "#000000", "linestyle": (0, (1, 1)), "marker": "x"},
+from .protocols import Weights
+from .style import (
+    DENSITIES,
+    LINES,
+    STYLE,
+    band,
+    can_draw,
+    epochs,
+    figure,
+    name_lines,
+    notebook,
+    of_density,
 )
-"""Keyword arguments of the first, second, ... line of an axes (Okabe & Ito's colours)."""
+from .weights.make import as_weights
 
-DENSITIES = {
-    1.0: {"color": "#D55E00", "linestyle": "-", "marker": "s"},
-    0.5: {"color": "#B58900", "linestyle": (0, (5, 1, 1, 1)), "marker": "D"},
-    0.3: {"color": "#CC79A7", "linestyle": "-.", "marker": "^"},
-    0.2: {"color": "#009E73", "linestyle": ":", "marker": "v"},
-    0.1: {"color": "#0072B2", "linestyle": "--", "marker": "o"},
-    0.05: {"color": "#56B4E9", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "P"},
-    0.01: {"color": "#000000", "linestyle": (0, (1, 1)), "marker": "x"},
-}
-"""The line of a density, the same in every figure: dense is red-orange, sparse is blue, as in the papers."""
-
-STYLE = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 12,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "legend.fontsize": 11,
-    "lines.markersize": 5,
-    "figure.dpi": 100,
-    "savefig.dpi": 150,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "minisparse",
-}
+__all__ = [
+    "DENSITIES",
+    "LINES",
+    "STYLE",
+    "band",
+    "can_draw",
+    "connectivity",
+    "epochs",
+    "figure",
+    "name_lines",
+    "notebook",
+    "of_density",
+    "save",
+    "unrolled",
+]
+CELLS = 400
+"""Rows or columns of a picture of a pattern, at most; beyond that, neurons share one."""
 
 
-def notebook() -> Any:
-    """Return the shell of the notebook that runs this, or None outside of notebooks.
-
-    Examples
-    --------
-    >>> minisparse.plot.notebook() is None
-    True
-    """
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell if hasattr(shell, "kernel") else None
-
-
-def can_draw() -> bool:
-    """Whether Matplotlib is installed; if it is not, as in a browser, a line says so.
-
-    Examples
-    --------
-    >>> minisparse.plot.can_draw()
-    True
-    """
-    found = importlib.util.find_spec("matplotlib") is not None
-    if not found:
-        print("Matplotlib is not installed, so there are no figures; all the rest runs")
-    return found
-
-
-def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 4.0), **subplots: Any) -> tuple:
-    """Make a figure in the library's style, without any global state. A notebook shows it as the last value of a cell.
+def connectivity(weights: Weights | Any, w: Array | None = None, title: str = "", axes: Any = None) -> Any:
+    """Draw which synapses exist: a row per receiving neuron, a column per sending one; large layers in blocks.
 
     Parameters
     ----------
-    rows, columns : int
-        Grid of axes.
-    size : (float, float)
-        Width and height in inches.
-    **subplots
-        As for ``matplotlib.figure.Figure.subplots``.
+    weights : storage, pattern, mask or SciPy sparse matrix
+    w : array, optional
+        Packed weights, as in the parameters of a model: excitatory (above 0) and inhibitory ones (below) are told
+        apart. A weight of 0 is drawn as white as no synapse.
+    title : str
+        What the figure shows, in a sentence; the counts if omitted.
+    axes : matplotlib axes, optional
+        Where to draw, by default in a new figure.
 
     Returns
     -------
-    figure, axes
+    figure
+        For `save`, and a notebook shows it.
+
+    Raises
+    ------
+    ValueError
+        If the packed weights do not fit the pattern.
 
     Examples
     --------
-    >>> figure, axes = minisparse.plot.figure()
-    >>> axes.get_xlabel()
-    ''
+    >>> figure = minisparse.plot.connectivity(minisparse.bernoulli(50, 40, 0.1, rng=0))
+    >>> figure.get_axes()[0].get_title(loc="left")
+    'Each of 50 neurons has 4.3 of 40 inputs, on average'
     """
-    import matplotlib
-    from matplotlib.figure import Figure
+    weights = as_weights(weights)
+    pattern, (n_post, n_pre) = weights.pattern, weights.shape
+    if w is not None and not hasattr(w, "shape"):
+        raise InputError(f"w must be packed weights, as in params['W_rec'], got {shown(w)}")
+    values = np.ones(pattern.nnz) if w is None else np.sign(to_numpy(weights.values(w)))
+    tall, wide = (-(-n // CELLS) for n in (n_post, n_pre))
+    grid = np.zeros((-(-n_post // tall), -(-n_pre // wide)))
+    np.add.at(grid, (pattern.rows // tall, pattern.indices // wide), values)
+    places = np.outer(*(np.diff([*range(0, n, step), n]) for n, step in ((n_post, tall), (n_pre, wide))))
+    grid /= places
+    if axes is None:
+        _, axes = figure(size=(6.8, 5.6))
+    from matplotlib.colors import LinearSegmentedColormap
 
-    if shell := notebook():
-        from IPython.core.pylabtools import select_figure_formats
-
-        select_figure_formats(shell, {"png"})
-    with matplotlib.rc_context(STYLE):
-        made = Figure(figsize=size, layout="constrained")
-        return made, made.subplots(rows, columns, **subplots)
-
-
-def of_density(p: float) -> dict:
-    """Return the line of a density: that of the nearest one in `DENSITIES`, by ratio.
-
-    Examples
-    --------
-    >>> minisparse.plot.of_density(0.1)["color"], minisparse.plot.of_density(0.9)["marker"]
-    ('#0072B2', 's')
-    """
-    return DENSITIES[min(DENSITIES, key=lambda q: abs(np.log(q / p)))]
-
-
-def epochs(axes: Any) -> None:
-    """Name the horizontal axis "epoch" and give it whole numbers.
-
-    Examples
-    --------
-    >>> figure, axes = minisparse.plot.figure()
-    >>> minisparse.plot.epochs(axes)
-    >>> axes.get_xlabel()
-    'epoch'
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def name_lines(axes: Any, size: float = 11.0) -> None:
-    """Write the name of each line at its right end, in its colour, none over another, instead of a legend.
-
-    Call it when limits and scales are set: the places are taken from them.
-
-    Parameters
-    ----------
-    axes : matplotlib axes
-        A line's name is its label; one without a label or without a finite value gets none.
-    size : float
-        Of the letters, in points.
-
-    Examples
-    --------
-    >>> figure, axes = minisparse.plot.figure()
-    >>> _ = axes.plot([0, 1], [0, 1], label="up"), axes.plot([0, 1], [0.1, 1], label="up, too")
-    >>> minisparse.plot.name_lines(axes)
-    >>> [text.get_text() for text in axes.texts]
-    ['up', 'up, too']
-    """
-    axes.get_xlim(), axes.get_ylim()  # settles the limits that the lines ask for
-    to_axes = axes.transData + axes.transAxes.inverted()
-    ends = []
-    for line in axes.get_lines():
-        x, y = (np.asarray(values, dtype=float) for values in line.get_data())
-        finite = np.flatnonzero(np.isfinite(y))
-        if not line.get_label().startswith("_") and finite.size:
-            ends.append((to_axes.transform((x[finite[-1]], y[finite[-1]]))[1], line))
-    ends = sorted(ends, key=lambda end: end[0])
-    gap = 1.25 * size / 72 / (axes.get_position().height * axes.get_figure().get_figheight())
-    places = np.array([min(max(place, 0.0), 1.0) for place, _ in ends])
-    for _ in range(200):
-        close = np.flatnonzero(np.diff(places) < 0.999 * gap)
-        if not close.size:
-            break
-        for low in close:  # move both apart, by half of what is missing each
-            lack = (gap - (places[low + 1] - places[low])) / 2
-            places[low], places[low + 1] = places[low] - lack, places[low + 1] + lack
-        places += max(0.0, -places[0])
-    for place, (_, line) in zip(places, ends, strict=True):
-        where = {"xycoords": axes.transAxes, "xytext": (6, 0), "textcoords": "offset points", "va": "center"}
-        axes.annotate(line.get_label(), (1.0, place), color=line.get_color(), size=size, **where)
-
-
-def band(axes: Any, curves: Sequence, style: dict, label: str, x: Sequence | None = None) -> None:
-    """Draw the mean of some curves as a line, and a band from the lowest to the highest of them.
-
-    Parameters
-    ----------
-    axes : matplotlib axes
-    curves : sequence of sequences
-        One per seed, all of one length.
-    style : dict
-        One of `LINES`.
-    label : str
-        For the legend.
-    x : sequence, optional
-        Where the values belong; 1, 2, ... by default: epochs.
-
-    Examples
-    --------
-    >>> figure, axes = minisparse.plot.figure()
-    >>> minisparse.plot.band(axes, [[1, 2, 3], [3, 2, 1]], minisparse.plot.LINES[0], "two seeds")
-    >>> axes.lines[0].get_ydata().tolist()
-    [2.0, 2.0, 2.0]
-    """
-    values = np.array(curves)
-    places = np.arange(1, values.shape[1] + 1) if x is None else x
-    axes.plot(places, values.mean(0), label=label, markevery=max(1, values.shape[1] // 8), **style)
-    axes.fill_between(places, values.min(0), values.max(0), color=style["color"], alpha=0.15, linewidth=0)
+    colours = ["white", "black"] if w is None else [LINES[0]["color"], "white", LINES[1]["color"]]
+    largest = max(abs(grid).max(), 1e-12)
+    image = axes.imshow(
+        grid, LinearSegmentedColormap.from_list("synapses", colours), vmin=0 if w is None else -largest, vmax=largest,
+        interpolation="nearest", extent=(0, n_pre, n_post, 0),
+        aspect="equal" if 0.5 < n_post / n_pre < 2 else "auto",
+    )  # fmt: skip
+    said = f"Each of {n_post} neurons has {pattern.nnz / n_post:.3g} of {n_pre} inputs, on average"
+    axes.set_title(title or said, loc="left")
+    axes.set(xlabel="presynaptic neuron", ylabel="postsynaptic neuron")
+    axes.spines[["top", "right"]].set_visible(True)
+    for place, kind, line in ((0.55, "excitatory", LINES[1]), (0.48, "inhibitory", LINES[0])) if w is not None else ():
+        axes.text(1.02, place, kind, color=line["color"], transform=axes.transAxes)
+    if w is None and tall * wide > 1:
+        axes.get_figure().colorbar(image, ax=axes, fraction=0.05, label=f"density in blocks of {tall} x {wide}")
+    return axes.get_figure()
 
 
 def unrolled(
@@ -327,7 +229,10 @@ def save(figure: Any, path: str | os.PathLike, alt: str) -> None:
     ...
     minisparse.errors.InputError: a figure needs alternative text: pass alt=, a sentence that says what it shows
     """
-    if not alt.strip():
+    expect(path=path)
+    if not hasattr(figure, "savefig"):
+        raise InputError(f"figure must be a Matplotlib figure, as plot.figure makes it, got {shown(figure)}")
+    if not isinstance(alt, str) or not alt.strip():
         raise InputError("a figure needs alternative text: pass alt=, a sentence that says what it shows")
     import matplotlib
 

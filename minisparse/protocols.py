@@ -14,6 +14,8 @@ import numpy as np
 from .backend import Array
 
 Rng = np.random.Generator | np.random.RandomState
+Seed = Rng | int
+"""What may be given where numbers are drawn: a generator, or an integer (`arguments.generator`)."""
 
 
 class Bound(Protocol):
@@ -190,7 +192,7 @@ class Rule(Protocol):
         """Rewire when it is time."""
         ...
 
-    def rewire(self, model: Model, params: dict[str, Array], opt: Optimiser, rng: Rng) -> Mapping[str, Any]:
+    def rewire(self, model: Model, params: dict[str, Array], opt: Optimiser, rng: Seed) -> Mapping[str, Any]:
         """Rewire every sparse parameter once; return what was removed and grown."""
         ...
 

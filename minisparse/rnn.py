@@ -8,19 +8,22 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
+from .arguments import generator, number, parameter_of, whole
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import one_signed, uniform
-from .normalise import Plain
-from .protocols import Bound, Normaliser, Rng, Weights
+from .normalise import rule_of
+from .protocols import Bound, Normaliser, Seed, Weights
+from .summary import Summary
 from .threads import share_threads
 from .weights import affine, sum_outer
+from .weights.make import as_weights
 
 W_MAX = 1e-3
 """Largest initial recurrent weight of Fruengel & Oberlaender (2025), dimensionless."""
 
 
-class RNN:
+class RNN(Summary):
     """A recurrent layer with a readout of its last state (Fruengel & Oberlaender 2025, Methods).
 
     ``a_t = W_in x_t + b_in + W_rec h_t + b_rec``, ``h_{t+1} = φ(a_t)``, ``h_0 = 0``, ``logits = W_out h_T + b_out``,
@@ -33,8 +36,9 @@ class RNN:
     ----------
     n_in : int
         Inputs per time step.
-    weights : storage
-        Square storage of the recurrent synapses. W_in and W_out are plain dense matrices.
+    weights : storage, or pattern, mask or SciPy sparse matrix
+        The recurrent synapses, square; what is no storage goes through `make_weights`. W_in and W_out are plain dense
+        matrices.
     n_out : int
         Classes.
     activation : str or Activation
@@ -74,16 +78,18 @@ class RNN:
         normalise: Normaliser | None = None,
         biases: int = 2,
     ):
+        weights = as_weights(weights)
         if weights.shape[0] != weights.shape[1]:
             raise InputError(f"a recurrent pattern must be square, got {weights.shape[0]} x {weights.shape[1]}")
+        n_in, n_out, biases = whole("n_in", n_in), whole("n_out", n_out), whole("biases", biases)
         if biases not in (1, 2):
             raise InputError(f"biases must be 1 or 2, got {biases}")
         if n_in < 1 or n_out < 1:
             raise InputError(f"n_in and n_out must be at least 1, got {n_in} and {n_out}")
-        self.n_in, self.n, self.n_out = int(n_in), weights.shape[0], int(n_out)
+        self.n_in, self.n, self.n_out = n_in, weights.shape[0], n_out
         self.weights = {"W_rec": weights}
         self.activation = activations.get(activation)
-        self.normalise = normalise or Plain()
+        self.normalise = rule_of(normalise)
         self.biases = ("b_in", "b_rec")[:biases]
 
     def config(self) -> dict:
@@ -99,6 +105,12 @@ class RNN:
             "biases": len(self.biases),
         }
 
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return the shape of each parameter as a matrix, in the order of `init`."""
+        shapes = {"W_in": (self.n, self.n_in), "W_rec": (self.n, self.n), **dict.fromkeys(self.biases, (self.n, 1))}
+        shapes |= {"W_out": (self.n_out, self.n), "b_out": (self.n_out, 1)}
+        return shapes | {f"{extra}_rec": (1 if extra == "s" else self.n, 1) for extra in self.normalise.extras}
+
     def copy(self) -> RNN:
         """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""
         twin = RNN(self.n_in, self.weights["W_rec"], self.n_out, self.activation, self.normalise, len(self.biases))
@@ -106,7 +118,7 @@ class RNN:
         return twin
 
     def init(
-        self, rng: Rng, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
+        self, rng: Seed, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
     ) -> dict[str, Array]:
         """Draw parameters on the host and move them to the current backend.
 
@@ -115,7 +127,7 @@ class RNN:
 
         Parameters
         ----------
-        rng : Generator or RandomState
+        rng : int, Generator or RandomState
             Advanced by the same amount for every storage, backend and dtype.
         dtype : dtype
         w_max : float, optional
@@ -130,8 +142,9 @@ class RNN:
             s_rec (1, 1) or g_rec (n, 1).
         """
         w_max = W_MAX if w_max is None else w_max
-        if not w_max > 0:
+        if not number("w_max", w_max) > 0:
             raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
+        rng = generator(rng, "weights")
         bound, weights = self.n**-0.5, self.weights["W_rec"]
         params = {"W_in": uniform(rng, (self.n, self.n_in), bound, dtype)}
         if signs is None:
@@ -150,8 +163,8 @@ class RNN:
         return self._effective(params)[0]
 
     def _effective(self, params: dict[str, Array]) -> tuple[Array, object]:
-        extras = [params[f"{extra}_rec"] for extra in self.normalise.extras]
-        return self.normalise.forward(self.weights["W_rec"], params["W_rec"], *extras)
+        extras = [parameter_of(params, f"{extra}_rec") for extra in self.normalise.extras]
+        return self.normalise.forward(self.weights["W_rec"], parameter_of(params, "W_rec"), *extras)
 
     @share_threads
     def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
@@ -232,11 +245,8 @@ class RNN:
                 f"W_in expects {self.n_in} inputs per time step but x has shape {tuple(x.shape)}; "
                 "x must be (time, units, batch) with at least one time step"
             )
-        shapes = {"W_in": (self.n, self.n_in), "W_out": (self.n_out, self.n), "b_out": (self.n_out, 1)}
-        for name, shape in (shapes | dict.fromkeys(self.biases, (self.n, 1))).items():
-            if name not in params:
-                raise InputError(f"params has no {name!r}; model.init makes every parameter")
-            if params[name].shape != shape:
+        for name, shape in self.shapes().items():
+            if parameter_of(params, name).shape != shape and name != "W_rec":
                 raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
 
 

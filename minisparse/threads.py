@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import functools
 import importlib.util
+import inspect
 import platform
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import expect
 from .protocols import Model
 
 
@@ -126,11 +128,16 @@ def share_threads(method: Callable) -> Callable:
     Its first argument, parameters or a gradient, says whether denormal numbers count: in float32 they are put to 0.
     """
 
+    names = tuple(inspect.signature(method).parameters)[1:3]
+
     @functools.wraps(method)
-    def run(model: Model, given: Any, *args: Any, **kwargs: Any) -> Any:
-        first = next(iter(given.values()), None) if isinstance(given, dict) else given
+    def run(model: Model, *args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs[name] for name in names if name in kwargs} | dict(zip(names, args, strict=False))
+        expect(**given)
+        first = given.get(names[0])
+        first = next(iter(first.values()), None) if isinstance(first, dict) else first
         with held_for(model), flush_to_zero(getattr(first, "dtype", None) == np.float32):
-            return method(model, given, *args, **kwargs)
+            return method(model, *args, **kwargs)
 
     return run
 

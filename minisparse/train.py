@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from . import nonfinite
+from .arguments import expect, generator, is_seed, shown, whole
 from .backend import Array, array_module, to_numpy
 from .checkpoint import load_checkpoint, save
+from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
-from .protocols import Hook, Model, Optimiser, Rng, Run
+from .protocols import Hook, Model, Optimiser, Rng, Run, Seed
 from .threads import flush_to_zero, held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
@@ -44,6 +46,7 @@ def evaluate(model: Model, params: dict[str, Array], x: Array, labels: Array, ba
     >>> digits = minisparse.load("digits")
     >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
     """
+    expect(model=model, params=params, x=x, labels=labels)
     xp = array_module(x, labels)
     totals = xp.zeros(2)
     for x_batch, y_batch in batches(x, labels, batch_size):
@@ -61,7 +64,7 @@ def fit(
     opt: Optimiser,
     dataset: Dataset,
     epochs: int,
-    rng: Rng,
+    rng: Seed,
     batch_size: int = 100,
     after_step: Sequence[Hook] = (),
     after_epoch: Sequence[Hook] = (),
@@ -80,8 +83,8 @@ def fit(
     dataset : Dataset
     epochs : int
         The history also has a row for epoch 0, before training.
-    rng : Generator
-        Shuffles the batches; a child of it is ``run.rng``, for hooks that rewire.
+    rng : int, Generator or RandomState
+        Shuffles the batches; a child of it is ``run.rng``, for hooks that rewire. A seed has a stream for each.
     batch_size : int
     after_step, after_epoch : sequences of callables
         Called ``hook(run)`` in this order; `run` has model, params, opt, rng, epoch (from 1, of epochs), step (from 0,
@@ -109,7 +112,8 @@ def fit(
     Raises
     ------
     ValueError
-        If a setting, shape or label does not fit; if the checkpoint belongs to another run.
+        If a setting, shape or label does not fit; if the checkpoint belongs to another run; if a rewiring rule would
+        leave weights that break an enforced `Dale`.
     OSError
         If a checkpoint cannot be read or written.
     FloatingPointError
@@ -125,9 +129,11 @@ def fit(
     >>> [row["epoch"] for row in history]
     [0, 1]
     """
+    expect(model=model, params=params, opt=opt, dataset=dataset)
+    epochs, batch_size = _handed_over(epochs, batch_size, after_step=after_step, after_epoch=after_epoch)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume)
     hooks = [*after_step, *after_epoch]
-    order, rewiring = rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
+    order, rewiring = _streams(rng)
     steps = math.ceil(len(dataset.x_train) / batch_size)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=steps)
     generators = {"batches": order, "rewiring": rewiring}
@@ -158,6 +164,7 @@ def fit(
 def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patience: int | None, checkpoint: object,
            resume: bool) -> None:  # fmt: skip
     """Refuse settings that do not fit before anything is changed."""
+    patience = None if patience is None else whole("patience", patience)
     if epochs < 0 or batch_size < 1 or (patience is not None and patience < 1):
         raise InputError(
             f"epochs >= 0, batch_size >= 1, patience >= 1 are needed, got {epochs}, {batch_size}, {patience}"
@@ -169,6 +176,23 @@ def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patienc
             f"{dataset.name} has {dataset.n_classes} classes but the model has {model.n_out} outputs; "
             f"make the model with n_out={dataset.n_classes}"
         )
+
+
+def _handed_over(epochs: int, batch_size: int, **hooks: Sequence[Hook]) -> tuple[int, int]:
+    """Return two whole numbers; refuse hooks that cannot be called, or whose order breaks Dale's principle."""
+    for when, some in hooks.items():
+        if not isinstance(some, (list, tuple)) or not all(map(callable, some)):
+            raise InputError(f"{when} must be a list of hooks, which are called with the run, got {shown(some)}")
+    check_rules(*hooks.values())
+    return whole("epochs", epochs), whole("batch_size", batch_size)
+
+
+def _streams(rng: Seed) -> Sequence[Rng]:
+    """Return the generators of the batches and of the hooks that rewire; one of the old kind cannot be split."""
+    if is_seed(rng):
+        return generator(rng, "batches"), generator(rng, "rewiring")
+    rng = generator(rng, "batches")
+    return rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
 
 
 def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook]) -> dict:

@@ -142,7 +142,7 @@ def test_nan_stays_visible():
         (np.ones((1, 3)), "enforced", r"got shape \(1, 3\)"),
         (np.array([[1], [0], [-1]]), "enforced", r"of \+1 and -1"),
         (np.array([[1], [np.nan], [-1]]), "enforced", r"of \+1 and -1"),
-        (np.ones((3, 1)), "enforce", "Dale mode 'enforce' is unknown; choose enforced or init_only"),
+        (np.ones((3, 1)), "enforce", "Dale mode 'enforce' is unknown; choose one of enforced, init_only"),
     ],
 )
 def test_bad_signs_and_modes_are_refused(signs, mode, sentence):
@@ -174,3 +174,57 @@ def test_the_first_gradient_has_passed_the_recurrent_weights_two_times_less_than
     assert once["W_rec"].any()
     np.testing.assert_array_equal(twice["W_rec"], 2.0 ** (steps - 2) * once["W_rec"])
     np.testing.assert_array_equal(twice["W_in"], 2.0 ** (steps - 1) * once["W_in"])
+
+
+class Grows:
+    """A rewiring rule of somebody else's, of which nothing is known."""
+
+    def rewire(self, *_):
+        return {}
+
+    def __call__(self, run):
+        pass
+
+
+SIGNS = ms.dale_signs(6, 0.5, 0)
+DALE = ms.Dale(SIGNS)
+
+
+@pytest.mark.parametrize(
+    ("after_step", "after_epoch", "sentence"),
+    [
+        ([DALE], [ms.SET()], r"none clamps them; make it SET\(signs=dale.signs\), or put Dale after it in after_epoch"),
+        ([DALE], [ms.SET(signs=-SIGNS)], "without regard to the signs that Dale enforces on W_rec"),
+        ([ms.SET(signs=SIGNS), DALE], [ms.SET()], "put Dale after it in after_epoch"),
+        ([ms.SET()], [DALE], "put Dale after it in after_step"),
+        ([DALE, ms.DeepRewiring()], [], r"make it DeepRewiring\(signs=dale.signs\)"),
+        ([DALE], [Grows()], "Grows draws new synapses .* draw them with their sign, or put Dale after it"),
+    ],
+)
+def test_hooks_that_would_leave_the_wrong_signs_are_refused(digits, after_step, after_epoch, sentence):
+    model = ms.RNN(8, np.tri(6), 10)
+    params, hooks = model.init(0, signs=SIGNS), {"after_step": after_step, "after_epoch": after_epoch}
+    with pytest.raises(ms.UserError, match=sentence):
+        ms.fit(model, params, ms.SGD(), digits, 1, 0, **hooks)
+
+
+def test_newcomers_that_the_clamp_sets_to_0_are_told_of(digits):
+    with pytest.warns(UserWarning, match=r"those of the wrong sign become 0 and go first: make it SET\(signs="):
+        ms.dale.check_rules([], [ms.SET(), DALE])
+
+
+def test_with_its_neurons_signs_set_leaves_no_violation_wherever_dale_is(digits):
+    model, seen = ms.RNN(8, ms.bernoulli(30, 30, 0.3, 0), 10), []
+    signs = ms.dale_signs(30, 0.4, 0)
+    params, dale = model.init(0, w_max=0.1, signs=signs), ms.Dale(signs)
+    hooks = [ms.SET(0.3, std=0.05, signs=dale.signs), lambda run: seen.append(dale.violations(run.model, run.params))]
+    ms.fit(model, params, ms.Adam(), digits, 2, 0, after_step=[dale], after_epoch=hooks, quiet=True)
+    assert seen == [0, 0]
+
+
+def test_rules_that_cannot_break_the_signs_are_let_be(recwarn):
+    ms.dale.check_rules([DALE], [ms.RigL(), ms.SET(signs=SIGNS), ms.CannistraciHebb()])
+    ms.dale.check_rules([DALE], [ms.SET(parameters=("W0",))])
+    ms.dale.check_rules([ms.Dale(SIGNS, "init_only")], [ms.SET()])
+    ms.dale.check_rules([], [Grows(), DALE])
+    assert not recwarn.list

@@ -11,12 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "minisparse"
 RANKS = {
-    "ground": "errors files equations backend protocols threads",
-    "structure": "connectivity groups kernels weights initialise",
+    "ground": "errors files equations backend protocols arguments threads",
+    "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses normalise dale optim evolve",
-    "networks": "rnn mlp conv patches",
+    "networks": "summary rnn mlp conv patches",
     "learning": "data train checkpoint nonfinite measure",
-    "plot": "plot",
+    "plot": "plot style",
     "gradcheck": "gradcheck",
     "testing": "testing exercises model_file estimators bridges",
     "lab": "lab",
@@ -30,6 +30,7 @@ UNTESTED = {
     "minisparse/__init__.py": "the face: tests/test_face.py",
     "minisparse/__main__.py": "prints versions: tests/test_face.py",
     "minisparse/results.py": "one line, another name of the lab's: tests/test_face.py",
+    "minisparse/style.py": "tests/test_plot.py",
     "minisparse/protocols.py": "no code that runs; .ci/typed.py is checked by mypy",
     "minisparse/testing.py": "its strategies draw what other tests check",
     "minisparse/kernels/with_cupy.py": "tests/gpu",
@@ -42,6 +43,7 @@ UNTESTED = {
     "minisparse/exercises/small.py": "tests/exercises/test_games.py",
     "minisparse/exercises/texts.py": "tests/exercises/test_lines.py",
     "minisparse/exercises/worker.py": "tests/exercises/test_child.py",
+    "minisparse/lab/grid.py": "tests/lab/test_sweep.py",
     "minisparse/lab/__main__.py": "tests/lab/test_verify.py and test_page.py run it",
 }
 """Modules whose test has another name, and where it is."""

@@ -381,3 +381,15 @@ def test_check_steps_knows_rates(make):
     model = ms.RNN(2, ms.make_weights(ms.bernoulli(7, 7, 0.5, rng)), 4, "tanh")
     params, x = model.init(rng, dtype=float, w_max=0.5), rng.standard_normal((5, 2, 3))
     ms.check_steps(model, params, x, np.array([0, 3, 1]), make(lr=0.01, rates={"W_rec": 0.2})).assert_ok()
+
+
+@pytest.mark.parametrize("make", [ms.SGD, ms.Adam])
+def test_decay_names_the_parameters_that_it_does_not_know(make, recwarn):
+    params = {name: np.ones((1, 1)) for name in ("W0", "w1", "theta", "b0", "s0", "c")}
+    opt = make(decay=0.1)
+    with pytest.warns(UserWarning, match="decay does not act on w1, theta: only names that begin with W or K"):
+        opt.step(params, params)
+    opt.step(params, params)
+    make().step(params, params)
+    make(decay=0.1).step({"W0": params["W0"]}, {"W0": params["W0"]})
+    assert not recwarn.list

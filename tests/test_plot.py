@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 import minisparse as ms
@@ -67,3 +68,27 @@ def test_the_unrolled_network_shows_one_path_and_leaves_out_what_else_runs_backw
     assert not {"$W$", "$W_{in}$", "$W_{out}$"} & set(words)
     assert alt == "The way back."
     assert min(text.get_size() for text in path.axes[0].texts if text.get_text()) >= 11
+
+
+def test_connectivity_draws_each_synapse_where_it_is():
+    mask = np.array([[1, 0, 0], [0, 1, 1]])
+    axes = ms.plot.connectivity(mask).get_axes()[0]
+    np.testing.assert_array_equal(axes.images[0].get_array(), mask)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("presynaptic neuron", "postsynaptic neuron")
+    assert axes.get_title(loc="left") == "Each of 2 neurons has 1.5 of 3 inputs, on average"
+
+
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+def test_connectivity_tells_excitatory_from_inhibitory_weights(storage):
+    matrix, weights = np.array([[2.0, 0.0], [-1.0, 3.0]]), ms.make_weights(ms.full(2, 2), storage)
+    figure = ms.plot.connectivity(weights, weights.pack(matrix), title="Two neurons.")
+    np.testing.assert_array_equal(figure.get_axes()[0].images[0].get_array(), np.sign(matrix))
+    assert [text.get_text() for text in figure.get_axes()[0].texts] == ["excitatory", "inhibitory"]
+    with pytest.raises(ms.UserError, match="w must be packed weights"):
+        ms.plot.connectivity(weights, "W_rec")
+
+
+def test_connectivity_of_a_large_layer_is_its_density_in_blocks():
+    image = ms.plot.connectivity(ms.full(1001, 900)).get_axes()[0].images[0].get_array()
+    assert image.shape == (334, 300)
+    np.testing.assert_allclose(image, 1)

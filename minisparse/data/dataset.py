@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import chosen, expect, generator, whole
 from ..backend import Array, array_module, asarray, to_numpy
 from ..data import sources
 from ..errors import InputError
 from ..losses import check_labels
-from ..protocols import Rng
+from ..protocols import Seed
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,14 @@ class Dataset:
     origin: str = "official"
 
     def __post_init__(self) -> None:
+        arrays = {name: getattr(self, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+        expect(**arrays)
         if not isinstance(self.x_train, np.ndarray):
             return
+        object.__setattr__(self, "n_classes", whole("n_classes", self.n_classes, 1))
+        for name, array in arrays.items():
+            if not array.ndim:
+                raise InputError(f"{name} must have a row per sample, got a single number")
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y) or not len(x):
@@ -137,20 +144,20 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
     >>> minisparse.load("digits").x_train.shape
     (1437, 8, 8)
     """
-    if name not in LOADERS:
-        raise InputError(f"data set {name!r} is unknown; choose one of {', '.join(NAMES)}")
+    name = chosen("data set", name, NAMES)
     return Dataset(name, *LOADERS[name](name, folders(root), download))
 
 
 def folders(root: str | os.PathLike | None = None) -> list[Path]:
     """Return the folders searched for data sets, first one first."""
     if root is not None:
+        expect(path=root)
         return [Path(root)]
     named = os.environ.get("MINISPARSE_DATA")
     return ([Path(named)] if named else []) + [Path("data")]
 
 
-def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) -> Iterator[tuple[Array, Array]]:
+def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -> Iterator[tuple[Array, Array]]:
     """Yield batches in the layout of the passes: examples last.
 
     Parameters
@@ -159,8 +166,8 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
     labels : (samples,) array
     batch_size : int
         The last batch may be smaller.
-    rng : Generator or RandomState, optional
-        Shuffles the samples; without it they come in order.
+    rng : int, Generator or RandomState, optional
+        Shuffles the samples; without it they come in order. A seed gives the same order at every call.
 
     Yields
     ------
@@ -174,8 +181,9 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
     >>> [a.shape for a, _ in minisparse.batches(x, labels, 3)]
     [(28, 28, 3), (28, 28, 2)]
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    _expect_samples(x, labels)
+    batch_size = whole("batch_size", batch_size, 1)
+    rng = rng if rng is None else generator(rng, "batches")
     xp = array_module(x, labels)
     order = xp.asarray(np.arange(len(x)) if rng is None else rng.permutation(len(x)))
     for start in range(0, len(x), batch_size):
@@ -183,7 +191,7 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Rng | None = None) ->
         yield xp.ascontiguousarray(xp.moveaxis(x[chosen], 0, -1)), labels[chosen]
 
 
-def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
+def subset_per_class(dataset: Dataset, count: int, rng: Seed) -> Dataset:
     """Keep some training samples of each class; the test set stays whole.
 
     Parameters
@@ -191,7 +199,7 @@ def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
     dataset : Dataset
     count : int
         Per class: the first ones of a shuffle of the class's samples.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
 
     Returns
     -------
@@ -209,8 +217,8 @@ def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
     >>> few.x_train.shape, few.x_test.shape
     ((500, 8, 8), (360, 8, 8))
     """
-    if count < 1:
-        raise InputError(f"count must be at least 1, got {count}")
+    expect(dataset=dataset)
+    count, rng = whole("count", count, 1), generator(rng, "subset")
     labels, chosen = to_numpy(dataset.y_train), []
     for label in range(dataset.n_classes):
         members = np.flatnonzero(labels == label)
@@ -221,3 +229,12 @@ def subset_per_class(dataset: Dataset, count: int, rng: Rng) -> Dataset:
         chosen.append(rng.permutation(members)[:count])
     rows = array_module(dataset.y_train).asarray(np.concatenate(chosen))
     return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])
+
+
+def _expect_samples(x: Array, labels: Array) -> None:
+    """Refuse samples without a label each."""
+    expect(x=x, labels=labels)
+    if not x.ndim or not labels.ndim or len(x) != len(labels):
+        raise InputError(
+            f"x and labels must have a row per sample, got shapes {tuple(x.shape)} and {tuple(labels.shape)}"
+        )

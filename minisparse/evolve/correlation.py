@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import chosen, number, whole
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..protocols import Model
@@ -79,11 +80,10 @@ class Hebbian(Rule):
         stop: float = 0.75,
         **where: Any,
     ):
-        if score not in ("pearson", "cosine") or prune not in ("magnitude", "correlation"):
-            raise InputError(
-                f"score must be pearson or cosine and prune magnitude or correlation, got {score!r} and {prune!r}"
-            )
-        if batches < 1 or (ema is not None and not 0 < ema < 1):
+        score = chosen("score", score, ("pearson", "cosine"))
+        prune = chosen("prune", prune, ("magnitude", "correlation"))
+        batches = whole("batches", batches)
+        if batches < 1 or (ema is not None and not 0 < number("ema", ema) < 1):
             raise InputError(f"batches must be at least 1 and ema between 0 and 1, got {batches} and {ema}")
         super().__init__(Schedule(fraction, every, unit, decay, stop), **where)
         self.centred, self.absolute = score == "pearson", absolute

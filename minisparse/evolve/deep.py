@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 
+from ..arguments import expect, generator, number, signs_of, whole
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
-from ..protocols import Model, Optimiser, Rng, Run
-from .places import flat_places, mixed, vacant
+from ..protocols import Model, Optimiser, Rng, Run, Seed
+from .places import flat_places, mixed, senders_signs, vacant
 from .routine import Rewired, Rule, Site
 from .schedule import Schedule
 
@@ -68,11 +69,16 @@ class DeepRewiring(Rule):
         regrow: bool = False,
         parameters: tuple[str, ...] | None = None,
     ):
-        if not (l1 >= 0 and noise >= 0 and seed >= 0):
+        seed = whole("seed", seed)
+        if not (number("l1", l1) >= 0 and number("noise", noise) >= 0 and seed >= 0):
             raise InputError(f"l1, noise and seed must be at least 0, got {l1}, {noise} and {seed}")
         super().__init__(Schedule(0.5, decay=None, stop=1.0), regrow=regrow, parameters=parameters)
         self.l1, self.noise, self.seed = l1, noise, seed
-        self.signs = None if signs is None else np.sign(to_numpy(signs))
+        self.signs = None if signs is None else signs_of(signs)
+
+    def keeps_signs(self, signs: np.ndarray) -> bool:
+        """Whether no weight can have another sign than these, one for each presynaptic neuron."""
+        return self.signs is not None and np.array_equal(self.signs, signs)
 
     def __call__(self, run: Run) -> None:
         """Hook of `fit`, for after_step."""
@@ -100,23 +106,20 @@ class DeepRewiring(Rule):
         if self.signs is None:
             bits = mixed(places, (self.seed + (zlib.crc32(name.encode()) << 20)) % 2**63)
             return (1 - 2 * (bits & np.uint64(1)).astype(np.int8)).astype(np.int8)
-        if self.signs.shape != (shape[1], 1) or not self.signs.all():
-            raise InputError(
-                f"signs must be a column ({shape[1]}, 1) of +1 and -1, one per neuron that sends through {name}, "
-                f"got shape {self.signs.shape}"
-            )
-        return self.signs[places % shape[1], 0].astype(np.int8)
+        return senders_signs(self.signs, name, shape, places)
 
     def rewire(
         self,
         model: Model,
         params: dict[str, Array],
         opt: Optimiser,
-        rng: Rng,
+        rng: Seed,
         links: dict | None = None,
         share: float | None = None,
     ) -> dict[str, Rewired]:
         """Move θ by l1 and noise, and exchange what went dormant, in place; links and share are not looked at."""
+        expect(model=model, params=params, opt=opt)
+        rng = generator(rng, "rewiring")
         if "aligned" not in self.state:
             self.align(model, params)
         for name in self._names(model):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import Array, to_numpy
 from ..connectivity import Pattern, distinct
+from ..errors import InputError
 from ..protocols import Rng
 
 BLOCK = 1 << 22
@@ -97,6 +98,33 @@ def highest(
             chosen = np.sort(np.concatenate([above, ties]))
             best, places = best[chosen], places[chosen]
     return places
+
+
+def senders_signs(signs: np.ndarray, name: str, shape: tuple[int, int], places: np.ndarray) -> np.ndarray:
+    """Return the sign of each place's presynaptic neuron, +1 or -1, int8.
+
+    Parameters
+    ----------
+    signs : (n_pre, 1)
+    name : str
+        Of the parameter, for the sentence of an error.
+    shape : (int, int)
+        (n_post, n_pre).
+    places : (count,) int64
+
+    Examples
+    --------
+    >>> signs = numpy.array([[1], [-1]])
+    >>> minisparse.evolve.places.senders_signs(signs, "W_rec", (2, 2), numpy.array([0, 1, 3]))
+    array([ 1, -1, -1], dtype=int8)
+    """
+    signs = np.asarray(signs)
+    if signs.shape != (shape[1], 1) or not signs.all():
+        raise InputError(
+            f"signs must be a column ({shape[1]}, 1) of +1 and -1, one per neuron that sends through {name}, "
+            f"got shape {signs.shape}"
+        )
+    return np.sign(signs[places % shape[1], 0]).astype(np.int8)
 
 
 def draw_seed(rng: Rng) -> int:

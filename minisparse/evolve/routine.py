@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import chosen, expect, generator, number, parameter_of, shown, storage_of
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..groups import labelled
-from ..protocols import Model, Optimiser, Rng, Run, Weights
+from ..protocols import Model, Optimiser, Rng, Run, Seed, Weights
 from .places import at_places, flat_places, highest, smallest, vacant
 from .schedule import Schedule
 
@@ -76,10 +77,11 @@ class Rule:
         regrow: bool = False,
         parameters: tuple[str, ...] | None = None,
     ):
-        if scope not in SCOPES:
-            raise InputError(f"scope {scope!r} is unknown; choose one of {', '.join(SCOPES)}")
+        if not isinstance({} if groups is None else groups, dict):
+            raise InputError(f"groups must be a dict, such as {{'W0': (post, pre)}}, got {shown(groups)}")
+        scope = chosen("scope", scope, SCOPES)
         self.schedule, self.scope, self.groups, self.regrow = schedule, scope, groups or {}, regrow
-        self.parameters = tuple(parameters) if parameters is not None else None
+        self.parameters = _names_of(parameters)
         self.state: dict[str, Array] = {}
 
     def __call__(self, run: Run) -> None:
@@ -96,6 +98,13 @@ class Rule:
         """Forget what an earlier run has left: `fit` calls this when a run starts that is not resumed."""
         self.state.clear()
 
+    def keeps_signs(self, signs: np.ndarray) -> bool:
+        """Whether no newcomer can have another sign than its presynaptic neuron, (n_pre, 1); here all start at 0.
+
+        `fit` asks this of a rule under Dale's principle (`dale.check_rules`).
+        """
+        return True
+
     def observe(self, model: Model, links: dict) -> None:
         """Look at a batch; a rule with memory takes from it what it needs."""
 
@@ -104,7 +113,7 @@ class Rule:
         model: Model,
         params: dict[str, Array],
         opt: Optimiser,
-        rng: Rng,
+        rng: Seed,
         links: dict | None = None,
         share: float | None = None,
     ) -> dict[str, Rewired]:
@@ -114,7 +123,7 @@ class Rule:
         ----------
         model, params, opt
             ``model.weights``, the packed parameters and the optimiser's entries are exchanged.
-        rng : Generator or RandomState
+        rng : int, Generator or RandomState
         links : dict, optional
             ``cache.links`` after backward, for rules that look at activity or gradients.
         share : float, optional
@@ -124,7 +133,11 @@ class Rule:
         -------
         dict of Rewired
         """
+        expect(model=model, params=params, opt=opt)
+        rng = generator(rng, "rewiring")
         events, share = {}, self.schedule.fraction if share is None else share
+        if not 0 <= number("share", share) <= 1:
+            raise InputError(f"share, of the synapses, must lie in 0..1, got {share}")
         for name in self._names(model):
             site = _site(model, params, name, links)
             keep = self._keep(site, share, self._room(site))
@@ -151,8 +164,7 @@ class Rule:
     def _names(self, model: Model) -> list[str]:
         names = self.parameters or [name for name, w in model.weights.items() if not w.pattern.is_full]
         for name in names:
-            if name not in model.weights:
-                raise InputError(f"the model has no sparse parameter {name!r}; it has {', '.join(model.weights)}")
+            storage_of(model, name)
         return list(names)
 
     def _keep(self, site: Site, share: float, room: int) -> np.ndarray:
@@ -225,9 +237,18 @@ class Rule:
         return is_open
 
 
+def _names_of(parameters: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return names of parameters; one alone may be written without a list."""
+    if parameters is None or isinstance(parameters, str):
+        return parameters and (parameters,)
+    if not isinstance(parameters, Sequence) or not all(isinstance(name, str) for name in parameters):
+        raise InputError(f"parameters must be names, such as ('W_rec',), got {shown(parameters)}")
+    return tuple(parameters)
+
+
 def _site(model: Model, params: dict[str, Array], name: str, links: dict | None) -> Site:
     weights = model.weights[name]
-    values, effective = (to_numpy(weights.values(w)) for w in (params[name], model.weight(params, name)))
+    values, effective = (to_numpy(weights.values(w)) for w in (parameter_of(params, name), model.weight(params, name)))
     return Site(name, weights, values, effective, (links or {}).get(name))
 
 

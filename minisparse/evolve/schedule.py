@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..arguments import chosen, number, whole
 from ..errors import InputError
 
 
@@ -44,16 +45,15 @@ class Schedule:
     stop: float = 0.75
 
     def __post_init__(self) -> None:
-        if not 0 < self.fraction < 1:
+        if not 0 < number("fraction", self.fraction) < 1:
             raise InputError(
                 f"fraction, the share of synapses that is rewired, must lie between 0 and 1, got {self.fraction}"
             )
-        if self.every < 1 or not self.stop > 0:
+        if whole("every", self.every) < 1 or not number("stop", self.stop) > 0:
             raise InputError(f"every must be at least 1 and stop above 0, got {self.every} and {self.stop}")
-        if self.unit not in ("steps", "epochs") or self.decay not in ("cosine", None):
-            raise InputError(
-                f"unit must be steps or epochs and decay cosine or None, got {self.unit!r} and {self.decay!r}"
-            )
+        object.__setattr__(self, "unit", chosen("unit", self.unit, ("steps", "epochs")))
+        if self.decay is not None:
+            object.__setattr__(self, "decay", chosen("decay", self.decay, ("cosine",), " or None"))
 
     def __call__(self, step: int, total: int) -> float:
         """Return the share to rewire after `step` of `total` steps."""

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..connectivity import Pattern, fixed_count
+from ..arguments import number, signs_of, whole
+from ..connectivity import Pattern, check_density, fixed_count
 from ..errors import InputError
-from ..protocols import Rng
-from .places import smallest
+from ..protocols import Rng, Seed
+from .places import senders_signs, smallest
 from .routine import Rule, Site
 from .schedule import Schedule
 
@@ -35,6 +36,9 @@ class SET(Rule):
         As for `Schedule`; at every call of the hook, ζ constant, to the end if omitted.
     regrow : bool
         False: not where a synapse was just removed.
+    signs : (n_pre, 1), optional
+        Sign of each presynaptic neuron, for Dale's principle: newcomers are drawn with it, ``s |N(0, std²)|``. Give the
+        rule the signs of `Dale`; `parameters` then names the weight that they belong to.
     **where
         scope, groups: as for `Rule`.
 
@@ -66,14 +70,16 @@ class SET(Rule):
         decay: str | None = None,
         stop: float = 1.0,
         regrow: bool = True,
+        signs: np.ndarray | None = None,
         **where: Any,
     ):
-        if not 0 < zeta < 1:
+        if not 0 < number("zeta", zeta) < 1:
             raise InputError(f"zeta, the share of synapses that is rewired, must lie between 0 and 1, got {zeta}")
-        if not std > 0:
+        if not number("std", std) > 0:
             raise InputError(f"std, the scale of new weights, must be above 0, got {std}")
         super().__init__(Schedule(zeta, every, unit, decay, stop), regrow=regrow, parameters=parameters, **where)
         self.zeta, self.by_sign, self.std = zeta, by_sign, std
+        self.signs = None if signs is None else signs_of(signs)
         self._count: Any = None
 
     @classmethod
@@ -85,8 +91,7 @@ class SET(Rule):
         >>> minisparse.SET.from_density(0.2).pattern(30, 784, numpy.random.default_rng(0)).nnz
         4704
         """
-        if not 0 < density <= 1:
-            raise InputError(f"density must be above 0 and at most 1, got {density}")
+        check_density(density)
         rule = cls(zeta, by_sign=False, **settings)
         rule._count = lambda n_post, n_pre: round(density * n_post * n_pre)
         return rule
@@ -102,17 +107,22 @@ class SET(Rule):
         >>> minisparse.SET.from_epsilon(20).pattern(1000, 784, numpy.random.default_rng(0)).nnz
         35680
         """
-        if not epsilon > 0:
+        if not number("epsilon", epsilon) > 0:
             raise InputError(f"epsilon, synapses per neuron of both layers, must be above 0, got {epsilon}")
         rule = cls(zeta, by_sign=True, **settings)
         rule._count = lambda n_post, n_pre: min(round(epsilon * (n_post + n_pre)), n_post * n_pre)
         return rule
 
-    def pattern(self, n_post: int, n_pre: int, rng: Rng) -> Pattern:
+    def pattern(self, n_post: int, n_pre: int, rng: Seed) -> Pattern:
         """Draw a starting pattern of the form this rule was made for."""
         if self._count is None:
             raise InputError("this rule knows no density; make it with SET.from_density or SET.from_epsilon")
+        n_post, n_pre = whole("n_post", n_post, 1), whole("n_pre", n_pre, 1)
         return fixed_count(n_post, n_pre, self._count(n_post, n_pre), rng)
+
+    def keeps_signs(self, signs: np.ndarray) -> bool:
+        """Whether newcomers are drawn with these signs, one for each presynaptic neuron."""
+        return self.signs is not None and np.array_equal(self.signs, signs)
 
     def _keep(self, site: Site, share: float, room: int) -> np.ndarray:
         effective, keep = site.effective, np.ones(site.values.size, bool)
@@ -125,4 +135,7 @@ class SET(Rule):
     def _grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         count = int((~keep).sum())
         places = self._random(site, keep, count, rng)  # (E2)
-        return places, self.std * rng.standard_normal(count)  # (E3)
+        fresh = self.std * rng.standard_normal(count)  # (E3)
+        if self.signs is not None:
+            fresh = np.abs(fresh) * senders_signs(self.signs, site.name, site.weights.shape, places)
+        return places, fresh

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import chosen
 from ..backend import Array
 from ..connectivity import Pattern
-from ..errors import InputError
 from .places import at_places, flat_places, row_blocks
 from .routine import Rule, Site
 from .schedule import Schedule
@@ -62,8 +62,7 @@ class CannistraciHebb(Rule):
         stop: float = 1.0,
         **where: Any,
     ):
-        if form not in FORMS:
-            raise InputError(f"form {form!r} is unknown; choose one of {', '.join(FORMS)}")
+        form = chosen("form", form, FORMS)
         super().__init__(Schedule(fraction, every, unit, decay, stop), **where)
         self.form = form
 

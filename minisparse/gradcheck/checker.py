@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import expect, parameter_of
 from ..backend import Array, array_module
 from ..errors import InputError
 from ..losses import softmax_cross_entropy
@@ -66,6 +67,10 @@ def check(
     >>> minisparse.check(model, params, rng.standard_normal((5, 2, 3)), numpy.array([0, 3, 1])).ok
     True
     """
+    expect(model=model, params=params, x=x)
+    expect(**{f"params[{name!r}]": value for name, value in params.items()})
+    if x.ndim < 2:
+        raise InputError(f"x must be (units, batch) or (time, units, batch), got shape {tuple(x.shape)}")
     settings = {"mode": mode, "seed": seed, "tolerance": tolerance}
     params, x = {name: value.copy() for name, value in params.items()}, x.copy()  # read again when it is explained
     parts = [(model, lambda model: pair(model, params, x))]
@@ -152,6 +157,7 @@ def pair(model: Model, params: dict[str, Array], x: Array) -> dict[str, Any]:
     >>> minisparse.check_pair(**minisparse.pair(model, params, numpy.ones((2, 2, 1))), wrt=["W_rec"]).ok
     True
     """
+    expect(model=model, params=params, x=x)
     if "x" in params:
         raise InputError("a parameter may not be called x: that is the name of the input")
 
@@ -162,7 +168,7 @@ def pair(model: Model, params: dict[str, Array], x: Array) -> dict[str, Any]:
         return model.backward(dy, cache, wrt_x=True)
 
     support = {
-        name: weights.from_values(array_module(params[name]).ones(weights.nnz)) != 0
+        name: weights.from_values(array_module(parameter_of(params, name)).ones(weights.nnz)) != 0
         for name, weights in model.weights.items()
     }
     return {"forward": forward, "backward": backward, "inputs": {**params, "x": x}, "support": support}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import math
 import os
@@ -24,40 +23,17 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import backend
+from ..arguments import expect, whole
 from ..errors import BackendMissing, BudgetSpent, InputError, RunError, UserError
 from . import provenance, rows
 from .cost import duration
+from .grid import as_cells, grid
+
+__all__ = ["Deadline", "alone", "cells", "grid", "run"]
 
 PASSED_ON = ("BACKEND", "MINISPARSE_DATA")
 """What a worker takes over from the environment of the process that asks for it."""
-
-
-def grid(**axes: Any) -> list[dict]:
-    """Return all combinations of settings, the last one changing fastest.
-
-    Parameters
-    ----------
-    **axes : list, tuple, range or array, or a single value
-        A single value is the same in every combination; a setting that is itself a list goes into another list.
-
-    Returns
-    -------
-    list of dict
-
-    Examples
-    --------
-    >>> minisparse.lab.sweep.grid(density=[1.0, 0.1], seed=range(2), nodes=50)[1]
-    {'density': 1.0, 'seed': 1, 'nodes': 50}
-    """
-    for name, axis in axes.items():
-        axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
-        axes[name] = list(axis) if isinstance(axis, (list, tuple, range)) else [axis]
-        if not axes[name]:
-            raise InputError(f"{name} has no values, so the grid would be empty; give it at least one")
-    return [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +79,7 @@ def run(
     ----------
     cells : list of dict
         Each with a ``config`` of plain values, and whatever else its row should carry. Cells of equal config are one.
+        The settings that `grid` makes will do: each is then the config of a cell.
     function : callable
         ``function(config, checkpoint)`` returns the numbers of a row; the checkpoint's path is free for it to use. A
         function of a script is sent to other processes by value, with the globals that it uses.
@@ -139,15 +116,15 @@ def run(
     Examples
     --------
     >>> import tempfile
-    >>> cells = [{"config": config} for config in minisparse.lab.sweep.grid(x=[1, 2, 3])]
+    >>> cells = minisparse.lab.sweep.grid(x=[1, 2, 3])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rows = minisparse.lab.sweep.run(cells, lambda config, _: {"y": config["x"] ** 2}, folder, quiet=True)
     >>> [row["y"] for row in rows]
     [1, 4, 9]
     """
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1, got {jobs}")
-    cells, folder, deadline = list(cells), Path(folder).absolute(), deadline or Deadline()
+    expect(path=folder)
+    jobs, cells = whole("jobs", jobs, 1), as_cells(cells)
+    folder, deadline = Path(folder).absolute(), deadline or Deadline()
     keys = [rows.key(cell["config"]) for cell in cells]
     wanted = {name: cells[keys.index(name)] for name in keys}
     made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
@@ -257,7 +234,10 @@ def alone(folder: Path) -> Iterator[None]:
         If another run uses it.
     """
     path, ours = folder / ".in-use", f"{os.getpid()} {socket.gethostname()}"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"{folder} is a file, not a folder; name another --out") from None
     try:
         with open(path, "x") as file:
             file.write(ours)

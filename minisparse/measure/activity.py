@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..arguments import expect, generator, shown, whole
 from ..backend import Array, array_module, to_numpy
 from ..data.dataset import batches
 from ..errors import InputError
-from ..protocols import Model, Rng
+from ..protocols import Model, Seed
 
 
 def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: int = 100) -> np.ndarray:
@@ -38,7 +39,8 @@ def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: in
     >>> minisparse.last_states(model, params, minisparse.load("digits").x_test).shape
     (5, 360)
     """
-    labels = array_module(x).zeros(len(x))
+    expect(model=model, params=params, x=x)
+    labels = array_module(x).zeros(x.shape[:1])
     return np.concatenate([to_numpy(h) for h, _ in _last_states(model, params, x, labels, batch_size)], axis=1)
 
 
@@ -46,7 +48,8 @@ def _last_states(
     model: Model, params: dict[str, Array], x: Array, labels: Array, batch_size: int
 ) -> Iterator[tuple[Array, Array]]:
     """Yield the last hidden state (units, batch) and the labels of one batch after the other."""
-    if not len(x):
+    expect(model=model, params=params, x=x, labels=labels)
+    if not x.shape or not len(x):
         raise InputError("x holds no sample; pass at least one")
     for x_batch, y_batch in batches(x, labels, batch_size):
         _, cache = model.forward(params, x_batch)
@@ -81,7 +84,7 @@ def dropout_accuracy(
     x: Array,
     labels: Array,
     shares: Sequence[float],
-    rng: Rng,
+    rng: Seed,
     batch_size: int = 100,
     copies: int = 1,
 ) -> np.ndarray:
@@ -97,7 +100,7 @@ def dropout_accuracy(
     labels : (samples,) array
     shares : sequence of float
         Probability, in [0, 1], that a node is silenced.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
         Draws the same masks whatever `batch_size` is.
     batch_size : int
     copies : int
@@ -122,17 +125,22 @@ def dropout_accuracy(
     >>> minisparse.dropout_accuracy(model, params, digits.x_test, digits.y_test, [0, 0.5, 0.9], rng).shape
     (3,)
     """
-    shares = np.asarray(shares, float)
+    expect(model=model, params=params, x=x, labels=labels)
+    try:
+        shares = np.asarray(shares, float)
+    except (TypeError, ValueError):
+        raise InputError(f"shares must be a sequence of numbers in [0, 1], got {shown(shares)}") from None
     if shares.ndim != 1 or not ((shares >= 0) & (shares <= 1)).all():
         raise InputError(f"shares must be a sequence of numbers in [0, 1], got {shares.tolist()}")
-    if len(x) != len(labels):
-        raise InputError(f"there must be one label per sample, got {len(labels)} labels for {len(x)} samples")
-    if copies != int(copies) or copies < 1:
-        raise InputError(f"copies must be a whole number of at least 1, got {copies}")
+    if x.shape[:1] != labels.shape[:1] or not labels.shape:
+        raise InputError(
+            f"there must be one label per sample, got {np.size(labels)} labels for {len(x) if x.ndim else 0} samples"
+        )
+    copies, rng = whole("copies", copies, 1), generator(rng, "noise")
     xp = array_module(x, labels)
     correct = xp.zeros(len(shares))
     for h, y in _last_states(model, params, x, labels, batch_size):
-        drawn = xp.asarray(rng.uniform(size=(*h.shape[::-1], int(copies))))
+        drawn = xp.asarray(rng.uniform(size=(*h.shape[::-1], copies)))
         for k, share in enumerate(shares.tolist()):
             left = (drawn >= share).mean(axis=2, dtype=h.dtype).T
             correct[k] += (_readout(model, params, h * left).argmax(axis=0) == y).sum()
@@ -149,6 +157,7 @@ def _readout(model: Model, params: dict[str, Array], h: Array) -> Array:
 
 def checked_states(h: Array) -> np.ndarray:
     """Return states as a host matrix (units, samples), checked."""
+    expect(h=h)
     h = to_numpy(h)
     if h.ndim != 2 or not h.size:
         raise InputError(f"h must be (units, samples) with at least one of each, got shape {h.shape}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arguments import expect, number, shown
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..protocols import Weights
@@ -38,6 +39,8 @@ def predicted_gain(n: int, p: float, w_max: float, inhibitory: float = 0.0, inhi
     >>> round(minisparse.predicted_gain(10_000, p=1, w_max=0.001, inhibitory=0.115), 3)
     3.85
     """
+    for name, value in {"n": n, "p": p, "w_max": w_max, "f": inhibitory, "k": inhibition_gain}.items():
+        number(name, value)
     return p * n * (w_max / 2) * (1 - inhibitory - inhibition_gain * inhibitory)
 
 
@@ -68,7 +71,7 @@ def gain_step(lr: float, p: float, n: int) -> float:
     >>> [round(minisparse.gain_step(0.001, p, 10_000), 9) for p in (1, 0.1)]
     [10.0, 1.0]
     """
-    return lr * p * n
+    return number("lr", lr) * number("p", p) * number("n", n)
 
 
 def input_sd(std: float, afferents: float, x: np.ndarray) -> float:
@@ -144,6 +147,7 @@ def forward_gain(weights: Weights, w: Array) -> float:
     >>> minisparse.forward_gain(weights, numpy.array([[1.0, 2.0], [3.0, 4.0]]))
     5.0
     """
+    expect(weights=weights, w=w)
     return float(to_numpy(weights.row_sum(w)).mean(dtype=float))
 
 
@@ -168,6 +172,11 @@ def backward_gain(weights: Weights, w: Array, signs: np.ndarray) -> float:
     >>> minisparse.backward_gain(weights, numpy.array([[1.0, -1.0], [1.0, -1.0]]), numpy.array([[1], [-1]]))
     0.0
     """
+    expect(weights=weights, w=w)
+    if np.shape(signs) != (weights.shape[0], 1) or weights.shape[0] != weights.shape[1]:
+        raise InputError(
+            f"signs must be a column ({weights.shape[0]}, 1), one per neuron of a square pattern, got {shown(signs)}"
+        )
     s = array_module(w).asarray(np.asarray(signs, dtype=w.dtype))
     return float((s * weights.bind(w).matmul_t(s)).sum() / (s * s).sum())
 
@@ -199,9 +208,10 @@ def training_delay(accuracies: Sequence[float], threshold: float = 20.0, for_goo
     >>> minisparse.training_delay([9.8, 22.0, 11.0, 64.0]), minisparse.training_delay([9.8, 22.0, 11.0, 64.0], 20, True)
     (1, 3)
     """
-    if not len(accuracies):
-        raise InputError("a delay needs the accuracy of at least one epoch")
-    above = np.asarray(accuracies) > threshold
+    accuracies = np.asarray(accuracies)
+    if accuracies.ndim != 1 or accuracies.dtype.kind not in "fiu" or not accuracies.size:
+        raise InputError(f"a delay needs the accuracy of at least one epoch, in a list of numbers, got {accuracies!r}")
+    above = accuracies > number("threshold", threshold)
     if for_good:
         above = np.logical_and.accumulate(above[::-1])[::-1]  # at an epoch and at all that follow
     first = np.flatnonzero(above)
@@ -236,6 +246,7 @@ def gradient_statistics(grads: Array, quantiles: Sequence[float] = (0.05, 0.25, 
     >>> found["median"], found["zeros"], found["decades"]
     (0.025, 0.25, {-2: 2, -1: 0, 0: 1})
     """
+    expect(**{"grads, of one parameter,": grads})
     size = np.abs(to_numpy(grads)).ravel()
     if not size.size:
         raise InputError("grads holds no entry; pass the packed gradient of a layer with synapses")
@@ -282,6 +293,7 @@ def sign_changes(before: Array, after: Array) -> dict:
     >>> found["positive_to_negative"], found["positive_growth"], found["negative_growth"]
     (1, 0.25, 2.0)
     """
+    expect(before=before, after=after)
     before, after = to_numpy(before), to_numpy(after)
     if before.shape != after.shape:
         raise InputError(f"before and after must have one shape, got {before.shape} and {after.shape}")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arguments import generator, whole
 from ..backend import Array
 from ..errors import InputError
-from ..protocols import Rng
+from ..protocols import Seed
 from .activity import checked_states
 
 
-def random_pairs(units: int, count: int, rng: Rng) -> np.ndarray:
+def random_pairs(units: int, count: int, rng: Seed) -> np.ndarray:
     """Draw pairs (i, j) of nodes, i != j, each pair independently of the others.
 
     Parameters
     ----------
     units, count : int
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
 
     Returns
     -------
@@ -32,13 +33,14 @@ def random_pairs(units: int, count: int, rng: Rng) -> np.ndarray:
     >>> minisparse.random_pairs(2, 3, numpy.random.default_rng(0)).sum(axis=1)
     array([1, 1, 1])
     """
+    units, count, rng = whole("units", units), whole("count", count), generator(rng, "pairs")
     if units < 2 or count < 1:
         raise InputError(f"pairs need at least 2 units and a count of at least 1, got {units} and {count}")
     first, second = rng.choice(units, count), rng.choice(units - 1, count)
     return np.stack([first, second + (second >= first)], axis=1)
 
 
-def correlations(h: Array, pairs: np.ndarray | int | None = None, rng: Rng | None = None) -> tuple:
+def correlations(h: Array, pairs: np.ndarray | int | None = None, rng: Seed | None = None) -> tuple:
     """Return Pearson's r between nodes, over samples (Fruengel & Oberlaender 2025, Fig. 6D).
 
     Parameters
@@ -46,7 +48,7 @@ def correlations(h: Array, pairs: np.ndarray | int | None = None, rng: Rng | Non
     h : (units, samples)
     pairs : (count, 2) integers or int, optional
         Pairs of nodes, or how many to draw; every node with every node if omitted, 16 units² bytes.
-    rng : Generator or RandomState, optional
+    rng : int, Generator or RandomState, optional
         Needed to draw.
 
     Returns
@@ -81,7 +83,7 @@ def correlations(h: Array, pairs: np.ndarray | int | None = None, rng: Rng | Non
     return np.clip([z[i] @ z[j] for i, j in places.reshape(-1, 2)], -1, 1), constant
 
 
-def mutual_information(h: Array, pairs: np.ndarray, rng: Rng, neighbours: int = 3, jobs: int = 1) -> tuple:
+def mutual_information(h: Array, pairs: np.ndarray, rng: Seed, neighbours: int = 3, jobs: int = 1) -> tuple:
     """Estimate the mutual information of pairs of nodes, over samples, from distances to nearest neighbours.
 
     The estimator of Kraskov et al. (2004, I₁) with scikit-learn's scaling and noise; MI is that of Fruengel &
@@ -94,7 +96,7 @@ def mutual_information(h: Array, pairs: np.ndarray, rng: Rng, neighbours: int = 
     h : (units, samples)
     pairs : (count, 2) integers
         From `random_pairs`, say.
-    rng : Generator or RandomState
+    rng : int, Generator or RandomState
         For the noise that parts equal values.
     neighbours : int
     jobs : int
@@ -122,8 +124,9 @@ def mutual_information(h: Array, pairs: np.ndarray, rng: Rng, neighbours: int = 
     """
     from joblib import Parallel, delayed
 
-    h = checked_states(h)
+    h, rng = checked_states(h), generator(rng, "noise")
     pairs = _checked_pairs(pairs, len(h))
+    neighbours = whole("neighbours", neighbours)
     if not 1 <= neighbours < h.shape[1]:
         raise InputError(f"neighbours must lie in 1..{h.shape[1] - 1} for {h.shape[1]} samples, got {neighbours}")
     if jobs == 0:

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import kernels
+from ..arguments import expect, shown
 from ..backend import Array, array_module
 from ..connectivity import Pattern
 from ..errors import InputError
+from ..patterns import as_pattern
 
 MATRIX = {2: "(units, batch)"}
 STACKS = {2: "(units, batch)", 3: "(time, units, batch)"}
@@ -25,10 +27,15 @@ class Storage:
     """Whether every stored number belongs to a synapse."""
 
     def __init__(self, pattern: Pattern):
-        self.pattern = pattern
+        self.pattern = pattern = as_pattern(pattern)
         self.shape = pattern.shape
         self.nnz = pattern.nnz
         self._on_device: dict = {}
+
+    @property
+    def stored(self) -> int:
+        """How many numbers a packed array holds, absent synapses that are stored as 0 among them."""
+        return self.nnz
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.pattern!r})"
@@ -66,8 +73,9 @@ class Storage:
         return self.row_sum(a * b)
 
     def _expect(self, array: Array, shape: tuple, what: str) -> Array:
-        if array.shape != shape:
-            raise InputError(f"{what} must have shape {shape} for {self!r}, got {tuple(array.shape)}")
+        if getattr(array, "shape", None) != shape:
+            found = tuple(array.shape) if hasattr(array, "shape") else shown(array)
+            raise InputError(f"{what} must have shape {shape} for {self!r}, got {found}")
         return array
 
     def _expect_matrix(self, matrix: Array) -> Array:
@@ -125,7 +133,8 @@ def scaled(dx: Array, times: Array | None) -> Array:
 
 def check_units(x: Array, units: int, name: str, side: str, layouts: Mapping[int, str] = MATRIX) -> None:
     """Refuse activity that is not laid out as expected or whose rows are not this layer's neurons."""
-    if x.ndim not in layouts or x.shape[-2] != units:
+    if getattr(x, "ndim", None) not in layouts or x.shape[-2] != units:
+        expect(**{name: x})
         raise InputError(
             f"W expects {units} {'inputs' if side == 'pre' else 'outputs'} ({side}) but {name} has shape "
             f"{tuple(x.shape)}; {name} must be {' or '.join(layouts.values())}"

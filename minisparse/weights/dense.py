@@ -35,7 +35,12 @@ class DenseWeights(Storage):
 
     def __init__(self, pattern: Pattern):
         super().__init__(pattern)
-        self._complete = pattern.is_full
+        self._complete = self.pattern.is_full
+
+    @property
+    def stored(self) -> int:
+        """How many numbers a packed array holds."""
+        return self.shape[0] * self.shape[1]
 
     def _kept(self) -> np.ndarray:
         return self.pattern.mask()

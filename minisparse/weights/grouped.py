@@ -49,6 +49,7 @@ class GroupedWeights(Storage):
 
     def __init__(self, pattern: Pattern):
         super().__init__(pattern)
+        pattern = self.pattern
         if pattern.groups is None:
             raise InputError(
                 f"grouped storage needs a pattern that knows its groups, {pattern!r} does not; make it with "
@@ -70,6 +71,11 @@ class GroupedWeights(Storage):
     def own_threads(self) -> bool:
         """Whether the kernels run a thread pool of their own."""
         return self._rest.own_threads
+
+    @property
+    def stored(self) -> int:
+        """How many numbers a packed array holds, padding among them."""
+        return self.size
 
     def _kept(self) -> np.ndarray:
         kept = np.zeros(self._stored, bool)

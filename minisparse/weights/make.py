@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from ..arguments import chosen
 from ..backend import current_module
 from ..connectivity import Pattern
-from ..errors import InputError
+from ..patterns import as_pattern
 from .csr import CsrWeights
 from .dense import DenseWeights
 from .grouped import GroupedWeights, within_groups
@@ -23,12 +28,13 @@ BLOCK_FULL = 0.75
 """Share of the blocks that must be synapses: a block costs the same however few it holds (ours, on the safe side)."""
 
 
-def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = None) -> Weights:
+def make_weights(pattern: Pattern | np.ndarray | Any, storage: str = "auto", backend: str | None = None) -> Weights:
     """Choose a storage for a pattern.
 
     Parameters
     ----------
-    pattern : Pattern
+    pattern : Pattern, mask (n_post, n_pre) or SciPy sparse matrix
+        Of a matrix, what is not 0 is a synapse; its values are not taken over (`pack` packs a matrix of values).
     storage : {"auto", "dense", "csr", "grouped"}
         "auto" is a pure function of the pattern and the backend, by recorded tables; nothing is timed.
     backend : {"numpy", "cupy"}, optional
@@ -48,7 +54,11 @@ def make_weights(pattern: Pattern, storage: str = "auto", backend: str | None = 
     >>> pattern = minisparse.bernoulli(500, 500, 0.1, numpy.random.default_rng(0))
     >>> minisparse.make_weights(pattern).storage
     'csr'
+    >>> minisparse.make_weights(numpy.eye(3), "csr")
+    CsrWeights(Pattern(3 x 3, 3 synapses, density 0.333))
     """
+    pattern, storage = as_pattern(pattern), _named(storage)
+    backend = backend if backend is None else chosen("backend", backend, ("numpy", "cupy"))
     if storage == "auto" and _wins_in_groups(pattern, backend or current_module().__name__):
         storage = "grouped"
     return STORAGES[choose_storage(pattern.shape, pattern.density, storage, backend)](pattern)
@@ -62,12 +72,26 @@ def choose_storage(shape: tuple[int, int], density: float, storage: str = "auto"
     >>> minisparse.weights.make.choose_storage((500, 500), 0.1)
     'csr'
     """
+    storage = _named(storage)
     if storage == "auto":
         sparse = density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
         storage = "csr" if shape[0] * shape[1] >= CSR_FROM and sparse else "dense"
-    if storage not in STORAGES:
-        raise InputError(f"storage {storage!r} is unknown; choose one of auto, {', '.join(STORAGES)}")
     return storage
+
+
+def as_weights(thing: Weights | Pattern | np.ndarray | Any) -> Weights:
+    """Return a storage as it is, and `make_weights` of anything else: what a model does with what it is given.
+
+    Examples
+    --------
+    >>> minisparse.weights.make.as_weights(numpy.eye(3)).storage
+    'dense'
+    """
+    return thing if hasattr(thing, "bind") else make_weights(thing)
+
+
+def _named(storage: str) -> str:
+    return chosen("storage", storage, ("auto", *STORAGES))
 
 
 def _wins_in_groups(pattern: Pattern, backend: str) -> bool:

@@ -33,7 +33,7 @@ def test_each_epoch_is_shuffled_anew_and_legacy_generators_are_taken():
 
 
 def test_a_batch_of_nothing_is_refused():
-    with pytest.raises(ms.UserError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(ms.UserError, match="batch_size must be a whole number of at least 1, got 0"):
         next(ms.batches(np.zeros((2, 1)), np.zeros(2, int), 0))
 
 
@@ -87,7 +87,10 @@ def test_a_subset_holds_the_first_of_a_shuffle_of_each_class(count, seed):
 
 @pytest.mark.parametrize(
     ("count", "sentence"),
-    [(2, "toy: class 1 has 1 training samples, not 2; lower count"), (0, "count must be at least 1, got 0")],
+    [
+        (2, "toy: class 1 has 1 training samples, not 2; lower count"),
+        (0, "count must be a whole number of at least 1, got 0"),
+    ],
 )
 def test_a_subset_that_cannot_be_had_is_refused(count, sentence):
     with pytest.raises(ms.errors.InputError, match=sentence):

@@ -253,6 +253,8 @@ def test_dales_signs_are_kept(name):
     rule = RUN_RULES[name](fraction=0.2, every=2, unit="steps")
     if name == "DeepRewiring":
         rule = ms.DeepRewiring(l1=0.02, noise=0.02, signs=signs)
+    if name == "SET":
+        rule.signs = signs
     hooks, found = [rule, dale], []
     hooks.append(lambda run: found.append(dale.violations(run.model, run.params)))
     start = model.weights["W_rec"].pattern

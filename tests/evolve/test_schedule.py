@@ -27,9 +27,9 @@ def test_the_schedule():
     for make, sentence in [
         (lambda: ms.RigL(1.0), "fraction, the share of synapses that is rewired, must lie between 0 and 1"),
         (lambda: ms.RigL(every=0), "every must be at least 1 and stop above 0"),
-        (lambda: ms.RigL(unit="hours"), "unit must be steps or epochs and decay cosine or None"),
+        (lambda: ms.RigL(unit="hours"), "unit 'hours' is unknown; choose one of steps, epochs"),
         (lambda: ms.RigL(scope="here"), "scope 'here' is unknown; choose one of anywhere, within, between"),
-        (lambda: ms.Hebbian("spearman"), "score must be pearson or cosine and prune magnitude or correlation"),
+        (lambda: ms.Hebbian("spearman"), "score 'spearman' is unknown; choose one of pearson, cosine"),
         (lambda: ms.Hebbian(ema=1), "batches must be at least 1 and ema between 0 and 1"),
         (lambda: ms.CannistraciHebb("links"), "form 'links' is unknown; choose one of paths, nodes"),
         (lambda: ms.DeepRewiring(l1=-1), "l1, noise and seed must be at least 0"),

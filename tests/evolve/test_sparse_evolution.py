@@ -143,3 +143,29 @@ def test_a_rewired_run_is_resumed_bit_for_bit(storage, tmp_path):
     for name, value in whole[1].items():
         np.testing.assert_array_equal(value, resumed[1][name])
     assert whole[2].weights["W0"].pattern == resumed[2].weights["W0"].pattern
+
+
+@pytest.mark.parametrize("form", ["from_density", "from_epsilon"])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+def test_newcomers_have_the_sign_of_their_neuron(form, storage):
+    rng = np.random.default_rng(0)
+    signs = ms.dale_signs(40, 0.4, rng)
+    model, plain = (ms.RNN(2, ms.make_weights(ms.fixed_count(40, 40, 400, 1), storage), 2) for _ in range(2))
+    params = model.init(2, w_max=0.5, signs=signs)
+    free = {name: value.copy() for name, value in params.items()}
+    make = {"from_density": lambda **more: ms.SET.from_density(0.25, **more), "from_epsilon": ms.SET.from_epsilon}[form]
+    settings = {"epsilon": 5.0} if form == "from_epsilon" else {}
+    event = make(**settings, signs=signs, zeta=0.3).rewire(model, params, ms.SGD(), 3)["W_rec"]
+    make(**settings, zeta=0.3).rewire(plain, free, ms.SGD(), 3)
+    assert len(event.grown) >= 100
+    assert model.weights["W_rec"].pattern == plain.weights["W_rec"].pattern, "the same numbers are drawn"
+    np.testing.assert_array_equal(np.abs(params["W_rec"]), np.abs(free["W_rec"]))
+    assert ms.Dale(signs).violations(model, params) == 0 < ms.Dale(signs).violations(plain, free)
+    assert (model.weights["W_rec"].values(params["W_rec"]) != 0).all()
+
+
+def test_signs_of_another_layer_are_refused():
+    model = ms.RNN(2, np.eye(3), 2)
+    for signs in (np.ones(3), np.ones((4, 1)), np.zeros((3, 1))):
+        with pytest.raises(ms.UserError, match=r"signs must be a column \(3, 1\) of \+1 and -1"):
+            ms.SET(0.5, signs=signs).rewire(model, model.init(0), ms.SGD(), 0)

@@ -123,7 +123,7 @@ def test_a_failing_cell_ends_the_sweep_after_the_others_and_is_named(tmp_path, c
 
 
 def test_what_does_not_fit_is_one_sentence(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="jobs must be at least 1, got 0"):
+    with pytest.raises(InputError, match="jobs must be a whole number of at least 1, got 0"):
         sweep.run(cells_of(x=1), square, tmp_path, jobs=0)
     with pytest.raises(InputError, match="must hold plain values"):
         sweep.run([{"config": {"x": np.ones(2)}}], square, tmp_path)

@@ -166,7 +166,7 @@ def test_the_gain_is_the_growth_of_activity_in_one_step():
 def test_signs_that_are_no_column_of_the_network_are_refused():
     weights, w, signs = dale_network("dense", 1, 0.115)
     for wrong in (signs[:, 0], signs.T, signs[:5]):
-        with pytest.raises(ms.UserError, match="W expects 300 outputs"):
+        with pytest.raises(ms.UserError, match=r"signs must be a column \(300, 1\)"):
             ms.backward_gain(weights, w, wrong)
 
 
