@@ -266,7 +266,7 @@ def test_bad_rules_are_refused_in_one_sentence():
     for make, sentence in [
         (lambda: ms.LpConstant(0.5), "p must be at least 1, or 0 for the number of afferents, got 0.5"),
         (lambda: ms.Dendritic("huge"), "init_scale 'huge' is unknown; choose paper"),
-        (lambda: ms.MLP([]), "an MLP needs at least its readout"),
+        (lambda: ms.MLP([]), "an MLP needs a list of its layers' weights, at least those of the readout"),
         (lambda: ms.MLP([ms.make_weights(ms.full(3, 4)), ms.make_weights(ms.full(2, 5))]), "layer 1 expects 5 inputs"),
         (lambda: ms.MLP([ms.make_weights(ms.full(3, 4))], normalise=[ms.Plain()]), "normalise must be one rule"),
     ]:

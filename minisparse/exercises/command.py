@@ -132,6 +132,7 @@ def _start(args: argparse.Namespace) -> int:
 
 def _mark(path: Path, args: argparse.Namespace) -> int:
     exercise = get(path.stem)
+    args.solution, args.hint = (_part(asked, exercise.parts) for asked in (args.solution, args.hint))
     for asked in (args.solution, args.hint):
         if asked and asked not in exercise.parts:
             raise InputError(f"{exercise.name} has no part {asked!r}; its parts are {', '.join(exercise.parts)}")
@@ -154,6 +155,11 @@ def _mark(path: Path, args: argparse.Namespace) -> int:
     elif first:
         print(f"\nnext: {first.name}; a hint: python {path.as_posix()} --hint")
     return 0 if report.ok else 1
+
+
+def _part(asked: str | None, parts: tuple[str, ...]) -> str | None:
+    """Return a part as it is called: dW is W."""
+    return asked[1:] if asked and asked not in parts and asked[1:] in parts and asked[0] == "d" else asked
 
 
 def gradescope(report: Report) -> dict:

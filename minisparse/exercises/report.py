@@ -94,7 +94,8 @@ class Report:
         for part in self.parts:
             rows.append(f"  {part.name:<{first}}  {part.what:<{second}}  {STATES[part.state]}")
             text = f"as for {said[part.sentence]}" if said.get(part.sentence) else part.sentence
-            said.setdefault(part.sentence, part.name)
+            if part.findings and part.findings[0].code not in ("number", "mismatch"):  # these say no cause
+                said.setdefault(part.sentence, part.name)
             rows += textwrap.wrap(text, 92, initial_indent="       ", subsequent_indent="       ")
         rows += [f"  it prints: {' '.join(printed.split())[:80]}"] if printed else []
         return "\n".join(rows)

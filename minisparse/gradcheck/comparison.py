@@ -156,7 +156,8 @@ def _structure(grads: Any, names: list[str], probe: Probe, backward: Callable) -
             if found == right[::-1]:
                 hint = "; it is transposed"
             elif [k for k in found if k > 1] == [k for k in right if k > 1]:
-                hint = "; sum with keepdims=True" if len(found) < len(right) else "; sum without keepdims=True"
+                few = "; an axis is missing: sum with keepdims=True, or add [:, None]"
+                hint = few if len(found) < len(right) else "; an axis too many: without keepdims=True, or reshape"
             findings.append(Finding("shape", name, f"its gradient has shape {found}, not {right}{hint}"))
         elif not np.isfinite(as_gradient(grads[name])).all():
             findings.append(Finding("not-finite", name, "its gradient holds nan or inf"))

@@ -21,7 +21,6 @@ def modular(n, count, **settings):
         (ms.fixed_count(256, 256, 100, np.random.default_rng(0)), "numpy", "csr"),
         (ms.fixed_count(1000, 1000, 100_000, np.random.default_rng(0)), "cupy", "dense"),
         (ms.fixed_count(1000, 1000, 10_000, np.random.default_rng(0)), "cupy", "csr"),
-        (ms.fixed_count(1000, 1000, 1000, np.random.default_rng(0)), "another", "dense"),
         (modular(1024, 8, p_between=0.15), "numpy", "grouped"),
         (modular(1024, 8, p_between=0.3), "numpy", "grouped"),
         (modular(1024, 8, p_between=0.5), "numpy", "dense"),
