@@ -229,7 +229,7 @@ class Mine(ms.Plain):
     ("model", "sentence"),
     [
         (rnn(rule=Mine()), "names a normaliser of this library .*, not your own Mine"),
-        (rnn(activation=ms.Activation("gelu", None, None)), "names an activation .*, not your own gelu"),
+        (rnn(activation=ms.Activation("gelu", np.tanh, np.cos)), "names an activation .*, not your own gelu"),
         (type("Net", (ms.RNN,), {})(4, layer(9, 9, "csr"), 3), "not a Net of your own"),
     ],
 )

@@ -177,7 +177,7 @@ class SparseClassifier(ClassifierMixin, BaseEstimator):
             rule = _named("evolve", self.evolve, RULES)(self._std, when)
         else:
             rule = copy.deepcopy(self.evolve)
-        if isinstance(rule, DeepRewiring) and self.signs_ is not None:
+        if isinstance(rule, DeepRewiring | SET) and self.signs_ is not None:
             rule.signs = np.sign(self.signs_)
         return (dale, [rule, *dale]) if isinstance(rule, AT_EPOCHS) else ([rule, *dale], dale)
 
