@@ -92,6 +92,7 @@ def _drawn(model: Any, rng: np.random.Generator, w_max: float, **more: Any) -> d
 
 @functools.cache
 def recurrent(seed: int) -> tuple[Bench, ...]:
+    """Recurrent networks on each storage, with each activation."""
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh"), ("csr", "relu"), ("grouped", "sigmoid"))
     return tuple(
@@ -102,6 +103,7 @@ def recurrent(seed: int) -> tuple[Bench, ...]:
 
 @functools.cache
 def recurrent_by_rules(seed: int) -> tuple[Bench, ...]:
+    """Recurrent networks whose weights are normalised."""
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh", LpVariable(2)), ("csr", "tanh", Dendritic()))
     return tuple(
@@ -116,6 +118,7 @@ def _layers(storage: str, rng: np.random.Generator) -> list:
 
 @functools.cache
 def feedforward(seed: int) -> tuple[Bench, ...]:
+    """Feedforward networks on each storage, with each activation."""
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh"), ("csr", "relu"), ("grouped", "sigmoid"))
     return tuple(_model(f"{s}, {phi}", MLP(_layers(s, rng), phi), (5, 3), seed, 1.0) for s, phi in kinds)
@@ -123,6 +126,7 @@ def feedforward(seed: int) -> tuple[Bench, ...]:
 
 @functools.cache
 def feedforward_by_rules(seed: int) -> tuple[Bench, ...]:
+    """Feedforward networks with another rule in each layer."""
     rng = np.random.default_rng(seed)
     kinds = (("dense", [LpVariable(2), Joint()]), ("csr", [Dendritic(), LpConstant(3)]))
     return tuple(
@@ -133,6 +137,7 @@ def feedforward_by_rules(seed: int) -> tuple[Bench, ...]:
 
 @functools.cache
 def shared_scale(seed: int) -> tuple[Bench, ...]:
+    """Feedforward networks whose layers share one scale."""
     rng = np.random.default_rng(seed)
     return tuple(
         _model(f"{s}, one scale", MLP(_layers(s, rng), "tanh", Dendritic(), shared_scale=True), (5, 3), seed, 1.0)
@@ -171,16 +176,19 @@ def _stem(kind: type, seed: int, *shape: Any) -> tuple[Bench, ...]:
 
 @functools.cache
 def convolution(seed: int) -> tuple[Bench, ...]:
+    """Convolution with pooling, alone and before a network."""
     return _stem(ConvPool, seed, (2, 5, 7), 3, 2, 2)
 
 
 @functools.cache
 def patches(seed: int) -> tuple[Bench, ...]:
+    """Filters on separate patches, alone and before a network."""
     return _stem(PatchConv, seed, (2, 6, 8), 2, 3)
 
 
 @functools.cache
 def rules(seed: int) -> tuple[Bench, ...]:
+    """The rules of normalisation on their own."""
     rules = (Dendritic(), LpVariable(2), Joint(), LpConstant(3))
     storages = ("dense", "csr", "grouped", "csr")
     return tuple(_rule(rule, storage, seed) for rule, storage in zip(rules, storages, strict=True))
@@ -188,6 +196,7 @@ def rules(seed: int) -> tuple[Bench, ...]:
 
 @functools.cache
 def plain(seed: int) -> tuple[Bench, ...]:
+    """The rule that leaves weights as they are."""
     return tuple(_rule(Plain(), storage, seed) for storage in ("dense", "csr"))
 
 
@@ -239,6 +248,8 @@ def maps(storage: str) -> Place:
 
 
 def nonlinearity(name: str) -> Place:
+    """Return where one activation runs: alone, and in networks."""
+
     @functools.cache
     def place(seed: int) -> tuple[Bench, ...]:
         rng = np.random.default_rng([seed, 5])
@@ -266,6 +277,7 @@ def nonlinearity(name: str) -> Place:
 
 @functools.cache
 def loss(seed: int) -> tuple[Bench, ...]:
+    """The loss on its own."""
     rng = np.random.default_rng([seed, 6])
     logits, labels = 2 * rng.standard_normal((4, 3)), rng.integers(0, 4, 3)
     return (_pair("4 classes, 3 examples", softmax_cross_entropy, lambda loss: of_loss(loss, logits, labels), seed),)

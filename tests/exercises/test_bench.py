@@ -5,7 +5,7 @@ import pytest
 import minisparse as ms
 from minisparse import equations
 from minisparse.exercises import bench
-from minisparse.gradcheck import catalogue, mistakes
+from minisparse.gradcheck import catalogue
 
 LONG = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))]
 ROWS = {row.code: row for row in catalogue.catalogue()}
@@ -79,24 +79,3 @@ def test_every_synonym_is_one_somewhere():
         one, other = (ROWS[code] for code in pair)
         reports = [place.check(other.plant) for place in bench.benches(other.tag) if one.concerns(*place.parts)]
         assert any(one.code in (f.code, *f.evidence.get("alternatives", ())) for r in reports for f in r.findings[:1])
-
-
-FORMS = {
-    "R4": 'dW_out = np.einsum("cb,ub->cu", dlogits, h[-1])',
-    "R7": "da[t] = W.matmul_t(da[t + 1]) * slope(kept[t])",
-    "A6": "grads[key] = grads.get(key, 0) + dextra",
-    "C5": "dK = np.tensordot(da, cache.patches, (1, 1))",
-    "C15": "dx = 0 * cache.x\nfor b in range(len(dx.T)):\n    dx.T[b] = self._put_together(dpatches)[..., b].ravel()",
-    "D4": "across = dw - (0 if dsize is None else dsize) * weights.by_row(dscale)",
-    "N2": "slope=lambda h: (1 - h) * (1 + h),",
-    "E6": "return lambda rows: (sum_outer(dpost[..., rows, :], pre) ** 2) ** 0.5",
-    "O7": "w *= 1 - lr * self.decay",
-}
-
-
-@pytest.mark.parametrize("tag", FORMS)
-def test_a_right_line_of_another_form_passes(tag):
-    other = mistakes.Mistake("other", "form", tag, FORMS[tag], (), "", "")
-    for place in bench.benches(tag):
-        report = place.check(other.plant)
-        assert report.ok, (place.name, str(report))
