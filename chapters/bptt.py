@@ -541,7 +541,7 @@ def network(mask, labels, **params):
     logits, cache = model.forward(params, x)
     dlogits = ms.softmax_cross_entropy(logits, np.array(labels))[1]
     grads = model.backward(dlogits, cache, wrt_x=True)
-    grads["da"] = ms.rnn.back_through_time(params["W_out"].T @ dlogits, cache.W, x, cache.h, cache.kept, ms.relu)
+    grads["da"], _ = model.layer.through_time((params["W_out"].T @ dlogits)[None], cache)
     return grads, model, params, x
 
 
@@ -621,6 +621,33 @@ assert agree(alone[0], PENCIL)
 assert agree(found, LISTENERS)
 assert judged_ok
 report.assert_ok()
+
+# %%
+# States that are heard more often
+# --------------------------------
+# So far only the last state was read. The same five rungs (in the book: *Derivations that the chapters share*) take
+# in a network that answers at every step. A state then has one more listener, a readout of its own, and its share is
+# added: R17. They take in a first state :math:`h_0` that is learnt (R18; R24 to R26), noise in the drives (R19), and a
+# *leak* (R20 to R23): a state that keeps the share :math:`1 - \alpha` of itself,
+#
+# .. math:: h_{t+1} = (1 - \alpha)\, h_t + \alpha\, \varphi(a_t)
+#
+# It has two ways back from each step: through :math:`W`, and straight through the leak. Long sequences are cut into
+# windows that no gradient leaves (R27): *truncated* back-propagation, which is cheaper, and blind to what is further
+# back. ``alpha`` is :math:`\alpha`, and ``dh[t]`` is the slope of the loss in the state :math:`h_t`.
+
+for tags in (("R17", "R24"), ("R18", "R25"), ("R26",), ("R19",), ("R20", "R21"), ("R22", "R27"), ("R23",)):
+    print(" | ".join(f"({tag}) {ms.code_line(tag)}" for tag in tags))
+layer = ms.Recurrent(2, ms.make_weights(ms.full(7, 7)), "tanh", alpha=0.2, start=True)
+given = {**layer.init(np.random.default_rng(1), float, w_max=0.5), "x": np.random.default_rng(2).normal(size=(5, 2, 3))}
+in_full, cut = (
+    ms.check_pair(lambda x, **params: layer.forward(params, x),
+                  lambda dh, cache, back=back: layer.backward(dh, cache, wrt_x=True, back=back), given).ok
+    for back in (None, 2)
+)  # fmt: skip
+found = "agree" if in_full else "DISAGREE", "agree" if cut else "do not"
+print(f"a leaky layer: quotients {found[0]}; cut after two steps, they {found[1]}")
+assert (in_full, cut) == (True, False)
 
 # %%
 # What to keep

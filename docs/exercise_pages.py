@@ -23,7 +23,9 @@ def listed() -> str:
     rows = []
     for name in names():
         exercise = get(name)
-        page = f":doc:`{name} </generated/exercise_{name}>`" if isinstance(exercise, Pass) else f":ref:`{name} <{name}>`"
+        page = (
+            f":doc:`{name} </generated/exercise_{name}>`" if isinstance(exercise, Pass) else f":ref:`{name} <{name}>`"
+        )
         rows.append((page, exercise.title.rstrip("."), str(exercise.minutes), exercise.teaches))
     return "\n".join(list_table(("name", "exercise", "minutes", "what it teaches"), rows)) + "\n"
 
@@ -34,7 +36,13 @@ def task(name: str) -> str:
     source = text.source(module)
     title, _, told = str(module.__doc__).partition("\n")
     told, _, derivation = told.partition(text.DERIVATION)
-    rows = [title, "=" * len(title), told.strip(), "", f"About {exercise.minutes} minutes. To write it and have it marked:"]
+    rows = [
+        title,
+        "=" * len(title),
+        told.strip(),
+        "",
+        f"About {exercise.minutes} minutes. To write it and have it marked:",
+    ]
     rows += ["", *code(f"python -m minisparse.exercises start {name}\npython exercises/{name}.py", "bash")]
     rows += [*heading("With a pencil"), *code(textwrap.fill(module.PENCIL_CASE, 88), "text")]
     for key, question, *_ in module.PENCIL:
@@ -65,7 +73,12 @@ def lines() -> str:
         rows += code(f"python -m minisparse.exercises start {name}\npython exercises/{name}.py", "bash")
         for tag in exercise.parts:
             part = get(tag)
-            rows += ["", f"**{tag}** {part.question.partition(chr(10))[0]}", "", *code(part.question.partition("\n")[2])]
+            rows += [
+                "",
+                f"**{tag}** {part.question.partition(chr(10))[0]}",
+                "",
+                *code(part.question.partition("\n")[2]),
+            ]
             for number, hint in enumerate(part.hints, 1):
                 rows += folded(f"hint {number}", *literal([hint]))
             rows += folded("the library's line", *code(part.solution))

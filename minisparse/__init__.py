@@ -22,6 +22,7 @@ _HOMES = {
     "mlp": ("MLP",),
     "conv": ("ConvNet", "ConvPool"),
     "patches": ("PatchConv",),
+    "recurrent": ("Recurrent",),
     "rnn": ("RNN",),
     "optim": ("SGD", "Adam", "Cosine"),
     "dale": ("Dale",),
@@ -45,6 +46,7 @@ _MODULES = (
     "initialise",
     "kernels",
     "lab",
+    "leak",
     "nonfinite",
     "plot",
     "protocols",
@@ -216,6 +218,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .optim import Adam as Adam
     from .optim import Cosine as Cosine
     from .patches import PatchConv as PatchConv
+    from .recurrent import Recurrent as Recurrent
     from .rnn import RNN as RNN
     from .train import evaluate as evaluate
     from .train import fit as fit

@@ -55,13 +55,24 @@ LESSONS = {
         "Back-propagation through time",
         "The whole backward pass of the recurrent network, from the logits to the input of every step.",
         45,
-        ("rnn",),
+        ("rnn", "recurrent"),
         (
             "W.matmul_t(dy, times=s) is Wᵀ dy, entry by entry times s where it is given; W is bound weights, no array",
             "weights.outer(dy, x) is dy xᵀ at the synapses alone; of two stacks over time their sum",
             "slope(kept[t]) is the slope of the activation at step t; self.normalise.backward(dw, kept) a dict",
             "sum_outer(a, b) is the sum over time of a[t] b[t]ᵀ",
             "h is (time + 1, units, batch) with h[0] = 0; x (time, inputs, batch); da (time, units, batch)",
+        ),
+    ),
+    "leak": About(
+        "A leaky state",
+        "A state that keeps a share of itself: two ways back from each step instead of one.",
+        15,
+        ("leak",),
+        (
+            "W.matmul_t(dy) is Wᵀ dy; W is bound weights, no array",
+            "slope(kept[t]) is the slope of the activation at step t",
+            "dh[t] is the gradient of the state h[t], (units, batch), at first what is heard of it outside",
         ),
     ),
     "sparse": About(
@@ -221,6 +232,46 @@ ASKS = {
         "The rule made w from v in the forward pass; its backward pass is there already.",
         "`backward` takes the gradient of w and what the rule's forward pass kept.",
     ),
+    "R17": (
+        "What a state's own listeners outside of the layer say about the drive that made it.",
+        "The drive of t makes the state t + 1, through φ. What comes from later is in da[t] already.",
+        "Add the gradient of the state t + 1 times the slope of step t.",
+    ),
+    "R24": (
+        "The first step's share of the gradient of the recurrent weights.",
+        "The copy of W used at step 0 meets the first state, which is not 0 here.",
+        "da of step 0 times the transpose of h_0, on the pattern alone; `outer` takes stacks of one step.",
+    ),
+    "R25": (
+        "The gradient of the state before the first step, in every example.",
+        "It is heard by the drives of step 0, through W; and, if it leaks, by the state after step 0.",
+        "A product with Wᵀ, and the share 1 - alpha of dh1, the gradient of h[1].",
+    ),
+    "R26": (
+        "The gradient of the first state, which all examples share.",
+        "One column is the start of every example.",
+        "A sum over the batch, kept as a column.",
+    ),
+    "R27": (
+        "The windows of steps within which gradients go back, the last one first.",
+        "`windows` cuts a number of steps into windows of at most `back`, counted from the last step.",
+        "It takes how many steps there are, and how far back a gradient may go.",
+    ),
+    "R21": (
+        "The order in which the steps of a leaky layer are visited.",
+        "The gradient of a state is whole when everything later has been added.",
+        "From the last step to step 0.",
+    ),
+    "R22": (
+        "The gradient of the drive of step t in a leaky layer.",
+        "h_{t+1} = (1 - alpha) h_t + alpha φ(a_t). Move a_t, and see by how much h_{t+1} moves.",
+        "The whole gradient of h_{t+1} times alpha, times the slope of φ.",
+    ),
+    "R23": (
+        "What the step after says about the state h_t of a leaky layer.",
+        "h_t has two listeners in step t: its own next state, by the leak, and the drives, by W.",
+        "Add (1 - alpha) times the gradient of h_{t+1}, and the way back through W of da[t].",
+    ),
     "R12": (
         "The gradient of the input at every step.",
         "x_t enters a_t through W_in and nothing else.",
@@ -371,6 +422,9 @@ SHAPES = {
     "R4": "Shape (classes, units).", "R5": "Shape (classes, 1).", "R6": "Shape (units, batch).",
     "R13": "Whole numbers.", "R7": "Shape (units, batch).", "R8": "Shape (units, inputs).", "R9": "Shape (units, 1).",
     "R10": "Packed as the weights are.", "R11": "A dict.", "R12": "Shape (time, inputs, batch).",
+    "R17": "Shape (units, batch).", "R24": "Packed as the weights are.", "R25": "Shape (units, batch).",
+    "R26": "Shape (units, 1).", "R27": "Pairs of whole numbers.", "R21": "Whole numbers.",
+    "R22": "Shape (units, batch).", "R23": "Shape (units, batch).",
     "S2": "Shape (pre, batch).", "S3": "Shape (post, pre).", "S5": "Shape (pre, batch).", "S6": "Shape (synapses,).",
     "D1": "A dict.", "D3": "Shape (post, 1).", "D4": "Packed as the weights are.", "D5": "Packed as the weights are.",
     "C3": "Shape (units, batch).", "C4": "Shape (filters, places batch).", "C5": "Shape (filters, pixels).",

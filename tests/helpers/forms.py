@@ -53,7 +53,30 @@ FORMS = {
         "grads['x'] = np.einsum('ij,tib->tjb', cache.W_in, da)",
         "grads['x'] = np.stack([cache.W_in.T @ step for step in da])",
     ),
-    "R6": ("da[-1] = slope(kept[-1]) * dh", "da[len(x) - 1] = np.multiply(dh, slope(kept[-1]))"),
+    "R6": ("da[-1] = slope(kept[-1]) * dh[-1]", "da[len(x) - 1] = np.multiply(dh[-1], slope(kept[-1]))"),
+    "R17": (
+        "da[t] = da[t] + slope(kept[t]) * dh[t + 1]",
+        "for b in range(dh.shape[2]):\n    da[t, :, b] += dh[t + 1, :, b] * slope(kept[t])[:, b]",
+    ),
+    "R24": ("dw = dw + cache.weights.outer(da[0], h[0])", "first = cache.weights.outer(da[:1], h[:1])\ndw += first"),
+    "R25": (
+        "dh0 = W.matmul_t(da[0]) + dh1 - self.dynamics.alpha * dh1",
+        "keeps = 1 - self.dynamics.alpha\ndh0 = W.matmul_t(da[0])\ndh0 += keeps * dh1",
+    ),
+    "R26": ("start[name] = np.einsum('ib->i', dh0)[:, None]", "start[name] = dh0 @ np.ones((dh0.shape[1], 1))"),
+    "R27": (
+        "for start, stop in sorted(windows(len(x), back), reverse=True):",
+        "cuts = windows(len(x), back)\nfor start, stop in cuts:",
+    ),
+    "R21": ("for t in range(len(x) - 1, -1, -1):", "steps = list(range(len(x)))\nfor t in steps[::-1]:"),
+    "R22": (
+        "da[t] = slope(kept[t]) * dh[t + 1] * alpha",
+        "dr = alpha * dh[t + 1]\nda[t] = np.multiply(dr, slope(kept[t]))",
+    ),
+    "R23": (
+        "dh[t] = dh[t] + W.matmul_t(da[t]) + dh[t + 1] - alpha * dh[t + 1]",
+        "dh[t] += W.matmul_t(da[t])\ndh[t] += (1 - alpha) * dh[t + 1]",
+    ),
     "R13": ("for t in range(len(x) - 2, -1, -1):", "steps = list(range(len(x) - 1))\nfor t in steps[::-1]:"),
     "R7": (
         "da[t] = slope(kept[t]) * W.matmul_t(da[t + 1])",
