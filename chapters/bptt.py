@@ -586,7 +586,6 @@ def agree(found, by_hand):
 
 alone = network([[1]], [0], **ONE)
 found, model, params, x = network([[1, 0], [1, 1]], [0], **TWO)
-print()
 for name, tag in LINES.items():
     print(f"({tag}) {ms.code_line(tag)}" + (f" -> {listed(found[name])}" if name in found else ""))
 print(f"one neuron: pencil and library {'agree' if agree(alone[0], PENCIL) else 'DISAGREE'} in every number; "
@@ -627,8 +626,9 @@ report.assert_ok()
 # --------------------------------
 # So far only the last state was read. The same five rungs (in the book: *Derivations that the chapters share*) take
 # in a network that answers at every step. A state then has one more listener, a readout of its own, and its share is
-# added: R17. They take in a first state :math:`h_0` that is learnt (R18; R24 to R26), noise in the drives (R19), and a
-# *leak* (R20 to R23): a state that keeps the share :math:`1 - \alpha` of itself,
+# added: R17. The readout is used at every step, so its shares are added up (R28 to R31). A second layer on top is one
+# more listener at every step, too (R32). A first state :math:`h_0` may be learnt (R18; R24 to R26), and noise may be
+# added to the drives (R19). And a state may *leak* (R20 to R23): it keeps the share :math:`1 - \alpha` of itself,
 #
 # .. math:: h_{t+1} = (1 - \alpha)\, h_t + \alpha\, \varphi(a_t)
 #
@@ -636,7 +636,11 @@ report.assert_ok()
 # windows that no gradient leaves (R27): *truncated* back-propagation, which is cheaper, and blind to what is further
 # back. ``alpha`` is :math:`\alpha`, and ``dh[t]`` is the slope of the loss in the state :math:`h_t`.
 
-for tags in (("R17", "R24"), ("R18", "R25"), ("R26",), ("R19",), ("R20", "R21"), ("R22", "R27"), ("R23",)):
+SHOWN = (
+    ("R17", "R24"), ("R18", "R25"), ("R19", "R21"), ("R20", "R29"), ("R22", "R27"), ("R23", "R31"), ("R26", "R28"),
+    ("R30", "R32"),
+)  # fmt: skip
+for tags in SHOWN:
     print(" | ".join(f"({tag}) {ms.code_line(tag)}" for tag in tags))
 layer = ms.Recurrent(2, ms.make_weights(ms.full(7, 7)), "tanh", alpha=0.2, start=True)
 given = {**layer.init(np.random.default_rng(1), float, w_max=0.5), "x": np.random.default_rng(2).normal(size=(5, 2, 3))}

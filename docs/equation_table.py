@@ -19,6 +19,7 @@ R4 R5 R16 R6 R13 R7 R8 R9 R10 R11 R12 | Fruengel & Oberlaender 2025 | the recurr
 R17 | Werbos 1990 | a state that is heard at every step | derivations::test_a_recurrent_layer_is_differentiated | recurrent::test_a_layer_agrees_with_both_oracles
 R18 R24 R25 R26 | Werbos 1990 | the first state as a parameter | derivations::test_a_recurrent_layer_is_differentiated | recurrent::test_a_layer_agrees_with_both_oracles
 R19 R20 R21 R22 R23 | Song, Yang & Wang 2016 | a leaky state, with noise | derivations::test_a_recurrent_layer_is_differentiated | recurrent::test_a_layer_agrees_with_both_oracles
+R28 R29 R30 R31 R32 | Werbos 1990 | layers on top of each other, a readout of every step | derivations::test_stacked_layers_with_a_readout_of_every_step_are_differentiated | sequence::test_gradients_agree_with_both_oracles
 R27 | Williams & Peng 1990 | truncated back-propagation through time | derivations::test_a_cut_gradient_is_that_of_windows_whose_first_states_are_held_still | recurrent::test_a_cut_gradient_is_that_of_windows_whose_first_states_are_held_still
 L1 | Fruengel & Oberlaender 2025 | softmax and cross-entropy | derivations::test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
 N1 N2 | Fruengel & Oberlaender 2025 | slopes of ReLU and tanh | derivations::test_back_propagation_is_the_derivative | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps

@@ -24,6 +24,7 @@ _HOMES = {
     "patches": ("PatchConv",),
     "recurrent": ("Recurrent",),
     "rnn": ("RNN",),
+    "sequence": ("SequenceRNN",),
     "optim": ("SGD", "Adam", "Cosine"),
     "dale": ("Dale",),
     "evolve": ("SET", "CannistraciHebb", "DeepRewiring", "Hebbian", "RigL"),
@@ -220,6 +221,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .patches import PatchConv as PatchConv
     from .recurrent import Recurrent as Recurrent
     from .rnn import RNN as RNN
+    from .sequence import SequenceRNN as SequenceRNN
     from .train import evaluate as evaluate
     from .train import fit as fit
     from .weights import (

@@ -245,7 +245,11 @@ class Recurrent:
                 f"W_in expects {self.n_in} inputs per time step but x has shape {tuple(x.shape)}; "
                 "x must be (time, units, batch) with at least one time step"
             )
-        check_shapes(params, {"W_in": (self.n, self.n_in), **dict.fromkeys((*self.biases, *self.initial), (self.n, 1))})
+        check_shapes(params, self.shapes())
+
+    def shapes(self) -> dict[str, tuple]:
+        """Return the shape of every parameter that is no packed weight and no rule's own."""
+        return {"W_in": (self.n, self.n_in), **dict.fromkeys((*self.biases, *self.initial), (self.n, 1))}
 
 
 class Instant:

@@ -188,6 +188,16 @@ def test_a_recurrent_layer_is_differentiated(alpha, mask, storage):
     assert wrong_gradients(summed(dh, h), grads, {**params, "x": x}) == set()
 
 
+@pytest.mark.parametrize("every", [True, False])
+def test_stacked_layers_with_a_readout_of_every_step_are_differentiated(every):
+    one, two = (ms.make_weights(ms.Pattern.from_mask(mask)) for mask in ([[1]], [[0, 0], [1, 0]]))
+    layers = [ms.Recurrent(1, one, "tanh", biases=1), ms.Recurrent(1, two, "relu", biases=1, alpha=0.5)]
+    model = ms.SequenceRNN(layers, 2, every)
+    params = {name: symbols(name, *value.shape) for name, value in model.init(np.random.default_rng(0)).items()}
+    params |= {name: weights.from_values(symbols(name, weights.nnz)) for name, weights in model.weights.items()}
+    assert prove_model(model, params, symbols("x", 2, 1, 1)) == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("alpha", [1, 0.25])
 def test_a_cut_gradient_is_that_of_windows_whose_first_states_are_held_still(alpha):

@@ -14,7 +14,7 @@ RANKS = {
     "ground": "errors files equations backend protocols threads",
     "structure": "connectivity groups kernels weights initialise",
     "rules": "activations losses normalise dale optim evolve",
-    "networks": "leak recurrent rnn mlp conv patches",
+    "networks": "leak recurrent rnn sequence mlp conv patches",
     "learning": "data train checkpoint nonfinite measure",
     "plot": "plot",
     "gradcheck": "gradcheck",

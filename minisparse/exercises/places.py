@@ -70,7 +70,7 @@ def sparse_weights(post: int, pre: int, storage: str, rng: np.random.Generator):
     return make_weights(labelled(pattern, groups) if storage == "grouped" else pattern, storage)
 
 
-def _model(name: str, model: Any, x_shape: tuple[int, ...], seed: int, w_max: float = 0.7) -> Bench:
+def network(name: str, model: Any, x_shape: tuple[int, ...], seed: int, w_max: float = 0.7) -> Bench:
     """Return a model at random parameters; biases are small, so that a rectifier opens and shuts."""
     rng = np.random.default_rng([seed, 1])
     params = drawn_params(model, rng, w_max)
@@ -95,7 +95,7 @@ def recurrent(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh"), ("csr", "relu"), ("grouped", "sigmoid"))
     return tuple(
-        _model(f"{storage}, {phi}", RNN(2, sparse_weights(6, 6, storage, rng), 4, phi), (5, 2, 3), seed)
+        network(f"{storage}, {phi}", RNN(2, sparse_weights(6, 6, storage, rng), 4, phi), (5, 2, 3), seed)
         for storage, phi in kinds
     )
 
@@ -105,7 +105,7 @@ def recurrent_by_rules(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh", LpVariable(2)), ("csr", "tanh", Dendritic()))
     return tuple(
-        _model(f"{storage}, {phi}, {rule}", RNN(2, sparse_weights(6, 6, storage, rng), 4, phi, rule), (5, 2, 3), seed)
+        network(f"{storage}, {phi}, {rule}", RNN(2, sparse_weights(6, 6, storage, rng), 4, phi, rule), (5, 2, 3), seed)
         for storage, phi, rule in kinds
     )
 
@@ -118,7 +118,7 @@ def _layers(storage: str, rng: np.random.Generator) -> list:
 def feedforward(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh"), ("csr", "relu"), ("grouped", "sigmoid"))
-    return tuple(_model(f"{s}, {phi}", MLP(_layers(s, rng), phi), (5, 3), seed, 1.0) for s, phi in kinds)
+    return tuple(network(f"{s}, {phi}", MLP(_layers(s, rng), phi), (5, 3), seed, 1.0) for s, phi in kinds)
 
 
 @functools.cache
@@ -126,7 +126,7 @@ def feedforward_by_rules(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", [LpVariable(2), Joint()]), ("csr", [Dendritic(), LpConstant(3)]))
     return tuple(
-        _model(f"{s}, tanh, {rules[0]} and {rules[1]}", MLP(_layers(s, rng), "tanh", rules), (5, 3), seed, 1.0)
+        network(f"{s}, tanh, {rules[0]} and {rules[1]}", MLP(_layers(s, rng), "tanh", rules), (5, 3), seed, 1.0)
         for s, rules in kinds
     )
 
@@ -135,7 +135,7 @@ def feedforward_by_rules(seed: int) -> tuple[Bench, ...]:
 def shared_scale(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     return tuple(
-        _model(f"{s}, one scale", MLP(_layers(s, rng), "tanh", Dendritic(), shared_scale=True), (5, 3), seed, 1.0)
+        network(f"{s}, one scale", MLP(_layers(s, rng), "tanh", Dendritic(), shared_scale=True), (5, 3), seed, 1.0)
         for s in ("dense", "csr")
     )
 
@@ -162,10 +162,10 @@ def _layer(name: str, layer: Any, seed: int) -> Bench:
 
 def _stem(kind: type, seed: int, *shape: Any) -> tuple[Bench, ...]:
     stem = kind(*shape, activation="relu")
-    network = ConvNet(stem, MLP([sparse_weights(4, stem.n_out, "csr", np.random.default_rng(seed))], "relu"))
+    whole = ConvNet(stem, MLP([sparse_weights(4, stem.n_out, "csr", np.random.default_rng(seed))], "relu"))
     return (
         _layer("alone, sigmoid", kind(*shape, activation="sigmoid"), seed),
-        _model("before a network, relu", network, (stem.n_in, 3), seed),
+        network("before a network, relu", whole, (stem.n_in, 3), seed),
     )
 
 
@@ -230,9 +230,9 @@ def maps(storage: str) -> Place:
 
             return {"forward": forward, "backward": backward, "inputs": {"w": w, "x": x}, "support": support}
 
-        network = RNN(2, sparse_weights(6, 6, storage, rng), 4, "tanh")
-        return paired(f"{storage}, alone", weights, functions, seed), _model(
-            f"{storage}, recurrent", network, (5, 2, 3), seed
+        recurrent = RNN(2, sparse_weights(6, 6, storage, rng), 4, "tanh")
+        return paired(f"{storage}, alone", weights, functions, seed), network(
+            f"{storage}, recurrent", recurrent, (5, 2, 3), seed
         )
 
     return place
@@ -257,8 +257,8 @@ def nonlinearity(name: str) -> Place:
 
         return (
             paired("alone", ACTIVATIONS[name], functions, seed),
-            _model("dense, recurrent", RNN(2, sparse_weights(6, 6, "dense", rng), 4, name), (5, 2, 3), seed),
-            _model("csr, feedforward", MLP(_layers("csr", rng), name), (5, 3), seed, 1.0),
+            network("dense, recurrent", RNN(2, sparse_weights(6, 6, "dense", rng), 4, name), (5, 2, 3), seed),
+            network("csr, feedforward", MLP(_layers("csr", rng), name), (5, 3), seed, 1.0),
         )
 
     return place

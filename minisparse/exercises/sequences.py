@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..recurrent import Recurrent, windows
-from .places import Bench, Place, drawn_params, paired, sparse_weights
+from ..sequence import SequenceRNN
+from .places import Bench, Place, drawn_params, network, paired, sparse_weights
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,21 @@ def heard(alpha: float) -> Place:
         return bench("dense", "tanh"), bench("csr", "relu")
 
     return place
+
+
+@functools.cache
+def stacked(seed: int) -> tuple[Bench, ...]:
+    """Return two layers that leak and start anywhere, with an answer at every step, or after the last."""
+    rng = np.random.default_rng([seed, 11])
+
+    def bench(storage: str, phi: str, every: bool) -> Bench:
+        layers = [_heard(storage, phi, 0.4, rng, batch=3)[0]]
+        layers.append(Recurrent(6, sparse_weights(7, 7, storage, rng), phi, alpha=0.6, start=True))
+        model = SequenceRNN(layers, 4, every)
+        name = f"{storage}, {phi}, two layers, {'every step' if every else 'last step'}"
+        return network(name, model, (5, 2, 3), seed)
+
+    return bench("dense", "tanh", True), bench("csr", "relu", False)
 
 
 @functools.cache

@@ -64,6 +64,17 @@ LESSONS = {
             "h is (time + 1, units, batch) with h[0] = 0; x (time, inputs, batch); da (time, units, batch)",
         ),
     ),
+    "sequence": About(
+        "Layers of sequences",
+        "A readout of every step, and recurrent layers on top of each other.",
+        15,
+        ("sequence",),
+        (
+            "sum_outer(a, b) is the sum over time of a[t] b[t]ᵀ",
+            "dlogits is (answers, outputs, batch), h the states that were read, (answers, units, batch)",
+            'grads are what a layer\'s own backward pass found, with "x" where it was asked for',
+        ),
+    ),
     "leak": About(
         "A leaky state",
         "A state that keeps a share of itself: two ways back from each step instead of one.",
@@ -252,6 +263,26 @@ ASKS = {
         "One column is the start of every example.",
         "A sum over the batch, kept as a column.",
     ),
+    "R29": (
+        "The gradient of the weights of a readout of several steps.",
+        "An entry of W_out meets one unit of the state of each step that is answered, in every example.",
+        "Add up dlogits times the transpose of the state that it read, over the steps.",
+    ),
+    "R30": (
+        "The gradient of the bias of a readout of several steps.",
+        "The same bias is added at every step that is answered, in every example.",
+        "A sum over the first and the last axis, kept as a column.",
+    ),
+    "R31": (
+        "The gradient of every state that the readout reads.",
+        "A state speaks to every output of its own step.",
+        "A product with the transpose of W_out; on a stack, `@` does it step by step.",
+    ),
+    "R32": (
+        "The gradient of the states of the layer below, which this layer read as its input.",
+        "The layer's backward pass has found the gradient of its input at every step already.",
+        "It stands in what the layer returned, under the name of the input.",
+    ),
     "R27": (
         "The windows of steps within which gradients go back, the last one first.",
         "`windows` cuts a number of steps into windows of at most `back`, counted from the last step.",
@@ -423,8 +454,9 @@ SHAPES = {
     "R13": "Whole numbers.", "R7": "Shape (units, batch).", "R8": "Shape (units, inputs).", "R9": "Shape (units, 1).",
     "R10": "Packed as the weights are.", "R11": "A dict.", "R12": "Shape (time, inputs, batch).",
     "R17": "Shape (units, batch).", "R24": "Packed as the weights are.", "R25": "Shape (units, batch).",
-    "R26": "Shape (units, 1).", "R27": "Pairs of whole numbers.", "R21": "Whole numbers.",
-    "R22": "Shape (units, batch).", "R23": "Shape (units, batch).",
+    "R29": "Shape (outputs, units).", "R30": "Shape (outputs, 1).", "R31": "Shape (answers, units, batch).",
+    "R32": "Shape (time, units below, batch).", "R26": "Shape (units, 1).", "R21": "Whole numbers.",
+    "R27": "Pairs of whole numbers.", "R22": "Shape (units, batch).", "R23": "Shape (units, batch).",
     "S2": "Shape (pre, batch).", "S3": "Shape (post, pre).", "S5": "Shape (pre, batch).", "S6": "Shape (synapses,).",
     "D1": "A dict.", "D3": "Shape (post, 1).", "D4": "Packed as the weights are.", "D5": "Packed as the weights are.",
     "C3": "Shape (units, batch).", "C4": "Shape (filters, places batch).", "C5": "Shape (filters, pixels).",

@@ -64,6 +64,22 @@ FORMS = {
         "keeps = 1 - self.dynamics.alpha\ndh0 = W.matmul_t(da[0])\ndh0 += keeps * dh1",
     ),
     "R26": ("start[name] = np.einsum('ib->i', dh0)[:, None]", "start[name] = dh0 @ np.ones((dh0.shape[1], 1))"),
+    "R29": (
+        "dW_out = np.einsum('tcb,tib->ci', dlogits, h)",
+        "dW_out = 0 * W_out\nfor t in range(len(h)):\n    dW_out += dlogits[t] @ h[t].T",
+    ),
+    "R30": (
+        "db_out = np.einsum('tcb->c', dlogits)[:, None]",
+        "db_out = sum(step.sum(axis=1, keepdims=True) for step in dlogits)",
+    ),
+    "R31": (
+        "dh = np.einsum('ci,tcb->tib', W_out, dlogits)",
+        "dh = np.stack([W_out.T @ step for step in dlogits])",
+    ),
+    "R32": (
+        "dh = grads.get('x')",
+        "states = grads['x']\ndh = states.copy()",
+    ),
     "R27": (
         "for start, stop in sorted(windows(len(x), back), reverse=True):",
         "cuts = windows(len(x), back)\nfor start, stop in cuts:",
