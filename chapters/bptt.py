@@ -111,7 +111,7 @@ picture(
 # :math:`W = 1.999`. Divide the change of the loss by the change of the weight:
 
 more, less = loss(W=2.001), loss(W=1.999)
-print(f"\nW = 2.001: L = {more:.6f}; W = 1.999: L = {less:.6f}")
+print(f"W = 2.001: L = {more:.6f}; W = 1.999: L = {less:.6f}")
 print(f"({more:.6f} - {less:.6f}) / 0.002 = {(more - less) / 0.002:.3f}")
 
 # %%
@@ -225,7 +225,7 @@ da_2 = h[3] - 4
 da_1 = 2 * da_2
 da_0 = 2 * da_1
 da = [da_0, da_1, da_2]
-print("\npushed      by hand              quotient")
+print("pushed      by hand              quotient")
 for t, text in ((2, "h_3 - 4"), (1, "W da_2"), (0, "W da_1")):
     print(f"da_{t} = {text:>9s} = {da[t]:4d}{quotient(lambda e, t=t: loss(push=e * np.eye(3)[t])):18.3f}")
 dW = da[0] * h[0] + da[1] * h[1] + da[2] * h[2]
@@ -627,8 +627,9 @@ report.assert_ok()
 # So far only the last state was read. The same five rungs (in the book: *Derivations that the chapters share*) take
 # in a network that answers at every step. A state then has one more listener, a readout of its own, and its share is
 # added: R17. The readout is used at every step, so its shares are added up (R28 to R31). A second layer on top is one
-# more listener at every step, too (R32). A first state :math:`h_0` may be learnt (R18; R24 to R26), and noise may be
-# added to the drives (R19). And a state may *leak* (R20 to R23): it keeps the share :math:`1 - \alpha` of itself,
+# more listener at every step, too (R32). Losses of many answers weigh each of them (L2, L3). A first state :math:`h_0`
+# may be learnt (R18; R24 to R26), and noise may be added to the drives (R19). And a state may *leak* (R20 to R23): it
+# keeps the share :math:`1 - \alpha` of itself,
 #
 # .. math:: h_{t+1} = (1 - \alpha)\, h_t + \alpha\, \varphi(a_t)
 #
@@ -637,8 +638,8 @@ report.assert_ok()
 # back. ``alpha`` is :math:`\alpha`, and ``dh[t]`` is the slope of the loss in the state :math:`h_t`.
 
 SHOWN = (
-    ("R17", "R24"), ("R18", "R25"), ("R19", "R21"), ("R20", "R29"), ("R22", "R27"), ("R23", "R31"), ("R26", "R28"),
-    ("R30", "R32"),
+    ("R17", "R24"), ("R25", "R31"), ("R19", "R21"), ("R20", "R29"), ("R22", "R27"), ("R23", "R32"), ("R26", "R28"),
+    ("L2", "R18"), ("R30",), ("L3",),
 )  # fmt: skip
 for tags in SHOWN:
     print(" | ".join(f"({tag}) {ms.code_line(tag)}" for tag in tags))

@@ -19,6 +19,8 @@ _HOMES = {
     "normalise": ("Dendritic", "Joint", "LpConstant", "LpVariable", "Plain", "WeightNorm"),
     "activations": ("Activation", "relu", "sigmoid", "tanh"),
     "losses": ("softmax_cross_entropy",),
+    "step_losses": ("cross_entropy_per_step", "mean_squared_error"),
+    "clip": ("ClipNorm",),
     "mlp": ("MLP",),
     "conv": ("ConvNet", "ConvPool"),
     "patches": ("PatchConv",),
@@ -48,6 +50,7 @@ _MODULES = (
     "kernels",
     "lab",
     "leak",
+    "metrics",
     "nonfinite",
     "plot",
     "protocols",
@@ -89,6 +92,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     )
     from .checkpoint import load_checkpoint as load_checkpoint
     from .checkpoint import save as save
+    from .clip import ClipNorm as ClipNorm
     from .connectivity import (
         Pattern as Pattern,
     )
@@ -222,6 +226,8 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .recurrent import Recurrent as Recurrent
     from .rnn import RNN as RNN
     from .sequence import SequenceRNN as SequenceRNN
+    from .step_losses import cross_entropy_per_step as cross_entropy_per_step
+    from .step_losses import mean_squared_error as mean_squared_error
     from .train import evaluate as evaluate
     from .train import fit as fit
     from .weights import (

@@ -37,9 +37,11 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     >>> round(float(loss), 6), dlogits.ravel()
     (0.693147, array([-0.5,  0.5]))
     """
-    classes, batch = logits.shape
+    classes, batch = logits.shape[-2:]
     if batch == 0:
         raise InputError("the batch is empty: a mean over no example has no value; pass at least one")
+    if logits.ndim != 2:
+        raise InputError("logits of several steps, (time, classes, batch), take loss=cross_entropy_per_step")
     if labels.shape != (batch,):
         raise InputError(f"labels must be ({batch},), one class per column of the logits, got {tuple(labels.shape)}")
     xp = array_module(logits, labels)

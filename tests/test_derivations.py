@@ -218,6 +218,16 @@ def test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss(clas
     assert prove_loss(ms.softmax_cross_entropy, classes, batch) == set()
 
 
+@pytest.mark.parametrize("loss", [ms.cross_entropy_per_step, ms.mean_squared_error], ids=lambda loss: loss.__name__)
+def test_losses_of_several_answers_are_differentiated(loss):
+    output, mask = symbols("z", 2, 2, 1), symbols("m", 2, 1)
+    target = np.array([[0], [1]]) if loss is ms.cross_entropy_per_step else symbols("y", 2, 2, 1)
+    for term in mask.ravel():
+        POINT[term.expression] = abs(POINT[term.expression])
+    value, doutput = loss(output, target, mask)
+    assert wrong_gradients(value.expression, {"output": doutput}, {"output": output}) == set()
+
+
 HERE = [
     ms.RNN(1, ms.make_weights(ms.full(2, 2), kind), 1, phi) for kind in ("dense", "csr") for phi in ("tanh", "relu")
 ]

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "minisparse"
 RANKS = {
     "ground": "errors files equations backend protocols threads",
     "structure": "connectivity groups kernels weights initialise",
-    "rules": "activations losses normalise dale optim evolve",
+    "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
     "networks": "leak recurrent rnn sequence mlp conv patches",
     "learning": "data train checkpoint nonfinite measure",
     "plot": "plot",

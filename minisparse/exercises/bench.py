@@ -67,6 +67,8 @@ _PLACES: dict[str, tuple[places.Place, ...]] = {
     "N2": (places.nonlinearity("tanh"),),
     "N3": (places.nonlinearity("sigmoid"),),
     "L1": (places.loss,),
+    "L2": (sequences.losses("cross_entropy_per_step"),),
+    "L3": (sequences.losses("mean_squared_error"),),
     **dict.fromkeys(("R4", "R5", "R16", "R6", "R13", "R7", "R8", "R9", "R10", "R12"), (places.recurrent,)),
     "R11": (places.recurrent, places.recurrent_by_rules),
     "R17": (sequences.heard(1),),

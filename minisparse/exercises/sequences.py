@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import step_losses
 from ..recurrent import Recurrent, windows
 from ..sequence import SequenceRNN
 from .places import Bench, Place, drawn_params, network, paired, sparse_weights
@@ -68,6 +69,33 @@ def stacked(seed: int) -> tuple[Bench, ...]:
         return network(name, model, (5, 2, 3), seed)
 
     return bench("dense", "tanh", True), bench("csr", "relu", False)
+
+
+def losses(name: str) -> Place:
+    """Return a loss of answers at every step, some of which count more than others, and of one answer per example."""
+
+    @functools.cache
+    def place(seed: int) -> tuple[Bench, ...]:
+        rng = np.random.default_rng([seed, 12])
+
+        def bench(*steps: int) -> Bench:
+            output, numbers = 2 * rng.standard_normal((*steps, 4, 3)), rng.standard_normal((*steps, 4, 3))
+            target = numbers if name == "mean_squared_error" else rng.integers(0, 4, (*steps, 3))
+            mask = rng.uniform(0.2, 1, (*steps, 3))
+
+            def functions(loss: Any) -> dict:
+                return {
+                    "forward": lambda output: loss(output, target, mask),
+                    "backward": lambda dy, doutput: {"output": dy * doutput},
+                    "inputs": {"output": output},
+                }
+
+            title = f"{'5 steps' if steps else '1 answer'}, 4 outputs, 3 examples"
+            return paired(title, getattr(step_losses, name), functions, seed)
+
+        return bench(5), bench()
+
+    return place
 
 
 @functools.cache

@@ -31,7 +31,8 @@ LESSONS = {
         "Softmax with cross-entropy",
         "The gradient of the mean loss in the logits: the probability that was said less the one that was wanted.",
         10,
-        ("losses",),
+        ("losses", "step_losses"),
+        ("share is how much each answer counts, adding up to 1, of shape (time, 1, batch) or (1, batch)",),
     ),
     "activations": About(
         "Slopes of the activations",
@@ -147,6 +148,16 @@ ASKS = {
         "The gradient of the mean loss in the logits.",
         "For one example, differentiate log Σ exp(z_k) - z_label in z_j. Treat j = label and all other j apart.",
         "The first term gives a probability p_j, the second a 1 at the label. The loss is a mean over the batch.",
+    ),
+    "L2": (
+        "The gradient of the cross-entropy of several answers in their logits.",
+        "For one answer it is the probability that was said less the one that was wanted.",
+        "The answers do not share a logit: each gets its own gradient, as much as it counts.",
+    ),
+    "L3": (
+        "The gradient of the mean squared error in the output.",
+        "Differentiate (y - target)² in y.",
+        "The square gives a factor 2; each answer counts with its share, and the outputs are averaged.",
     ),
     "N1": (
         "The slope of ReLU, written with its value h.",
@@ -447,7 +458,8 @@ ASKS = {
 """Of each line: what it computes, a gentle hint, a nearer one."""
 
 SHAPES = {
-    "L1": "Shape (classes, batch).", "N1": "A function of h.", "N2": "A function of h.", "N3": "A function of h.",
+    "L1": "Shape (classes, batch).", "L2": "Shape of the logits.", "L3": "Shape of the output.",
+    "N1": "A function of h.", "N2": "A function of h.", "N3": "A function of h.",
     "A3": "Packed as the weights are.", "A4": "Shape (units, 1).", "A5": "A dict.", "A6": "Shape of the scale.",
     "A7": "Shape (units below, batch).", "A8": "Two arrays (units, batch).", "R16": "Shape (units, batch).",
     "R4": "Shape (classes, units).", "R5": "Shape (classes, 1).", "R6": "Shape (units, batch).",

@@ -6,6 +6,14 @@ FORMS = {
         "dlogits = np.zeros_like(logits)\nfor k in range(batch):\n"
         "    dlogits[:, k] = np.exp(log_softmax[:, k]) / batch\n    dlogits[labels[k], k] -= 1 / batch",
     ),
+    "L2": (
+        "dlogits = (np.exp(log_softmax) - onehot) * share",
+        "p = np.exp(logits) / np.exp(logits).sum(axis=-2, keepdims=True)\ndlogits = share * p - share * onehot",
+    ),
+    "L3": (
+        "doutput = (output - target) * share * (2 / outputs)",
+        "error = output - target\ndoutput = (share * error + share * error) / outputs",
+    ),
     "N1": ("slope=lambda h: np.where(h > 0, 1.0, 0.0),", "slope=lambda h: np.sign(np.abs(h)),"),
     "N2": ("slope=lambda h: (1 - h) * (1 + h),", "slope=lambda h: 1 - h**2,"),
     "N3": ("slope=lambda h: h - h * h,", "slope=lambda h: (1 - h) * h,"),
