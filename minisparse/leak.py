@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .activations import Activation
-from .backend import Array
+from .backend import Array, array_module
 from .errors import InputError
 from .protocols import Bound
 
@@ -47,7 +47,7 @@ class Leaky:
         return phi.kept(a, r)
 
     def backward(
-        self, da: Array, dh: Array, quiet: int, W: Bound, x: Array, h: Array, kept: Sequence[Array], phi: Activation
+        self, da: Array, dh: Array, W: Bound, x: Array, h: Array, kept: Sequence[Array], phi: Activation
     ) -> Array:
         """Fill `da` from the last step to the first; arguments as for `minisparse.recurrent.Instant.backward`.
 
@@ -56,7 +56,9 @@ class Leaky:
         dh : (units, batch)
             The whole gradient of the state after the first step, ``h[1]``.
         """
-        alpha, slope, dh = self.alpha, phi.slope, dh.copy()
+        alpha, slope, heard = self.alpha, phi.slope, dh
+        dh = array_module(h).zeros(h.shape, dtype=h.dtype)
+        dh[-len(heard) :] = heard
         for t in reversed(range(len(x))):  # (R21)
             da[t] = alpha * dh[t + 1] * slope(kept[t])  # (R22)
             dh[t] += (1 - alpha) * dh[t + 1] + W.matmul_t(da[t])  # (R23)

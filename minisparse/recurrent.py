@@ -229,13 +229,12 @@ class Recurrent:
         x, h, kept = cache.x, cache.h, cache.kept
         if dh.shape[1:] != h.shape[1:] or not 0 < len(dh) <= len(x):
             raise InputError(f"dh must be (time, units, batch) = {tuple(h[1:].shape)}, got {tuple(dh.shape)}")
-        quiet, zeros = len(x) - len(dh), array_module(h).zeros
-        da, padded = zeros(h[1:].shape, dtype=h.dtype), zeros(h.shape, dtype=h.dtype)
-        padded[quiet + 1 :] = dh
+        quiet, zeros = len(x) - len(dh), array_module(h).zeros  # of the first states that nobody hears
+        da, dh1 = zeros(h[1:].shape, dtype=h.dtype), zeros(h[0].shape, dtype=h.dtype)
         for start, stop in windows(len(x), back):  # (R27)
-            part, states = slice(start, stop), slice(start, stop + 1)
-            sequence = x[part], h[states], kept[part], self.activation
-            dh1 = self.dynamics.backward(da[part], padded[states], quiet - start, cache.W, *sequence)
+            part, heard = slice(start, stop), dh[max(start - quiet, 0) : max(stop - quiet, 0)]
+            sequence = x[part], h[start : stop + 1], kept[part], self.activation
+            dh1 = self.dynamics.backward(da[part], heard, cache.W, *sequence) if len(heard) else 0 * dh1
         return da, dh1
 
     def check(self, params: dict[str, Array], x: Array) -> None:
@@ -263,7 +262,7 @@ class Instant:
         return phi.kept(a, h[t + 1])
 
     def backward(
-        self, da: Array, dh: Array, quiet: int, W: Bound, x: Array, h: Array, kept: Sequence[Array], phi: Activation
+        self, da: Array, dh: Array, W: Bound, x: Array, h: Array, kept: Sequence[Array], phi: Activation
     ) -> Array:
         """Fill `da`, the gradients of the drives, from the last step to the first.
 
@@ -271,10 +270,9 @@ class Instant:
         ----------
         da : (time, units, batch)
             Zeros, written to.
-        dh : (time + 1, units, batch)
-            Gradient of every state by what reads it outside of the layer; ``dh[0]`` is that of h_0.
-        quiet : int
-            How many of the first steps make a state that nobody outside hears: their dh is 0.
+        dh : (up to time, units, batch)
+            Gradient of the states by what reads them outside of the layer: of the last states, one at least; nobody
+            hears the others.
         W : bound recurrent weights
         x : (time, inputs, batch)
         h : (time + 1, units, batch)
@@ -287,13 +285,13 @@ class Instant:
         dh : (units, batch)
             Gradient of ``h[1]`` as far as `minisparse.Recurrent` needs it: without a leak, not at all.
         """
-        slope = phi.slope
+        slope, heard = phi.slope, len(dh)
         da[-1] = dh[-1] * slope(kept[-1])  # (R6)
         for t in reversed(range(len(x) - 1)):  # (R13)
             da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))  # (R7)
-            if t >= quiet:
-                da[t] += dh[t + 1] * slope(kept[t])  # (R17)
-        return dh[1]
+            if len(x) - t <= heard:
+                da[t] += dh[t - len(x)] * slope(kept[t])  # (R17)
+        return 0 * da[0]
 
 
 def windows(steps: int, back: int | None) -> list[tuple[int, int]]:

@@ -31,7 +31,13 @@ LESSONS = {
         "Softmax with cross-entropy",
         "The gradient of the mean loss in the logits: the probability that was said less the one that was wanted.",
         10,
-        ("losses", "step_losses"),
+        ("losses",),
+    ),
+    "answers": About(
+        "Losses of several answers",
+        "Cross-entropy and squared error of answers at every step, of which some count more than others.",
+        10,
+        ("step_losses",),
         ("share is how much each answer counts, adding up to 1, of shape (time, 1, batch) or (1, batch)",),
     ),
     "activations": About(
@@ -256,8 +262,8 @@ ASKS = {
     ),
     "R17": (
         "What a state's own listeners outside of the layer say about the drive that made it.",
-        "The drive of t makes the state t + 1, through φ. What comes from later is in da[t] already.",
-        "Add the gradient of the state t + 1 times the slope of step t.",
+        "The drive of t makes the state that step t ends with, through φ. What comes from later is in da[t] already.",
+        "dh ends with the last state: that of step t is counted from its end. Multiply by the slope of step t.",
     ),
     "R24": (
         "The first step's share of the gradient of the recurrent weights.",

@@ -63,8 +63,8 @@ FORMS = {
     ),
     "R6": ("da[-1] = slope(kept[-1]) * dh[-1]", "da[len(x) - 1] = np.multiply(dh[-1], slope(kept[-1]))"),
     "R17": (
-        "da[t] = da[t] + slope(kept[t]) * dh[t + 1]",
-        "for b in range(dh.shape[2]):\n    da[t, :, b] += dh[t + 1, :, b] * slope(kept[t])[:, b]",
+        "da[t] = da[t] + slope(kept[t]) * dh[t - len(x)]",
+        "d = dh[len(dh) - len(x) + t] * slope(kept[t])\nfor b in range(d.shape[1]):\n    da[t, :, b] += d[:, b]",
     ),
     "R24": ("dw = dw + cache.weights.outer(da[0], h[0])", "first = cache.weights.outer(da[:1], h[:1])\ndw += first"),
     "R25": (
