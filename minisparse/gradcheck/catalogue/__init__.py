@@ -30,6 +30,7 @@ SYNONYMS = {
     ("slope-always-1", "mlp-no-slope"): _ALWAYS_1,
     ("slope-always-1", "conv-no-slope"): _ALWAYS_1,
     ("slope-always-1", "patch-no-slope"): _ALWAYS_1,
+    ("slope-always-1", "leak-no-slope"): _ALWAYS_1,
     ("bptt-last-step-only", "heard-overwritten"): "what comes from later is lost, the readout of each step is left",
     ("bptt-rule-skipped", "norm-factor-forgotten"): "a size that does not depend on v leaves the factor alone to pass",
 }
