@@ -114,7 +114,7 @@ picture(
 # :math:`W = 1.999`. Divide the change of the loss by the change of the weight:
 
 more, less = loss(W=2.001), loss(W=1.999)
-print(f"\nW = 2.001: L = {more:.6f}; W = 1.999: L = {less:.6f}")
+print(f"W = 2.001: L = {more:.6f}; W = 1.999: L = {less:.6f}")
 print(f"({more:.6f} - {less:.6f}) / 0.002 = {(more - less) / 0.002:.3f}")
 
 # %%
@@ -231,7 +231,7 @@ da_2 = h[3] - 4
 da_1 = 2 * da_2
 da_0 = 2 * da_1
 da = [da_0, da_1, da_2]
-print("\npushed      by hand              quotient")
+print("pushed      by hand              quotient")
 for t, text in ((2, "h_3 - 4"), (1, "W da_2"), (0, "W da_1")):
     print(f"da_{t} = {text:>9s} = {da[t]:4d}{quotient(lambda e, t=t: loss(push=e * np.eye(3)[t])):18.3f}")
 dW = da[0] * h[0] + da[1] * h[1] + da[2] * h[2]
@@ -682,7 +682,7 @@ def network(mask, labels, **params):
     dlogits = ms.softmax_cross_entropy(logits, np.array(labels))[1]
     grads = model.backward(dlogits, cache, wrt_x=True)
     grads["dh"] = params["W_out"].T @ dlogits
-    grads["da"] = ms.rnn.back_through_time(grads["dh"], cache.W, x, cache.h, cache.kept, ms.relu)
+    grads["da"], _ = model.layer.through_time(grads["dh"][None], cache)
     grads["last da"] = grads["da"][-1]
     return grads, model, params, x
 
@@ -727,7 +727,6 @@ def agree(found, by_hand):
 
 alone = network([[1]], [0], **ONE)
 found, model, params, x = network([[1, 0], [1, 1]], [0], **TWO)
-print()
 for name, tag in LINES.items():
     print(f"({tag}) {ms.code_line(tag)} -> {listed(found[name])}")
 print(f"one neuron: pencil and library {'agree' if agree(alone[0], PENCIL) else 'DISAGREE'} in every number; "
@@ -763,6 +762,38 @@ assert agree(alone[0], PENCIL)
 assert agree(found, LISTENERS)
 assert judged_ok
 report.assert_ok()
+
+# %%
+# States that are heard more often
+# --------------------------------
+# So far only the last state was read. The same five rungs (in the book: *Derivations that the chapters share*) take
+# in a network that answers at every step. A state then has one more listener, a readout of its own, and its share is
+# added: R17. The readout is used at every step, so its shares are added up (R28 to R31). A second layer on top is one
+# more listener at every step, too (R32). Losses of many answers weigh each of them (L2, L3). A first state :math:`h_0`
+# may be learnt (R18; R24 to R26), and noise may be added to the drives (R19). And a state may *leak* (R20 to R23): it
+# keeps the share :math:`1 - \alpha` of itself,
+#
+# .. math:: h_{t+1} = (1 - \alpha)\, h_t + \alpha\, \varphi(a_t)
+#
+# It has two ways back from each step: through :math:`W`, and straight through the leak. Long sequences are cut into
+# windows that no gradient leaves (R27): *truncated* back-propagation, which is cheaper, and blind to what is further
+# back. ``alpha`` is :math:`\alpha`, and ``dh[t]`` is the slope of the loss in the state :math:`h_t`.
+
+HEARD = ("R17", "R20", "R22", "R23")
+ALIKE = ("R18", "R19", "R21", "R24", "R25", "R26", "R27", "R28", "R29", "R30", "R31", "R32", "L2", "L3")
+for tag in HEARD:
+    print(f"({tag}) {ms.code_line(tag)}")
+layer = ms.Recurrent(2, ms.make_weights(ms.full(7, 7)), "tanh", alpha=0.2, start=True)
+given = layer.init(np.random.default_rng(1), float, w_max=0.5)
+given["x"] = ms.asarray(np.random.default_rng(2).standard_normal((5, 2, 3)))
+in_full, cut = (
+    ms.check_pair(lambda x, **params: layer.forward(params, x),
+                  lambda dh, cache, back=back: layer.backward(dh, cache, wrt_x=True, back=back), given).ok
+    for back in (None, 2)
+)  # fmt: skip
+found = "agree" if in_full else "DISAGREE", "agree" if cut else "do not"
+print(f"a leaky layer: quotients {found[0]}; cut after two steps, they {found[1]}")
+assert (in_full, cut) == (True, False)
 
 # %%
 # What to keep

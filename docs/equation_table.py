@@ -16,7 +16,13 @@ from minisparse.lab.provenance import ROOT
 TABLE = """
 R1 R14 R2 R15 R3 | Fruengel & Oberlaender 2025 | the recurrent network, forward | derivations::test_back_propagation_is_the_derivative | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
 R4 R5 R16 R6 R13 R7 R8 R9 R10 R11 R12 | Fruengel & Oberlaender 2025 | the recurrent network, backward | derivations::test_back_propagation_is_the_derivative | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
+R17 | Werbos 1990 | a state that is heard at every step | derivations::test_a_recurrent_layer_is_differentiated | recurrent::test_a_layer_agrees_with_both_oracles
+R18 R24 R25 R26 | Werbos 1990 | the first state as a parameter | derivations::test_a_recurrent_layer_is_differentiated | recurrent::test_a_layer_agrees_with_both_oracles
+R19 R20 R21 R22 R23 | Song, Yang & Wang 2016 | a leaky state, with noise | derivations::test_a_recurrent_layer_is_differentiated | recurrent::test_a_layer_agrees_with_both_oracles
+R28 R29 R30 R31 R32 | Werbos 1990 | layers on top of each other, a readout of every step | derivations::test_stacked_layers_with_a_readout_of_every_step_are_differentiated | sequence::test_gradients_agree_with_both_oracles
+R27 | Williams & Peng 1990 | truncated back-propagation through time | derivations::test_a_cut_gradient_is_that_of_windows_whose_first_states_are_held_still | recurrent::test_a_cut_gradient_is_that_of_windows_whose_first_states_are_held_still
 L1 | Fruengel & Oberlaender 2025 | softmax and cross-entropy | derivations::test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
+L2 L3 | Song, Yang & Wang 2016 | losses of several answers, with a mask | derivations::test_losses_of_several_answers_are_differentiated | step_losses::test_a_loss_agrees_with_both_oracles
 N1 N2 | Fruengel & Oberlaender 2025 | slopes of ReLU and tanh | derivations::test_back_propagation_is_the_derivative | rnn::test_gradients_agree_with_both_oracles_at_two_training_steps
 N3 | Bird & Cuntz | slope of the sigmoid | derivations::test_the_slope_of_the_sigmoid_is_its_derivative | normalise::test_whole_networks_agree_with_automatic_differentiation_through_every_rule
 S1 S2 S3 S4 S5 S6 | Fruengel & Oberlaender 2025 | M ∘ W, dense and sparse | derivations::test_on_a_sparse_pattern_too_and_exactly_0_off_it | weights/base::test_the_maps_are_the_plain_matrix_products

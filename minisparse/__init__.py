@@ -20,10 +20,14 @@ _HOMES = {
     "activations": ("Activation", "relu", "sigmoid", "tanh"),
     "arguments": ("generator",),
     "losses": ("softmax_cross_entropy",),
+    "step_losses": ("cross_entropy_per_step", "mean_squared_error"),
+    "clip": ("ClipNorm",),
     "mlp": ("MLP",),
     "conv": ("ConvNet", "ConvPool"),
     "patches": ("PatchConv",),
+    "recurrent": ("Recurrent",),
     "rnn": ("RNN",),
+    "sequence": ("SequenceRNN",),
     "optim": ("SGD", "Adam", "Cosine"),
     "dale": ("Dale",),
     "evolve": ("SET", "CannistraciHebb", "DeepRewiring", "Hebbian", "RigL"),
@@ -49,6 +53,8 @@ _MODULES = (
     "initialise",
     "kernels",
     "lab",
+    "leak",
+    "metrics",
     "nonfinite",
     "patterns",
     "plot",
@@ -96,6 +102,7 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .bridges import to_torch as to_torch
     from .checkpoint import load_checkpoint as load_checkpoint
     from .checkpoint import save as save
+    from .clip import ClipNorm as ClipNorm
     from .connectivity import (
         Pattern as Pattern,
     )
@@ -230,7 +237,11 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .optim import Adam as Adam
     from .optim import Cosine as Cosine
     from .patches import PatchConv as PatchConv
+    from .recurrent import Recurrent as Recurrent
     from .rnn import RNN as RNN
+    from .sequence import SequenceRNN as SequenceRNN
+    from .step_losses import cross_entropy_per_step as cross_entropy_per_step
+    from .step_losses import mean_squared_error as mean_squared_error
     from .train import evaluate as evaluate
     from .train import fit as fit
     from .weights import (

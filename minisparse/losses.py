@@ -39,6 +39,8 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     (0.693147, array([-0.5,  0.5]))
     """
     expect(logits=logits, labels=labels)
+    if logits.ndim == 3:
+        raise InputError("logits of several steps, (time, classes, batch), take loss=cross_entropy_per_step")
     if logits.ndim != 2:
         raise InputError(f"logits must be (classes, batch), got shape {tuple(logits.shape)}")
     classes, batch = logits.shape

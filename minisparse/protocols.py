@@ -120,8 +120,8 @@ class Normaliser(Protocol):
 class Loss(Protocol):
     """A loss and its gradient with respect to the network's output."""
 
-    def __call__(self, output: Array, target: Array, /) -> tuple[Array, Array]:
-        """Return the value and the gradient; both are divided by the batch here and nowhere else."""
+    def __call__(self, output: Array, target: Array, /, *mask: Array) -> tuple[Array, Array]:
+        """Return the value and the gradient; both are divided here and nowhere else. A mask says what counts."""
         ...
 
 

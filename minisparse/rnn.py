@@ -1,4 +1,4 @@
-"""The recurrent network: forward through time, and back-propagation through time by hand."""
+"""The recurrent network of a paper: the recurrent layer, and a readout of its last state."""
 
 from __future__ import annotations
 
@@ -6,31 +6,24 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import activations
 from .activations import Activation
-from .arguments import generator, number, parameter_of, whole
+from .arguments import generator, whole
 from .backend import Array, array_module
 from .errors import InputError
-from .initialise import one_signed, uniform
-from .normalise import rule_of
-from .protocols import Bound, Normaliser, Seed, Weights
+from .initialise import uniform
+from .protocols import Normaliser, Seed, Weights
+from .recurrent import W_MAX, Recurrent, check_shapes
 from .summary import Summary
 from .threads import share_threads
-from .weights import affine, sum_outer
-from .weights.make import as_weights
 
-W_MAX = 1e-3
-"""Largest initial recurrent weight of Fruengel & Oberlaender (2025), dimensionless."""
+__all__ = ["RNN", "W_MAX"]
 
 
 class RNN(Summary):
-    """A recurrent layer with a readout of its last state (Fruengel & Oberlaender 2025, Methods).
+    """A `Recurrent` layer with a readout of its last state (Fruengel & Oberlaender 2025, Methods).
 
     ``a_t = W_in x_t + b_in + W_rec h_t + b_rec``, ``h_{t+1} = φ(a_t)``, ``h_0 = 0``, ``logits = W_out h_T + b_out``,
     with t from 0 to T-1, as the arrays count.
-
-    The cache holds the states, as dW needs every h_t, and what the slope of φ is computed from: the arguments a_t are
-    not kept where it can be read from the value.
 
     Parameters
     ----------
@@ -78,19 +71,23 @@ class RNN(Summary):
         normalise: Normaliser | None = None,
         biases: int = 2,
     ):
-        weights = as_weights(weights)
-        if weights.shape[0] != weights.shape[1]:
-            raise InputError(f"a recurrent pattern must be square, got {weights.shape[0]} x {weights.shape[1]}")
-        n_in, n_out, biases = whole("n_in", n_in), whole("n_out", n_out), whole("biases", biases)
-        if biases not in (1, 2):
-            raise InputError(f"biases must be 1 or 2, got {biases}")
-        if n_in < 1 or n_out < 1:
-            raise InputError(f"n_in and n_out must be at least 1, got {n_in} and {n_out}")
-        self.n_in, self.n, self.n_out = n_in, weights.shape[0], n_out
-        self.weights = {"W_rec": weights}
-        self.activation = activations.get(activation)
-        self.normalise = rule_of(normalise)
-        self.biases = ("b_in", "b_rec")[:biases]
+        self.layer = Recurrent(n_in, weights, activation, normalise, biases)
+        self.n_in, self.n, self.n_out = self.layer.n_in, self.layer.n, whole("n_out", n_out, 1)
+        self.activation, self.biases = self.layer.activation, self.layer.biases
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """``{"W_rec": storage}``, the layer's."""
+        return self.layer.weights
+
+    @property
+    def normalise(self) -> Normaliser:
+        """The layer's rule from raw parameter to recurrent weight."""
+        return self.layer.normalise
+
+    @normalise.setter
+    def normalise(self, rule: Normaliser) -> None:
+        self.layer.normalise = rule
 
     def config(self) -> dict:
         """Describe the structure in plain values: two models with equal configs can share parameters."""
@@ -107,15 +104,11 @@ class RNN(Summary):
 
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Return the shape of each parameter as a matrix, in the order of `init`."""
-        shapes = {"W_in": (self.n, self.n_in), "W_rec": (self.n, self.n), **dict.fromkeys(self.biases, (self.n, 1))}
-        shapes |= {"W_out": (self.n_out, self.n), "b_out": (self.n_out, 1)}
-        return shapes | {f"{extra}_rec": (1 if extra == "s" else self.n, 1) for extra in self.normalise.extras}
+        return self.layer.shapes() | {"W_out": (self.n_out, self.n), "b_out": (self.n_out, 1)}
 
     def copy(self) -> RNN:
         """Return a model that can be rewired on its own; patterns and storages are shared, being immutable."""
-        twin = RNN(self.n_in, self.weights["W_rec"], self.n_out, self.activation, self.normalise, len(self.biases))
-        twin.weights = dict(self.weights)
-        return twin
+        return RNN(self.n_in, self.weights["W_rec"], self.n_out, self.activation, self.normalise, len(self.biases))
 
     def init(
         self, rng: Seed, dtype: type = np.float32, w_max: float | None = None, signs: np.ndarray | None = None
@@ -141,30 +134,15 @@ class RNN(Summary):
             W_in (n, n_in), W_rec (packed), b_in, b_rec (n, 1), W_out (n_out, n), b_out (n_out, 1), and the rule's own:
             s_rec (1, 1) or g_rec (n, 1).
         """
-        w_max = W_MAX if w_max is None else w_max
-        if not number("w_max", w_max) > 0:
-            raise InputError(f"w_max, the largest initial weight, must be above 0, got {w_max}")
         rng = generator(rng, "weights")
-        bound, weights = self.n**-0.5, self.weights["W_rec"]
-        params = {"W_in": uniform(rng, (self.n, self.n_in), bound, dtype)}
-        if signs is None:
-            params["W_rec"] = weights.from_values(uniform(rng, (weights.nnz,), w_max, dtype))
-        else:
-            params["W_rec"] = one_signed(rng, weights, w_max, signs, dtype)
-        for name in self.biases:
-            params[name] = uniform(rng, (self.n, 1), bound, dtype)
-        params["W_out"] = uniform(rng, (self.n_out, self.n), bound, dtype)
-        params["b_out"] = uniform(rng, (self.n_out, 1), bound, dtype)
-        extras = self.normalise.init(weights, params["W_rec"])
-        return params | {f"{name}_rec": value for name, value in extras.items()}
+        params = self.layer.init(rng, dtype, w_max, signs)
+        params["W_out"] = uniform(rng, (self.n_out, self.n), self.n**-0.5, dtype)
+        params["b_out"] = uniform(rng, (self.n_out, 1), self.n**-0.5, dtype)
+        return params
 
     def weight(self, params: dict[str, Array], name: str = "W_rec") -> Array:
         """Return the effective packed weight of a sparse parameter."""
-        return self._effective(params)[0]
-
-    def _effective(self, params: dict[str, Array]) -> tuple[Array, object]:
-        extras = [parameter_of(params, f"{extra}_rec") for extra in self.normalise.extras]
-        return self.normalise.forward(self.weights["W_rec"], parameter_of(params, "W_rec"), *extras)
+        return self.layer.weight(params, name)
 
     @share_threads
     def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, SimpleNamespace]:
@@ -189,20 +167,17 @@ class RNN(Summary):
             If a shape does not fit.
         """
         array_module(x, *params.values())
-        self._check(params, x)
-        w, normalised = self._effective(params)
-        W, W_in, W_out = self.weights["W_rec"].bind(w), params["W_in"], params["W_out"]
-        b = sum(params[name] for name in self.biases)
-
-        h, kept = states(W, W_in, b, x, self.activation)
+        check_shapes(params, self.shapes(), self.weights)
+        h, cache = self.layer.forward(params, x)
+        W_out = cache.W_out = params["W_out"]
         logits = W_out @ h[-1] + params["b_out"]  # (R3) (classes, batch)
-
-        sparse = {"weights": self.weights["W_rec"], "W": W, "normalised": normalised}
-        return logits, SimpleNamespace(x=x, h=h, kept=kept, W_in=W_in, W_out=W_out, **sparse, links={})
+        return logits, cache
 
     @share_threads
-    def backward(self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False) -> dict[str, Array]:
-        """Back-propagate through time, in full.
+    def backward(
+        self, dlogits: Array, cache: SimpleNamespace, wrt_x: bool = False, back: int | None = None
+    ) -> dict[str, Array]:
+        """Back-propagate through time.
 
         Parameters
         ----------
@@ -213,6 +188,9 @@ class RNN(Summary):
             (pre, post, dpost), stacks over time.
         wrt_x : bool
             Also return ``"x"``, the gradient of the input.
+        back : int, optional
+            Truncate, see `Recurrent.backward`; with the last state alone read, only the last `back` steps get a
+            gradient.
 
         Returns
         -------
@@ -226,78 +204,6 @@ class RNN(Summary):
         dW_out = dlogits @ h[-1].T  # (R4) (classes, units)
         db_out = dlogits.sum(axis=1, keepdims=True)  # (R5) (classes, 1)
         dh = W_out.T @ dlogits  # (R16) (units, batch)
-        da = back_through_time(dh, cache.W, x, h, cache.kept, self.activation)
-        dW_in = sum_outer(da, x)  # (R8) (units, inputs)
-        db = da.sum(axis=(0, 2))[:, None]  # (R9) (units, 1)
-        dw = cache.weights.outer(da[1:], h[1:-1])  # (R10) packed
-        dv = self.normalise.backward(dw, cache.normalised)  # (R11)
-
-        grads = {"W_in": dW_in, "W_rec": dv.pop("v"), **{name: db.copy() for name in self.biases}}
-        grads |= {"W_out": dW_out, "b_out": db_out, **{f"{name}_rec": extra for name, extra in dv.items()}}
-        if wrt_x:
-            grads["x"] = cache.W_in.T @ da  # (R12) (time, inputs, batch)
-        cache.links["W_rec"] = (h[1:-1], h[2:], da[1:])
-        return grads
-
-    def _check(self, params: dict[str, Array], x: Array) -> None:
-        if x.ndim != 3 or x.shape[1] != self.n_in or x.shape[0] == 0:
-            raise InputError(
-                f"W_in expects {self.n_in} inputs per time step but x has shape {tuple(x.shape)}; "
-                "x must be (time, units, batch) with at least one time step"
-            )
-        for name, shape in self.shapes().items():
-            if parameter_of(params, name).shape != shape and name != "W_rec":
-                raise InputError(f"{name} must have shape {shape}, got {tuple(params[name].shape)}")
-
-
-def states(W: Bound, W_in: Array, b: Array, x: Array, phi: Activation) -> tuple[Array, list[Array]]:
-    """Run the recurrent layer: a sequence in, the state after every step out.
-
-    ``a_t = W_in x_t + b + W h_t``, ``h_{t+1} = φ(a_t)``, ``h_0 = 0``, for t = 0..T-1.
-
-    Parameters
-    ----------
-    W : bound recurrent weights
-    W_in : (units, inputs)
-    b : (units, 1)
-    x : (time, inputs, batch)
-    phi : Activation
-
-    Returns
-    -------
-    h : (time + 1, units, batch)
-    kept : list of (units, batch)
-        Of each step, what the activation's slope is computed from.
-    """
-    h = array_module(x, W_in).empty((len(x) + 1, len(W_in), x.shape[2]), dtype=W_in.dtype)
-    kept = []
-    drive = affine(W_in, x, b)  # (R14) W_in x_t + b (time, units, batch)
-    h[0] = 0  # (R1)
-    for t in range(len(x)):
-        a = W.matmul(h[t], plus=drive[t])  # (R2) (units, batch)
-        phi(a, out=h[t + 1])  # (R15)
-        kept.append(phi.kept(a, h[t + 1]))
-    return h, kept
-
-
-def back_through_time(dh: Array, W: Bound, x: Array, h: Array, kept: list[Array], phi: Activation) -> Array:
-    """Carry the gradient of the last state back through the recurrent layer, in full.
-
-    Parameters
-    ----------
-    dh : (units, batch)
-        Gradient of the last state.
-    W, x, h, kept, phi
-        As for `states`.
-
-    Returns
-    -------
-    da : (time, units, batch)
-        Gradient of ``a_t`` for every step.
-    """
-    slope = phi.slope
-    da = array_module(h).zeros(h[1:].shape, dtype=h.dtype)
-    da[-1] = dh * slope(kept[-1])  # (R6)
-    for t in reversed(range(len(x) - 1)):  # (R13)
-        da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))  # (R7)
-    return da
+        grads = self.layer.backward(dh[None], cache, wrt_x, back)  # the readout hears the last state alone
+        grads |= {"W_out": dW_out, "b_out": db_out}
+        return dict(sorted(grads.items(), key=lambda item: item[0] == "x"))  # as the parameters, then the input

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from . import metrics as metric
 from . import nonfinite
 from .arguments import expect, generator, is_seed, shown, whole
 from .backend import Array, array_module, to_numpy
@@ -19,13 +20,22 @@ from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
-from .protocols import Hook, Model, Optimiser, Rng, Run, Seed
+from .progress import Progress
+from .protocols import Hook, Loss, Model, Optimiser, Rng, Run, Seed
 from .threads import flush_to_zero, held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
 
 
-def evaluate(model: Model, params: dict[str, Array], x: Array, labels: Array, batch_size: int = 100) -> tuple:
+def evaluate(
+    model: Model,
+    params: dict[str, Array],
+    x: Array,
+    labels: Any,
+    batch_size: int = 100,
+    loss: Loss = softmax_cross_entropy,
+    metrics: Sequence[str] = ("accuracy",),
+) -> tuple[float, ...]:
     """Return the mean loss (nats) and the accuracy (percent) over a set of samples.
 
     Parameters
@@ -33,11 +43,17 @@ def evaluate(model: Model, params: dict[str, Array], x: Array, labels: Array, ba
     model, params
     x : (samples, ...) array
     labels : (samples,) array
+        Or another target, as `loss` takes it; or a tuple of a target and a mask (`Dataset.targets`).
     batch_size : int
+    loss : callable
+        ``loss(output, target) -> (value, doutput)``, or with a mask as third argument.
+    metrics : names
+        See `minisparse.metrics.METRICS`.
 
     Returns
     -------
     loss, accuracy : float
+        The loss, and as many metrics as were asked for.
 
     Examples
     --------
@@ -46,16 +62,22 @@ def evaluate(model: Model, params: dict[str, Array], x: Array, labels: Array, ba
     >>> digits = minisparse.load("digits")
     >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
     """
-    expect(model=model, params=params, x=x, labels=labels)
-    xp = array_module(x, labels)
-    totals = xp.zeros(2)
-    for x_batch, y_batch in batches(x, labels, batch_size):
-        logits, _ = model.forward(params, x_batch)
-        loss, _ = softmax_cross_entropy(logits, y_batch)
-        totals[0] += loss * len(y_batch)
-        totals[1] += (logits.argmax(axis=0) == y_batch).sum()
-    loss, correct = to_numpy(totals) / len(x)
-    return float(loss), 100 * float(correct)
+    expect(model=model, params=params, x=x)
+    metric.check(metrics)
+    targets = labels if isinstance(labels, tuple) else (labels,)
+    if not targets:
+        raise InputError("labels must be an array, or a tuple of a target and a mask, got ()")
+    totals = array_module(x, *targets).zeros(2 + len(metrics))
+    for x_batch, given in batches(x, targets, batch_size):
+        output, _ = model.forward(params, x_batch)
+        value, _ = loss(output, *given)
+        count = output[..., 0, :].size if len(given) == 1 else given[1].sum()  # of the answers
+        totals[0] += value * count
+        totals[1] += count
+        for k, name in enumerate(metrics):
+            totals[2 + k] += metric.total(name, output, *given)
+    summed, count, *found = to_numpy(totals)
+    return float(summed / count), *(metric.mean(name, each, count) for name, each in zip(metrics, found, strict=True))
 
 
 def fit(
@@ -73,6 +95,9 @@ def fit(
     resume: bool = False,
     label: str = "",
     quiet: bool = False,
+    loss: Loss = softmax_cross_entropy,
+    metrics: Sequence[str] = ("accuracy",),
+    before_step: Sequence[Hook] = (),
 ) -> list[dict]:
     """Train, and test after every epoch.
 
@@ -102,12 +127,18 @@ def fit(
         Stands before each line of progress.
     quiet : bool
         Show no progress.
+    loss : callable
+        ``loss(output, target) -> (value, doutput)``; of a data set with masks ``loss(output, target, mask)``.
+    metrics : names
+        What is tested beside the loss, see `minisparse.metrics.METRICS`.
+    before_step : sequence of callables
+        Called ``hook(run)`` between backward and step, when ``run.grads`` may be changed, as `ClipNorm` does.
 
     Returns
     -------
     list of dict
-        A row per epoch: epoch, train_loss (nats, mean over the epoch's batches), test_loss (nats), test_accuracy (%),
-        seconds (training alone).
+        A row per epoch: epoch, train_loss (nats, mean over the epoch's batches), test_loss (nats), test_accuracy (%)
+        or the other metrics, seconds (training alone).
 
     Raises
     ------
@@ -130,31 +161,27 @@ def fit(
     [0, 1]
     """
     expect(model=model, params=params, opt=opt, dataset=dataset)
-    epochs, batch_size = _handed_over(epochs, batch_size, after_step=after_step, after_epoch=after_epoch)
-    _check(model, dataset, epochs, batch_size, patience, checkpoint, resume)
-    hooks = [*after_step, *after_epoch]
+    epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
+    _check(model, dataset, epochs, batch_size, patience, checkpoint, resume, metrics)
+    hooks = _hooks(before_step=before_step, after_step=after_step, after_epoch=after_epoch)
     order, rewiring = _streams(rng)
-    steps = math.ceil(len(dataset.x_train) / batch_size)
-    run = Run(model, params, opt, rewiring, epochs=epochs, steps=steps)
-    generators = {"batches": order, "rewiring": rewiring}
-    kept = {"hooks": hooks, "generators": generators, "settings": _settings(dataset, batch_size, patience, hooks)}
+    run = Run(model, params, opt, rewiring, epochs=epochs, steps=math.ceil(len(dataset.x_train) / batch_size))
+    kept = {"hooks": hooks, "generators": {"batches": order, "rewiring": rewiring}}
+    kept["settings"] = _settings(dataset, batch_size, patience, hooks, loss)
     history = _started(checkpoint if resume else None, model, params, opt, kept)
-    dataset = dataset.to_backend()
-    test = (dataset.x_test, dataset.y_test, batch_size)
+    train, test = _samples(dataset.to_backend(), batch_size)
 
-    with held_for(model, batch_size), _Progress(epochs, steps, label, quiet) as shown:
+    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown:
         if not history:
-            history.append(_row(0, None, _test(run, test), 0.0))
+            history.append(_row(0, None, _test(run, *test, loss, metrics), 0.0))
         shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
-            train_loss = _train_epoch(run, dataset, batch_size, order, after_step, shown)
+            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown)
             seconds = time.perf_counter() - start
-            for hook in after_epoch:
-                hook(run)
-            run.cache = None
-            history.append(_row(run.epoch, train_loss, _test(run, test), seconds))
+            _finish_epoch(run, after_epoch)
+            history.append(_row(run.epoch, train_loss, _test(run, *test, loss, metrics), seconds))
             if checkpoint is not None:
                 save(checkpoint, model, params, opt, **kept, history=history)
             shown.epoch(history[-1])
@@ -162,8 +189,9 @@ def fit(
 
 
 def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patience: int | None, checkpoint: object,
-           resume: bool) -> None:  # fmt: skip
+           resume: bool, metrics: Sequence[str]) -> None:  # fmt: skip
     """Refuse settings that do not fit before anything is changed."""
+    metric.check(metrics)
     patience = None if patience is None else whole("patience", patience)
     if epochs < 0 or batch_size < 1 or (patience is not None and patience < 1):
         raise InputError(
@@ -178,13 +206,13 @@ def _check(model: Model, dataset: Dataset, epochs: int, batch_size: int, patienc
         )
 
 
-def _handed_over(epochs: int, batch_size: int, **hooks: Sequence[Hook]) -> tuple[int, int]:
-    """Return two whole numbers; refuse hooks that cannot be called, or whose order breaks Dale's principle."""
-    for when, some in hooks.items():
+def _hooks(**given: Sequence[Hook]) -> list[Hook]:
+    """Return all hooks in a row; refuse what cannot be called, and an order that breaks Dale's principle."""
+    for when, some in given.items():
         if not isinstance(some, (list, tuple)) or not all(map(callable, some)):
             raise InputError(f"{when} must be a list of hooks, which are called with the run, got {shown(some)}")
-    check_rules(*hooks.values())
-    return whole("epochs", epochs), whole("batch_size", batch_size)
+    check_rules(given["after_step"], given["after_epoch"])
+    return [hook for some in given.values() for hook in some]
 
 
 def _streams(rng: Seed) -> Sequence[Rng]:
@@ -195,14 +223,21 @@ def _streams(rng: Seed) -> Sequence[Rng]:
     return rng.spawn(2) if isinstance(rng, np.random.Generator) else (rng, rng)
 
 
-def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook]) -> dict:
-    """Return what must agree when a run is resumed."""
+def _samples(dataset: Dataset, batch_size: int) -> list[tuple]:
+    """Return what `batches` takes, of training and of test."""
+    return [(getattr(dataset, f"x_{part}"), dataset.targets(part), batch_size) for part in ("train", "test")]
+
+
+def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook], loss: Loss) -> dict:
+    """Return what must agree when a run is resumed; checkpoints of before losses could be chosen have the usual one."""
+    other = {} if loss is softmax_cross_entropy else {"loss": getattr(loss, "__name__", type(loss).__name__)}
     return {
         "batch_size": batch_size,
         "dataset": dataset.name,
         "samples": len(dataset.x_train),
         "patience": patience,
         "hooks": [type(hook).__name__ for hook in hooks],
+        **other,
     }
 
 
@@ -217,27 +252,29 @@ def _started(
     return []
 
 
-def _row(epoch: int, train_loss: float | None, test: tuple[float, float], seconds: float) -> dict:
-    return {"epoch": epoch, "train_loss": train_loss, "test_loss": test[0], "test_accuracy": test[1],
-            "seconds": seconds}  # fmt: skip
+def _row(epoch: int, train_loss: float | None, test: dict[str, float], seconds: float) -> dict:
+    return {"epoch": epoch, "train_loss": train_loss, **test, "seconds": seconds}
 
 
 def _train_epoch(
-    run: Run, dataset: Dataset, batch_size: int, order: Rng, after_step: Sequence, shown: _Progress
+    run: Run, samples: Iterable, loss: Loss, before_step: Sequence, after_step: Sequence, shown: Progress
 ) -> float:
     """Run one epoch; on a GPU losses stay on the device until its end. A step's memory goes before the next one's."""
-    xp = array_module(dataset.x_train)
+    xp = array_module(*run.params.values())
     losses, on_host = xp.zeros(run.steps), xp is np
-    for run.step, (x, labels) in enumerate(batches(dataset.x_train, dataset.y_train, batch_size, order)):
+    for run.step, (x, targets) in enumerate(samples):
         run.cache = None
         with flush_to_zero():  # not the hooks, which are the user's
-            logits, run.cache = run.model.forward(run.params, x)
-            loss, dlogits = softmax_cross_entropy(logits, labels)
-            losses[run.step] = loss
-            if on_host and not math.isfinite(loss):
-                raise nonfinite.error(loss, _at(run, losses), run, run.cache, logits, run.step + 1)
+            output, run.cache = run.model.forward(run.params, x)
+            value, doutput = loss(output, *targets)
+            losses[run.step] = value
+            if on_host and not math.isfinite(value):
+                raise nonfinite.error(value, _at(run, losses), run, run.cache, output, run.step + 1)
             run.grads = None
-            run.grads = run.model.backward(dlogits, run.cache)
+            run.grads = run.model.backward(doutput, run.cache)
+        for hook in before_step:
+            hook(run)
+        with flush_to_zero():
             run.opt.step(run.params, run.grads)
         for hook in after_step:
             hook(run)
@@ -255,21 +292,28 @@ def _train_epoch(
     return float(losses.mean())
 
 
+def _finish_epoch(run: Run, hooks: Sequence[Hook]) -> None:
+    for hook in hooks:
+        hook(run)
+    run.cache = None
+
+
 def _at(run: Run, losses: Array) -> str:
     return f"at epoch {run.epoch}, step {run.step + 1} of {losses.size}"
 
 
-def _test(run: Run, test: tuple) -> tuple[float, float]:
-    """Return loss and accuracy on the test set; a loss that is no number is no result."""
-    loss, accuracy = evaluate(run.model, run.params, *test)
-    if math.isfinite(loss):
-        return loss, accuracy
+def _test(run: Run, *test: Any) -> dict[str, float]:
+    """Return loss and metrics on the test set; a loss that is no number is no result."""
+    *samples, loss, metrics = test
+    value, *found = evaluate(run.model, run.params, *test)
+    if math.isfinite(value):
+        return {"test_loss": value, **{f"test_{name}": each for name, each in zip(metrics, found, strict=True)}}
     where = f"in the test after epoch {run.epoch}" if run.epoch else "in the test before training"
-    for x, labels in batches(*test):
-        logits, cache = run.model.forward(run.params, x)
-        if not nonfinite.finite(softmax_cross_entropy(logits, labels)[0]):
+    for x, targets in batches(*samples):
+        output, cache = run.model.forward(run.params, x)
+        if not nonfinite.finite(loss(output, *targets)[0]):
             break
-    raise nonfinite.error(loss, where, run, cache, logits)
+    raise nonfinite.error(value, where, run, cache, output)
 
 
 def _stalled(history: list[dict], patience: int | None) -> bool:
@@ -278,41 +322,3 @@ def _stalled(history: list[dict], patience: int | None) -> bool:
         return False
     losses = [row["test_loss"] for row in history]
     return len(losses) - 1 - int(np.argmin(losses)) >= patience
-
-
-class _Progress:
-    """A bar over all steps on a terminal, a line per epoch elsewhere, both on stderr."""
-
-    def __init__(self, epochs: int, steps: int, label: str, quiet: bool):
-        self._epochs, self._steps, self._label, self._quiet = epochs, steps, f"{label}: " if label else "", quiet
-        self._bar = None
-
-    def start(self, done: int) -> None:
-        """Begin after `done` epochs."""
-        if not self._quiet and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=self._epochs * self._steps, initial=done * self._steps, unit="step", dynamic_ncols=True
-            )
-
-    def step(self) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def epoch(self, row: dict) -> None:
-        text = (
-            f"{self._label}epoch {row['epoch']}/{self._epochs}  loss {row['train_loss']:.4f}  "
-            f"test {row['test_accuracy']:.1f} %  {row['seconds']:.1f} s"
-        )
-        if self._bar is not None:
-            self._bar.set_description(text)
-        elif not self._quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

@@ -161,9 +161,71 @@ def test_on_a_sparse_pattern_too_and_exactly_0_off_it(storage, activation):
     assert model.weights["W_rec"].unpack(grads["W_rec"])[0, 1] == 0
 
 
+def symbolic_layer(mask, alpha, storage="dense"):
+    """A small layer with a first state, and symbols for all that it reads."""
+    weights = ms.make_weights(ms.Pattern.from_mask(mask), storage)
+    layer = ms.Recurrent(1, weights, "tanh", biases=1, alpha=alpha, start=True)
+    params = {name: symbols(name, *value.shape) for name, value in layer.init(np.random.default_rng(0)).items()}
+    return layer, {**params, "W_rec": weights.from_values(symbols("w", weights.nnz))}
+
+
+def summed(dh, h):
+    return sum((dh * h).ravel(), Term(0)).expression
+
+
+@pytest.mark.parametrize(
+    ("alpha", "mask"),
+    [pytest.param(alpha, mask, marks=marks)
+     for alpha in (1, 0.25) for mask, marks in (([[0, 0], [1, 0]], ()), ([[1, 0], [1, 1]], pytest.mark.slow))],
+)  # fmt: skip
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+def test_a_recurrent_layer_is_differentiated(alpha, mask, storage):
+    layer, params = symbolic_layer(mask, alpha, storage)
+    x, noise = symbols("x", 2, 1, 1), symbols("xi", 2, 2, 1)
+    h, cache = layer.forward(params, x, noise)
+    dh = symbols("dh", *h.shape)
+    grads = layer.backward(dh, cache, wrt_x=True)
+    assert wrong_gradients(summed(dh, h), grads, {**params, "x": x}) == set()
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_stacked_layers_with_a_readout_of_every_step_are_differentiated(every):
+    one, two = (ms.make_weights(ms.Pattern.from_mask(mask)) for mask in ([[1]], [[0, 0], [1, 0]]))
+    layers = [ms.Recurrent(1, one, "tanh", biases=1), ms.Recurrent(1, two, "relu", biases=1, alpha=0.5)]
+    model = ms.SequenceRNN(layers, 2, every)
+    params = {name: symbols(name, *value.shape) for name, value in model.init(np.random.default_rng(0)).items()}
+    params |= {name: weights.from_values(symbols(name, weights.nnz)) for name, weights in model.weights.items()}
+    assert prove_model(model, params, symbols("x", 2, 1, 1)) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [1, 0.25])
+def test_a_cut_gradient_is_that_of_windows_whose_first_states_are_held_still(alpha):
+    layer, params = symbolic_layer([[1]], alpha)
+    x, still = symbols("x", 3, 1, 1), symbols("still", 1, 1)
+    h, cache = layer.forward(params, x)
+    dh = symbols("dh", *h.shape)
+    grads = layer.backward(dh, cache, wrt_x=True, back=2)
+    f = summed(dh[:1], h[:1]) + summed(dh[1:], layer.forward({**params, "h_init": still}, x[1:])[0])
+    for name, value in {**params, "x": x}.items():
+        for place in np.ndindex(value.shape):
+            right = sympy.diff(f, value[place].expression).subs(still[0, 0].expression, h[0, 0, 0].expression)
+            assert is_zero(right - _term(grads[name][place]).expression), name
+
+
 @pytest.mark.parametrize(("classes", "batch"), [(2, 1), (2, 2), (3, 2)])
 def test_softmax_minus_one_hot_over_the_batch_is_the_derivative_of_the_loss(classes, batch):
     assert prove_loss(ms.softmax_cross_entropy, classes, batch) == set()
+
+
+@pytest.mark.parametrize("loss", [ms.cross_entropy_per_step, ms.mean_squared_error], ids=lambda loss: loss.__name__)
+def test_losses_of_several_answers_are_differentiated(loss):
+    output, mask = symbols("z", 2, 2, 1), symbols("m", 2, 1)
+    target = np.array([[0], [1]]) if loss is ms.cross_entropy_per_step else symbols("y", 2, 2, 1)
+    for term in mask.ravel():
+        POINT[term.expression] = abs(POINT[term.expression])
+    value, doutput = loss(output, target, mask)
+    assert wrong_gradients(value.expression, {"output": doutput}, {"output": output}) == set()
 
 
 HERE = [

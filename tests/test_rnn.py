@@ -240,7 +240,7 @@ def test_structure_is_checked_when_the_model_is_made():
     for arguments, sentence in [
         ((3, ms.make_weights(ms.full(6, 5)), 2), "must be square, got 6 x 5"),
         ((3, square, 2, "relo"), "activation 'relo' is unknown; choose one of relu, tanh, sigmoid"),
-        ((0, square, 2), "n_in and n_out must be at least 1"),
+        ((0, square, 2), "n_in must be a whole number of at least 1, got 0"),
     ]:
         with pytest.raises(ms.UserError, match=sentence):
             ms.RNN(*arguments)

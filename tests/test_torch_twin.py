@@ -61,3 +61,62 @@ def test_training_steps_equal_those_of_the_published_recipe(storage, activation,
         ours = weights.unpack(params[name]) if name == "W_rec" else params[name]
         theirs = theirs.detach().numpy() * (pattern.mask() if name == "W_rec" else 1)
         assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max(), name
+
+
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_two_leaky_layers_with_a_loss_at_every_step_train_as_their_twin(storage, activation, task):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    sizes, alphas, n_out, steps, batch = (6, 30, 20), (0.3, 0.7), 4, 7, 11
+    rng = np.random.default_rng(0)
+    patterns = [ms.bernoulli(n, n, 0.3, rng) for n in sizes[1:]]
+    layers = [
+        ms.Recurrent(n_in, ms.make_weights(pattern, storage), activation, alpha=alpha, start=True)
+        for n_in, pattern, alpha in zip(sizes, patterns, alphas, strict=False)
+    ]
+    model, opt = ms.SequenceRNN(layers, n_out), ms.Adam(lr=1e-2)
+    params = model.init(rng, float, w_max=0.3)
+    masks = {f"W_rec{k}": torch.from_numpy(pattern.mask()) for k, pattern in enumerate(patterns)}
+
+    def dense(name, value):
+        return model.weights[name].unpack(value) if name in model.weights else value
+
+    twin = {name: torch.tensor(dense(name, value), requires_grad=True) for name, value in params.items()}
+    twin_opt = torch.optim.Adam(twin.values(), lr=1e-2)
+    phi = getattr(torch, activation)
+
+    for _ in range(10):
+        x, noise = rng.standard_normal((steps, 6, batch)), [rng.standard_normal((steps, n, batch)) for n in sizes[1:]]
+        mask = rng.integers(0, 2, (steps, batch))
+        numbers, labels = rng.standard_normal((steps, n_out, batch)), rng.integers(0, n_out, (steps, batch))
+        loss, target = (ms.mean_squared_error, numbers) if task == "numbers" else (ms.cross_entropy_per_step, labels)
+        logits, cache = model.forward(params, x, noise)
+        value, dlogits = loss(logits, target, mask)
+        opt.step(params, model.backward(dlogits, cache))
+
+        states = list(torch.from_numpy(x))
+        for k, alpha in enumerate(alphas):
+            h, above = twin[f"h_init{k}"].expand(-1, batch), []
+            for t, below in enumerate(states):
+                recurrent = (twin[f"W_rec{k}"] * masks[f"W_rec{k}"]) @ h
+                b = twin[f"b_in{k}"] + twin[f"b_rec{k}"] + torch.from_numpy(noise[k][t])
+                h = (1 - alpha) * h + alpha * phi(twin[f"W_in{k}"] @ below + recurrent + b)
+                above.append(h)
+            states = above
+        answers = torch.stack([twin["W_out"] @ h + twin["b_out"] for h in states])
+        counts = torch.from_numpy(mask.astype(bool))
+        chosen, wanted = answers.transpose(1, 2)[counts], torch.from_numpy(target)
+        if task == "numbers":
+            other = torch.nn.functional.mse_loss(chosen, wanted.transpose(1, 2)[counts])
+        else:
+            other = torch.nn.functional.cross_entropy(chosen, wanted[counts])
+        twin_opt.zero_grad()
+        other.backward()
+        twin_opt.step()
+        assert np.abs(logits - answers.detach().numpy()).max() <= 1e-9
+        assert float(value) == pytest.approx(other.item(), rel=1e-9)
+
+    for name, theirs in twin.items():
+        theirs = (theirs * masks.get(name, 1)).detach().numpy()
+        assert np.abs(dense(name, params[name]) - theirs).max() <= 1e-9, name

@@ -140,3 +140,54 @@ def test_progress_goes_to_stderr_with_the_label_and_quiet_means_quiet(capsys):
     assert out == ""
     assert err.startswith("p=0.1: epoch 1/1  loss ")
     assert err.count("\n") == 1
+
+
+def sequences(numbers=False, masked=True, seed=0):
+    """Answers at every step: whether, or how much, the inputs so far are above 0 on average."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((60, 6, 2)).astype(np.float32)
+    sums = x.sum(axis=2).cumsum(axis=1)
+    y = (0.3 * sums)[..., None] if numbers else (sums > 0).astype(int)
+    mask = np.ones((60, 6)) * (np.arange(6) > 1) if masked else None
+    masks = {} if mask is None else {"mask_train": mask[:40], "mask_test": mask[40:]}
+    return ms.Dataset("sums", x[:40], y[:40], x[40:], y[40:], 1 if numbers else 2, **masks)
+
+
+def answering(n_out):
+    layers = [ms.Recurrent(n, ms.make_weights(ms.full(8, 8)), "tanh", alpha=0.7, start=True) for n in (2, 8)]
+    model = ms.SequenceRNN(layers, n_out)
+    return model, model.init(np.random.default_rng(1), w_max=0.3)
+
+
+TASKS = {
+    "classes": (lambda: sequences(), 2, ms.cross_entropy_per_step, ("accuracy",)),
+    "numbers": (lambda: sequences(numbers=True), 1, ms.mean_squared_error, ("mean_absolute_error",)),
+    "numbers without a mask": (lambda: sequences(numbers=True, masked=False), 1, ms.mean_squared_error, ()),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_network_learns_to_answer_at_every_step(task, capsys):
+    make, n_out, loss, metrics = TASKS[task]
+    (model, params), data, rng = answering(n_out), make(), np.random.default_rng(2)
+    lengths = []
+    history = ms.fit(
+        model, params, ms.Adam(1e-2), data, 15, rng, batch_size=10, loss=loss, metrics=metrics,
+        before_step=[ms.ClipNorm(0.5), lambda run: lengths.append(ms.clip.norm(run.grads))],
+    )  # fmt: skip
+    assert history[-1]["test_loss"] < 0.7 * history[0]["test_loss"]
+    assert set(history[-1]) == {"epoch", "train_loss", "test_loss", "seconds", *(f"test_{name}" for name in metrics)}
+    assert len(lengths) == 60
+    assert max(lengths) <= 0.5 * (1 + 1e-5)
+    found = ms.evaluate(model, params, data.x_test, data.targets("test"), 7, loss, metrics)
+    assert found == pytest.approx([history[-1]["test_loss"], *(history[-1][f"test_{name}"] for name in metrics)])
+    shown = {"classes": " %", "numbers": "test mean_absolute_error 0."}
+    assert shown.get(task, "test loss 0.") in capsys.readouterr().err
+
+
+def test_what_a_loss_cannot_take_is_said():
+    (model, params), data, rng = answering(1), sequences(numbers=True), np.random.default_rng(2)
+    with pytest.raises(ms.UserError, match="accuracy needs classes"):
+        ms.fit(model, params, ms.Adam(), data, 1, rng, loss=ms.mean_squared_error, quiet=True)
+    with pytest.raises(ms.UserError, match="metric 'f1' is unknown"):
+        ms.fit(model, params, ms.Adam(), data, 1, rng, loss=ms.mean_squared_error, metrics=("f1",), quiet=True)

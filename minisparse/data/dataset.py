@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +33,15 @@ class Dataset:
     x_train, x_test : (samples, time, features) float32
         An image is a sequence of its rows. The range of the values is each data set's own, see `load`.
     y_train, y_test : (samples,) int64
-        Classes 0..n_classes-1.
+        Classes 0..n_classes-1; of each step, (samples, time), for answers at every step. Or numbers, to be predicted:
+        floats of shape (samples, outputs) or (samples, time, outputs).
     n_classes : int
+        Classes, or outputs.
     origin : str
         "official"; "unofficial copy" if the content is not the published one; "unverified copy" if there is no
         published hash to compare it with; or what else the copy is, as in "32 x 32 copy".
+    mask_train, mask_test : (samples,) or (samples, time), optional
+        How much each answer counts in a loss and in a metric, at least 0.
 
     Raises
     ------
@@ -51,6 +56,8 @@ class Dataset:
     y_test: Array
     n_classes: int
     origin: str = "official"
+    mask_train: Array | None = None
+    mask_test: Array | None = None
 
     def __post_init__(self) -> None:
         arrays = {name: getattr(self, name) for name in ("x_train", "y_train", "x_test", "y_test")}
@@ -70,7 +77,13 @@ class Dataset:
             bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
             if bad.size:
                 raise InputError(f"{self.name}: {part} sample {bad[0]} holds nan or inf; remove or repair it")
-            check_labels(y, self.n_classes)
+            _check_targets(self.name, part, x, y, self.n_classes)
+            mask = getattr(self, f"mask_{part}")
+            answers = y.shape[:-1] if y.dtype.kind == "f" else y.shape
+            if mask is not None and (mask.shape != answers or not (mask >= 0).all()):
+                raise InputError(
+                    f"{self.name}: mask_{part} must be {answers}, numbers of at least 0, got {tuple(mask.shape)}"
+                )
         if self.x_train.shape[1:] != self.x_test.shape[1:]:
             raise InputError(
                 f"{self.name}: samples are {self.x_train.shape[1:]} in training, {self.x_test.shape[1:]} in test"
@@ -83,8 +96,28 @@ class Dataset:
 
     def to_backend(self) -> Dataset:
         """Move the arrays to the current backend, once."""
-        arrays = {name: asarray(getattr(self, name)) for name in ("x_train", "y_train", "x_test", "y_test")}
-        return replace(self, **arrays)
+        names = ("x_train", "y_train", "x_test", "y_test", "mask_train", "mask_test")
+        arrays = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: asarray(array) for name, array in arrays.items() if array is not None})
+
+    def targets(self, part: str) -> tuple[Array, ...]:
+        """Return what a loss compares the outputs of "train" or "test" with: the targets, and the mask if any."""
+        mask = getattr(self, f"mask_{part}")
+        y = getattr(self, f"y_{part}")
+        return (y,) if mask is None else (y, mask)
+
+
+def _check_targets(name: str, part: str, x: np.ndarray, y: np.ndarray, count: int) -> None:
+    """Refuse classes that are none, and numbers that are not finite or of another count."""
+    if y.dtype.kind != "f" or y.ndim == 1:
+        check_labels(y.reshape(-1) if y.shape == x.shape[:2] else y, count)
+    elif y.ndim not in (2, 3) or y.shape[-1] != count:
+        raise InputError(
+            f"{name}: numbers to predict must be (samples, outputs) or (samples, time, outputs) with {count} outputs, "
+            f"got {y.shape}"
+        )
+    elif not np.isfinite(y).all():
+        raise InputError(f"{name}: a {part} target is nan or inf; remove or repair its sample")
 
 
 LOADERS = {
@@ -157,13 +190,13 @@ def folders(root: str | os.PathLike | None = None) -> list[Path]:
     return ([Path(named)] if named else []) + [Path("data")]
 
 
-def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -> Iterator[tuple[Array, Array]]:
+def batches(x: Array, labels: Any, batch_size: int, rng: Seed | None = None) -> Iterator[tuple[Array, Any]]:
     """Yield batches in the layout of the passes: examples last.
 
     Parameters
     ----------
     x : (samples, ...) array
-    labels : (samples,) array
+    labels : (samples, ...) array, or a tuple of such arrays
     batch_size : int
         The last batch may be smaller.
     rng : int, Generator or RandomState, optional
@@ -173,7 +206,8 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -
     ------
     x : (..., batch) array
         (time, units, batch) for sequences.
-    labels : (batch,) array
+    labels : (..., batch) array
+        (batch,) for one label per sample; a tuple if one was given.
 
     Examples
     --------
@@ -181,14 +215,16 @@ def batches(x: Array, labels: Array, batch_size: int, rng: Seed | None = None) -
     >>> [a.shape for a, _ in minisparse.batches(x, labels, 3)]
     [(28, 28, 3), (28, 28, 2)]
     """
-    _expect_samples(x, labels)
+    given = labels if isinstance(labels, tuple) else (labels,)
+    _expect_samples(x, *given)
     batch_size = whole("batch_size", batch_size, 1)
     rng = rng if rng is None else generator(rng, "batches")
-    xp = array_module(x, labels)
+    xp = array_module(x, *given)
     order = xp.asarray(np.arange(len(x)) if rng is None else rng.permutation(len(x)))
     for start in range(0, len(x), batch_size):
         chosen = order[start : start + batch_size]
-        yield xp.ascontiguousarray(xp.moveaxis(x[chosen], 0, -1)), labels[chosen]
+        turned, *targets = (xp.ascontiguousarray(xp.moveaxis(array[chosen], 0, -1)) for array in (x, *given))
+        yield turned, tuple(targets) if isinstance(labels, tuple) else targets[0]
 
 
 def subset_per_class(dataset: Dataset, count: int, rng: Seed) -> Dataset:
@@ -228,13 +264,15 @@ def subset_per_class(dataset: Dataset, count: int, rng: Seed) -> Dataset:
             )
         chosen.append(rng.permutation(members)[:count])
     rows = array_module(dataset.y_train).asarray(np.concatenate(chosen))
-    return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])
+    mask = None if dataset.mask_train is None else dataset.mask_train[rows]
+    return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows], mask_train=mask)
 
 
-def _expect_samples(x: Array, labels: Array) -> None:
-    """Refuse samples without a label each."""
-    expect(x=x, labels=labels)
-    if not x.ndim or not labels.ndim or len(x) != len(labels):
-        raise InputError(
-            f"x and labels must have a row per sample, got shapes {tuple(x.shape)} and {tuple(labels.shape)}"
-        )
+def _expect_samples(x: Array, *targets: Array) -> None:
+    """Refuse samples without a target each."""
+    expect(x=x, **{f"labels {k}" if k else "labels": each for k, each in enumerate(targets)})
+    for each in targets:
+        if not x.ndim or not each.ndim or len(x) != len(each):
+            raise InputError(
+                f"x and labels must have a row per sample, got shapes {tuple(x.shape)} and {tuple(each.shape)}"
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
-from . import places
+from . import places, sequences
 from .places import Bench
 
 __all__ = ["NO_DERIVATIVE", "Bench", "benches", "tags"]
@@ -12,7 +12,7 @@ FORWARD = "a line of a forward pass: nothing is differentiated in it"
 CHOICE = "a rule's choice of what goes, comes or is remembered: it has no derivative"
 NO_DERIVATIVE = {
     **dict.fromkeys(("A1", "A2", "C1", "C2", "C9", "C10", "D2"), FORWARD),
-    **dict.fromkeys(("R1", "R2", "R3", "R14", "R15", "S1", "S4"), FORWARD),
+    **dict.fromkeys(("R1", "R2", "R3", "R14", "R15", "R18", "R19", "R20", "R28", "S1", "S4"), FORWARD),
     **dict.fromkeys(("E1", "E2", "E3", "E5", "E7", "E8", "E9", "E10", "E11", "E12", "E13"), CHOICE),
     **dict.fromkeys(("E14", "E15", "E16", "E17", "E18"), CHOICE),
     **dict.fromkeys(("E4", "O8"), "a schedule: a number over time, which nothing differentiates"),
@@ -67,8 +67,15 @@ _PLACES: dict[str, tuple[places.Place, ...]] = {
     "N2": (places.nonlinearity("tanh"),),
     "N3": (places.nonlinearity("sigmoid"),),
     "L1": (places.loss,),
+    "L2": (sequences.losses("cross_entropy_per_step"),),
+    "L3": (sequences.losses("mean_squared_error"),),
     **dict.fromkeys(("R4", "R5", "R16", "R6", "R13", "R7", "R8", "R9", "R10", "R12"), (places.recurrent,)),
     "R11": (places.recurrent, places.recurrent_by_rules),
+    "R17": (sequences.heard(1),),
+    **dict.fromkeys(("R21", "R22", "R23"), (sequences.heard(0.3),)),
+    **dict.fromkeys(("R24", "R25", "R26"), (sequences.heard(1), sequences.heard(0.3))),
+    **dict.fromkeys(("R29", "R30", "R31", "R32"), (sequences.stacked,)),
+    "R27": (sequences.truncated,),
     **dict.fromkeys(("A3", "A4", "A7", "A8"), (places.feedforward,)),
     "A5": (places.feedforward, places.feedforward_by_rules),
     "A6": (places.shared_scale,),

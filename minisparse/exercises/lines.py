@@ -79,9 +79,9 @@ def lesson_of() -> dict[str, str]:
     >>> minisparse.exercises.lines.lesson_of()["R7"]
     'bptt'
     """
-    homes = {module: name for name, lesson in LESSONS.items() for module in lesson.modules}
-    found = {tag: homes.get(module_of(tag).removeprefix("minisparse.")) for tag in tags() if tag in ASKS}
-    return {tag: lesson for name in LESSONS for tag, lesson in found.items() if lesson == name}
+    homes = {tag: module_of(tag).removeprefix("minisparse.") for tag in tags() if tag in ASKS}
+    modules = [(module, name) for name, lesson in LESSONS.items() for module in lesson.modules]
+    return {tag: name for module, name in modules for tag, home in homes.items() if home == module}
 
 
 def line(tag: str) -> Line:

@@ -60,7 +60,7 @@ Place = Callable[[int], tuple[Bench, ...]]
 """From a seed to benches; the same ones each time."""
 
 
-def _weights(post: int, pre: int, storage: str, rng: np.random.Generator):
+def sparse_weights(post: int, pre: int, storage: str, rng: np.random.Generator):
     """Return a sparse storage with synapses within and between groups, one at least in each row and column."""
     mask = rng.random((post, pre)) < 0.5
     k = np.arange(max(post, pre))
@@ -70,15 +70,15 @@ def _weights(post: int, pre: int, storage: str, rng: np.random.Generator):
     return make_weights(labelled(pattern, groups) if storage == "grouped" else pattern, storage)
 
 
-def _model(name: str, model: Any, x_shape: tuple[int, ...], seed: int, w_max: float = 0.7) -> Bench:
+def network(name: str, model: Any, x_shape: tuple[int, ...], seed: int, w_max: float = 0.7) -> Bench:
     """Return a model at random parameters; biases are small, so that a rectifier opens and shuts."""
     rng = np.random.default_rng([seed, 1])
-    params = _drawn(model, rng, w_max)
+    params = drawn_params(model, rng, w_max)
     x = rng.standard_normal(x_shape)
     return Bench(name, (model,), lambda model: check(model, params, x, seed=seed))
 
 
-def _drawn(model: Any, rng: np.random.Generator, w_max: float, **more: Any) -> dict[str, np.ndarray]:
+def drawn_params(model: Any, rng: np.random.Generator, w_max: float, **more: Any) -> dict[str, np.ndarray]:
     params = model.init(rng, dtype=np.float64, w_max=w_max, **more)
     for name, value in params.items():
         if name.startswith(("b", "c")):
@@ -96,7 +96,7 @@ def recurrent(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh"), ("csr", "relu"), ("grouped", "sigmoid"))
     return tuple(
-        _model(f"{storage}, {phi}", RNN(2, _weights(6, 6, storage, rng), 4, phi), (5, 2, 3), seed)
+        network(f"{storage}, {phi}", RNN(2, sparse_weights(6, 6, storage, rng), 4, phi), (5, 2, 3), seed)
         for storage, phi in kinds
     )
 
@@ -107,13 +107,13 @@ def recurrent_by_rules(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh", LpVariable(2)), ("csr", "tanh", Dendritic()))
     return tuple(
-        _model(f"{storage}, {phi}, {rule}", RNN(2, _weights(6, 6, storage, rng), 4, phi, rule), (5, 2, 3), seed)
+        network(f"{storage}, {phi}, {rule}", RNN(2, sparse_weights(6, 6, storage, rng), 4, phi, rule), (5, 2, 3), seed)
         for storage, phi, rule in kinds
     )
 
 
 def _layers(storage: str, rng: np.random.Generator) -> list:
-    return [_weights(7, 5, storage, rng), _weights(6, 7, storage, rng), make_weights(full(4, 6), "dense")]
+    return [sparse_weights(7, 5, storage, rng), sparse_weights(6, 7, storage, rng), make_weights(full(4, 6), "dense")]
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def feedforward(seed: int) -> tuple[Bench, ...]:
     """Feedforward networks on each storage, with each activation."""
     rng = np.random.default_rng(seed)
     kinds = (("dense", "tanh"), ("csr", "relu"), ("grouped", "sigmoid"))
-    return tuple(_model(f"{s}, {phi}", MLP(_layers(s, rng), phi), (5, 3), seed, 1.0) for s, phi in kinds)
+    return tuple(network(f"{s}, {phi}", MLP(_layers(s, rng), phi), (5, 3), seed, 1.0) for s, phi in kinds)
 
 
 @functools.cache
@@ -130,7 +130,7 @@ def feedforward_by_rules(seed: int) -> tuple[Bench, ...]:
     rng = np.random.default_rng(seed)
     kinds = (("dense", [LpVariable(2), Joint()]), ("csr", [Dendritic(), LpConstant(3)]))
     return tuple(
-        _model(f"{s}, tanh, {rules[0]} and {rules[1]}", MLP(_layers(s, rng), "tanh", rules), (5, 3), seed, 1.0)
+        network(f"{s}, tanh, {rules[0]} and {rules[1]}", MLP(_layers(s, rng), "tanh", rules), (5, 3), seed, 1.0)
         for s, rules in kinds
     )
 
@@ -140,12 +140,12 @@ def shared_scale(seed: int) -> tuple[Bench, ...]:
     """Feedforward networks whose layers share one scale."""
     rng = np.random.default_rng(seed)
     return tuple(
-        _model(f"{s}, one scale", MLP(_layers(s, rng), "tanh", Dendritic(), shared_scale=True), (5, 3), seed, 1.0)
+        network(f"{s}, one scale", MLP(_layers(s, rng), "tanh", Dendritic(), shared_scale=True), (5, 3), seed, 1.0)
         for s in ("dense", "csr")
     )
 
 
-def _pair(name: str, part: Any, functions: Callable[[Any], dict], seed: int) -> Bench:
+def paired(name: str, part: Any, functions: Callable[[Any], dict], seed: int) -> Bench:
     return Bench(name, (part,), lambda part: check_part(part, functions, seed=seed))
 
 
@@ -162,15 +162,15 @@ def _layer(name: str, layer: Any, seed: int) -> Bench:
             "inputs": inputs,
         }
 
-    return _pair(name, layer, functions, seed)
+    return paired(name, layer, functions, seed)
 
 
 def _stem(kind: type, seed: int, *shape: Any) -> tuple[Bench, ...]:
     stem = kind(*shape, activation="relu")
-    network = ConvNet(stem, MLP([_weights(4, stem.n_out, "csr", np.random.default_rng(seed))], "relu"))
+    whole = ConvNet(stem, MLP([sparse_weights(4, stem.n_out, "csr", np.random.default_rng(seed))], "relu"))
     return (
         _layer("alone, sigmoid", kind(*shape, activation="sigmoid"), seed),
-        _model("before a network, relu", network, (stem.n_in, 3), seed),
+        network("before a network, relu", whole, (stem.n_in, 3), seed),
     )
 
 
@@ -202,7 +202,7 @@ def plain(seed: int) -> tuple[Bench, ...]:
 
 def _rule(rule: Any, storage: str, seed: int) -> Bench:
     rng = np.random.default_rng([seed, 3])
-    weights = _weights(7, 5, storage, rng)
+    weights = sparse_weights(7, 5, storage, rng)
     v = weights.from_values(rng.choice((-1, 1), weights.nnz) * rng.uniform(0.2, 1.5, weights.nnz))
     scales = {key: rng.uniform(1.5, 3, value.shape) for key, value in rule.init(weights, v).items()}
     support = {"v": weights.from_values(np.ones(weights.nnz)) != 0}
@@ -215,7 +215,7 @@ def _rule(rule: Any, storage: str, seed: int) -> Bench:
             "support": support,
         }
 
-    return _pair(f"{rule}, {storage}", rule, functions, seed)
+    return paired(f"{rule}, {storage}", rule, functions, seed)
 
 
 def maps(storage: str) -> Place:
@@ -224,7 +224,7 @@ def maps(storage: str) -> Place:
     @functools.cache
     def place(seed: int) -> tuple[Bench, ...]:
         rng = np.random.default_rng([seed, 4])
-        weights = _weights(7, 5, storage, rng)
+        weights = sparse_weights(7, 5, storage, rng)
         w = weights.from_values(rng.standard_normal(weights.nnz))
         x, support = rng.standard_normal((5, 3)), {"w": weights.from_values(np.ones(weights.nnz)) != 0}
 
@@ -239,9 +239,9 @@ def maps(storage: str) -> Place:
 
             return {"forward": forward, "backward": backward, "inputs": {"w": w, "x": x}, "support": support}
 
-        network = RNN(2, _weights(6, 6, storage, rng), 4, "tanh")
-        return _pair(f"{storage}, alone", weights, functions, seed), _model(
-            f"{storage}, recurrent", network, (5, 2, 3), seed
+        recurrent = RNN(2, sparse_weights(6, 6, storage, rng), 4, "tanh")
+        return paired(f"{storage}, alone", weights, functions, seed), network(
+            f"{storage}, recurrent", recurrent, (5, 2, 3), seed
         )
 
     return place
@@ -267,9 +267,9 @@ def nonlinearity(name: str) -> Place:
             }
 
         return (
-            _pair("alone", ACTIVATIONS[name], functions, seed),
-            _model("dense, recurrent", RNN(2, _weights(6, 6, "dense", rng), 4, name), (5, 2, 3), seed),
-            _model("csr, feedforward", MLP(_layers("csr", rng), name), (5, 3), seed, 1.0),
+            paired("alone", ACTIVATIONS[name], functions, seed),
+            network("dense, recurrent", RNN(2, sparse_weights(6, 6, "dense", rng), 4, name), (5, 2, 3), seed),
+            network("csr, feedforward", MLP(_layers("csr", rng), name), (5, 3), seed, 1.0),
         )
 
     return place
@@ -280,7 +280,7 @@ def loss(seed: int) -> tuple[Bench, ...]:
     """The loss on its own."""
     rng = np.random.default_rng([seed, 6])
     logits, labels = 2 * rng.standard_normal((4, 3)), rng.integers(0, 4, 3)
-    return (_pair("4 classes, 3 examples", softmax_cross_entropy, lambda loss: of_loss(loss, logits, labels), seed),)
+    return (paired("4 classes, 3 examples", softmax_cross_entropy, lambda loss: of_loss(loss, logits, labels), seed),)
 
 
 @functools.cache
@@ -290,9 +290,9 @@ def growth(seed: int) -> tuple[Bench, ...]:
 
     def bench(storage: str) -> Bench:
         readout = make_weights(full(4, 7), "dense")
-        sparse = MLP([_weights(7, 5, storage, rng), readout], "tanh")
+        sparse = MLP([sparse_weights(7, 5, storage, rng), readout], "tanh")
         complete = MLP([make_weights(full(7, 5), "dense"), readout], "tanh")
-        params, x = _drawn(sparse, rng, 1.0), rng.standard_normal((5, 3))
+        params, x = drawn_params(sparse, rng, 1.0), rng.standard_normal((5, 3))
         W = sparse.weights["W0"].unpack(params["W0"])
 
         def functions(rule: RigL) -> dict:
@@ -308,7 +308,7 @@ def growth(seed: int) -> tuple[Bench, ...]:
 
             return {"forward": forward, "backward": backward, "inputs": {"W0": W}}
 
-        return _pair(f"{storage}, absent synapses too", RigL(), functions, seed)
+        return paired(f"{storage}, absent synapses too", RigL(), functions, seed)
 
     return tuple(bench(storage) for storage in ("dense", "csr"))
 
@@ -325,8 +325,8 @@ def steps(*optimisers: Callable[[], Any], storages: Iterable[str] = ("dense", "c
 
 def _training(opt: Any, storage: str, seed: int) -> Bench:
     rng = np.random.default_rng([seed, 8])
-    model, signs = RNN(2, _weights(5, 5, storage, rng), 3, "tanh"), dale_signs(5, 0.4, rng)
-    params = _drawn(model, rng, 0.05, signs=signs)  # small weights, so that the first step carries some over 0
+    model, signs = RNN(2, sparse_weights(5, 5, storage, rng), 3, "tanh"), dale_signs(5, 0.4, rng)
+    params = drawn_params(model, rng, 0.05, signs=signs)  # small weights, so that the first step carries some over 0
     x, labels = rng.standard_normal((3, 2, 4)), rng.integers(0, 3, 4)
 
     def judge(model: RNN, opt: Any, dale: Dale) -> GradientReport:

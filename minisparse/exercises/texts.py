@@ -33,6 +33,13 @@ LESSONS = {
         10,
         ("losses",),
     ),
+    "answers": About(
+        "Losses of several answers",
+        "Cross-entropy and squared error of answers at every step, of which some count more than others.",
+        10,
+        ("step_losses",),
+        ("share is how much each answer counts, adding up to 1, of shape (time, 1, batch) or (1, batch)",),
+    ),
     "activations": About(
         "Slopes of the activations",
         "The derivative of ReLU, tanh and the logistic function, each written with the value h alone.",
@@ -55,13 +62,35 @@ LESSONS = {
         "Back-propagation through time",
         "The whole backward pass of the recurrent network, from the logits to the input of every step.",
         45,
-        ("rnn",),
+        ("rnn", "recurrent"),
         (
             "W.matmul_t(dy, times=s) is Wᵀ dy, entry by entry times s where it is given; W is bound weights, no array",
             "weights.outer(dy, x) is dy xᵀ at the synapses alone; of two stacks over time their sum",
             "slope(kept[t]) is the slope of the activation at step t; self.normalise.backward(dw, kept) a dict",
             "sum_outer(a, b) is the sum over time of a[t] b[t]ᵀ",
             "h is (time + 1, units, batch) with h[0] = 0; x (time, inputs, batch); da (time, units, batch)",
+        ),
+    ),
+    "sequence": About(
+        "Layers of sequences",
+        "A readout of every step, and recurrent layers on top of each other.",
+        15,
+        ("sequence",),
+        (
+            "sum_outer(a, b) is the sum over time of a[t] b[t]ᵀ",
+            "dlogits is (answers, outputs, batch), h the states that were read, (answers, units, batch)",
+            'grads are what a layer\'s own backward pass found, with "x" where it was asked for',
+        ),
+    ),
+    "leak": About(
+        "A leaky state",
+        "A state that keeps a share of itself: two ways back from each step instead of one.",
+        15,
+        ("leak",),
+        (
+            "W.matmul_t(dy) is Wᵀ dy; W is bound weights, no array",
+            "slope(kept[t]) is the slope of the activation at step t",
+            "dh[t] is the gradient of the state h[t], (units, batch), at first what is heard of it outside",
         ),
     ),
     "sparse": About(
@@ -125,6 +154,16 @@ ASKS = {
         "The gradient of the mean loss in the logits.",
         "For one example, differentiate log Σ exp(z_k) - z_label in z_j. Treat j = label and all other j apart.",
         "The first term gives a probability p_j, the second a 1 at the label. The loss is a mean over the batch.",
+    ),
+    "L2": (
+        "The gradient of the cross-entropy of several answers in their logits.",
+        "For one answer it is the probability that was said less the one that was wanted.",
+        "The answers do not share a logit: each gets its own gradient, as much as it counts.",
+    ),
+    "L3": (
+        "The gradient of the mean squared error in the output.",
+        "Differentiate (y - target)² in y.",
+        "The square gives a factor 2; each answer counts with its share, and the outputs are averaged.",
     ),
     "N1": (
         "The slope of ReLU, written with its value h.",
@@ -220,6 +259,66 @@ ASKS = {
         "From the gradient of the effective weight to that of the raw parameter.",
         "The rule made w from v in the forward pass; its backward pass is there already.",
         "`backward` takes the gradient of w and what the rule's forward pass kept.",
+    ),
+    "R17": (
+        "What a state's own listeners outside of the layer say about the drive that made it.",
+        "The drive of t makes the state that step t ends with, through φ. What comes from later is in da[t] already.",
+        "dh ends with the last state: that of step t is counted from its end. Multiply by the slope of step t.",
+    ),
+    "R24": (
+        "The first step's share of the gradient of the recurrent weights.",
+        "The copy of W used at step 0 meets the first state, which is not 0 here.",
+        "da of step 0 times the transpose of h_0, on the pattern alone; `outer` takes stacks of one step.",
+    ),
+    "R25": (
+        "The gradient of the state before the first step, in every example.",
+        "It is heard by the drives of step 0, through W; and, if it leaks, by the state after step 0.",
+        "A product with Wᵀ, and the share 1 - alpha of dh1, the gradient of h[1].",
+    ),
+    "R26": (
+        "The gradient of the first state, which all examples share.",
+        "One column is the start of every example.",
+        "A sum over the batch, kept as a column.",
+    ),
+    "R29": (
+        "The gradient of the weights of a readout of several steps.",
+        "An entry of W_out meets one unit of the state of each step that is answered, in every example.",
+        "Add up dlogits times the transpose of the state that it read, over the steps.",
+    ),
+    "R30": (
+        "The gradient of the bias of a readout of several steps.",
+        "The same bias is added at every step that is answered, in every example.",
+        "A sum over the first and the last axis, kept as a column.",
+    ),
+    "R31": (
+        "The gradient of every state that the readout reads.",
+        "A state speaks to every output of its own step.",
+        "A product with the transpose of W_out; on a stack, `@` does it step by step.",
+    ),
+    "R32": (
+        "The gradient of the states of the layer below, which this layer read as its input.",
+        "The layer's backward pass has found the gradient of its input at every step already.",
+        "It stands in what the layer returned, under the name of the input.",
+    ),
+    "R27": (
+        "The windows of steps within which gradients go back, the last one first.",
+        "`windows` cuts a number of steps into windows of at most `back`, counted from the last step.",
+        "It takes how many steps there are, and how far back a gradient may go.",
+    ),
+    "R21": (
+        "The order in which the steps of a leaky layer are visited.",
+        "The gradient of a state is whole when everything later has been added.",
+        "From the last step to step 0.",
+    ),
+    "R22": (
+        "The gradient of the drive of step t in a leaky layer.",
+        "h_{t+1} = (1 - alpha) h_t + alpha φ(a_t). Move a_t, and see by how much h_{t+1} moves.",
+        "The whole gradient of h_{t+1} times alpha, times the slope of φ.",
+    ),
+    "R23": (
+        "What the step after says about the state h_t of a leaky layer.",
+        "h_t has two listeners in step t: its own next state, by the leak, and the drives, by W.",
+        "Add (1 - alpha) times the gradient of h_{t+1}, and the way back through W of da[t].",
     ),
     "R12": (
         "The gradient of the input at every step.",
@@ -365,12 +464,17 @@ ASKS = {
 """Of each line: what it computes, a gentle hint, a nearer one."""
 
 SHAPES = {
-    "L1": "Shape (classes, batch).", "N1": "A function of h.", "N2": "A function of h.", "N3": "A function of h.",
+    "L1": "Shape (classes, batch).", "L2": "Shape of the logits.", "L3": "Shape of the output.",
+    "N1": "A function of h.", "N2": "A function of h.", "N3": "A function of h.",
     "A3": "Packed as the weights are.", "A4": "Shape (units, 1).", "A5": "A dict.", "A6": "Shape of the scale.",
     "A7": "Shape (units below, batch).", "A8": "Two arrays (units, batch).", "R16": "Shape (units, batch).",
     "R4": "Shape (classes, units).", "R5": "Shape (classes, 1).", "R6": "Shape (units, batch).",
     "R13": "Whole numbers.", "R7": "Shape (units, batch).", "R8": "Shape (units, inputs).", "R9": "Shape (units, 1).",
     "R10": "Packed as the weights are.", "R11": "A dict.", "R12": "Shape (time, inputs, batch).",
+    "R17": "Shape (units, batch).", "R24": "Packed as the weights are.", "R25": "Shape (units, batch).",
+    "R29": "Shape (outputs, units).", "R30": "Shape (outputs, 1).", "R31": "Shape (answers, units, batch).",
+    "R32": "Shape (time, units below, batch).", "R26": "Shape (units, 1).", "R21": "Whole numbers.",
+    "R27": "Pairs of whole numbers.", "R22": "Shape (units, batch).", "R23": "Shape (units, batch).",
     "S2": "Shape (pre, batch).", "S3": "Shape (post, pre).", "S5": "Shape (pre, batch).", "S6": "Shape (synapses,).",
     "D1": "A dict.", "D3": "Shape (post, 1).", "D4": "Packed as the weights are.", "D5": "Packed as the weights are.",
     "C3": "Shape (units, batch).", "C4": "Shape (filters, places batch).", "C5": "Shape (filters, pixels).",

@@ -47,7 +47,7 @@ def recognise(gradients: Gradients, *parts: Any, family: str | None = None) -> t
         for row in rows:
             try:
                 found[row] = gradients(*map(row.plant, parts))
-            except (ValueError, IndexError, TypeError):  # a wrong line that does not even run at these sizes
+            except (ValueError, LookupError, TypeError):  # a wrong line that does not even run at these sizes
                 continue
     blind = [row for row, grads in found.items() if same(right, grads)]
     equal = [row for row, grads in found.items() if row not in blind and same(own, grads)]

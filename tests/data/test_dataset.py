@@ -95,3 +95,28 @@ def test_a_subset_holds_the_first_of_a_shuffle_of_each_class(count, seed):
 def test_a_subset_that_cannot_be_had_is_refused(count, sentence):
     with pytest.raises(ms.errors.InputError, match=sentence):
         ms.subset_per_class(dataset(), count, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("targets", "masks", "sentence"),
+    [
+        (np.zeros((4, 3)), {}, r"numbers to predict must be \(samples, outputs\) or .* with 2 outputs, got \(4, 3\)"),
+        (np.full((4, 2), np.nan), {}, "a train target is nan or inf"),
+        (np.zeros((4, 5), int), {"mask_train": np.ones(4)}, r"mask_train must be \(4, 5\), numbers of at least 0"),
+        (np.zeros((4, 2)), {"mask_test": -np.ones(4)}, r"mask_test must be \(4,\), numbers of at least 0"),
+        (np.full((4, 5), 2), {}, r"labels must lie in 0\.\.1 \(2 classes\)"),
+    ],
+)
+def test_targets_of_every_step_and_numbers_are_checked(targets, masks, sentence):
+    x = np.zeros((4, 5, 3), np.float32)
+    with pytest.raises(ms.UserError, match=sentence):
+        ms.Dataset("steps", x, targets, x, targets, 2, **masks)
+
+
+def test_targets_and_masks_are_turned_like_the_samples():
+    x, y = np.zeros((4, 5, 3), np.float32), np.arange(40.0).reshape(4, 5, 2)
+    data = ms.Dataset("steps", x, y, x, y, 2, mask_train=np.ones((4, 5)))
+    (inputs, (target, mask)), _ = ms.batches(data.x_train, data.targets("train"), 3)
+    assert (inputs.shape, target.shape, mask.shape) == ((5, 3, 3), (5, 2, 3), (5, 3))
+    assert target[4, 1, 2] == y[2, 4, 1]
+    assert data.to_backend().targets("test")[0] is not None

@@ -6,6 +6,14 @@ FORMS = {
         "dlogits = np.zeros_like(logits)\nfor k in range(batch):\n"
         "    dlogits[:, k] = np.exp(log_softmax[:, k]) / batch\n    dlogits[labels[k], k] -= 1 / batch",
     ),
+    "L2": (
+        "dlogits = (np.exp(log_softmax) - onehot) * share",
+        "p = np.exp(logits) / np.exp(logits).sum(axis=-2, keepdims=True)\ndlogits = share * p - share * onehot",
+    ),
+    "L3": (
+        "doutput = (output - target) * share * (2 / outputs)",
+        "error = output - target\ndoutput = (share * error + share * error) / outputs",
+    ),
     "N1": ("slope=lambda h: np.where(h > 0, 1.0, 0.0),", "slope=lambda h: np.sign(np.abs(h)),"),
     "N2": ("slope=lambda h: (1 - h) * (1 + h),", "slope=lambda h: 1 - h**2,"),
     "N3": ("slope=lambda h: h - h * h,", "slope=lambda h: (1 - h) * h,"),
@@ -53,7 +61,46 @@ FORMS = {
         "grads['x'] = np.einsum('ij,tib->tjb', cache.W_in, da)",
         "grads['x'] = np.stack([cache.W_in.T @ step for step in da])",
     ),
-    "R6": ("da[-1] = slope(kept[-1]) * dh", "da[len(x) - 1] = np.multiply(dh, slope(kept[-1]))"),
+    "R6": ("da[-1] = slope(kept[-1]) * dh[-1]", "da[len(x) - 1] = np.multiply(dh[-1], slope(kept[-1]))"),
+    "R17": (
+        "da[t] = da[t] + slope(kept[t]) * dh[t - len(x)]",
+        "d = dh[len(dh) - len(x) + t] * slope(kept[t])\nfor b in range(d.shape[1]):\n    da[t, :, b] += d[:, b]",
+    ),
+    "R24": ("dw = dw + cache.weights.outer(da[0], h[0])", "first = cache.weights.outer(da[:1], h[:1])\ndw += first"),
+    "R25": (
+        "dh0 = W.matmul_t(da[0]) + dh1 - self.dynamics.alpha * dh1",
+        "keeps = 1 - self.dynamics.alpha\ndh0 = W.matmul_t(da[0])\ndh0 += keeps * dh1",
+    ),
+    "R26": ("start[name] = np.einsum('ib->i', dh0)[:, None]", "start[name] = dh0 @ np.ones((dh0.shape[1], 1))"),
+    "R29": (
+        "dW_out = np.einsum('tcb,tib->ci', dlogits, h)",
+        "dW_out = 0 * W_out\nfor t in range(len(h)):\n    dW_out += dlogits[t] @ h[t].T",
+    ),
+    "R30": (
+        "db_out = np.einsum('tcb->c', dlogits)[:, None]",
+        "db_out = sum(step.sum(axis=1, keepdims=True) for step in dlogits)",
+    ),
+    "R31": (
+        "dh = np.einsum('ci,tcb->tib', W_out, dlogits)",
+        "dh = np.stack([W_out.T @ step for step in dlogits])",
+    ),
+    "R32": (
+        "dh = grads.get('x')",
+        "states = grads['x']\ndh = states.copy()",
+    ),
+    "R27": (
+        "for start, stop in sorted(windows(len(x), back), reverse=True):",
+        "cuts = windows(len(x), back)\nfor start, stop in cuts:",
+    ),
+    "R21": ("for t in range(len(x) - 1, -1, -1):", "steps = list(range(len(x)))\nfor t in steps[::-1]:"),
+    "R22": (
+        "da[t] = slope(kept[t]) * dh[t + 1] * alpha",
+        "dr = alpha * dh[t + 1]\nda[t] = np.multiply(dr, slope(kept[t]))",
+    ),
+    "R23": (
+        "dh[t] = dh[t] + W.matmul_t(da[t]) + dh[t + 1] - alpha * dh[t + 1]",
+        "dh[t] += W.matmul_t(da[t])\ndh[t] += (1 - alpha) * dh[t + 1]",
+    ),
     "R13": ("for t in range(len(x) - 2, -1, -1):", "steps = list(range(len(x) - 1))\nfor t in steps[::-1]:"),
     "R7": (
         "da[t] = slope(kept[t]) * W.matmul_t(da[t + 1])",
