@@ -292,12 +292,13 @@ class Instant:
         dh : (units, batch)
             Gradient of ``h[1]`` as far as `minisparse.Recurrent` needs it: without a leak, not at all.
         """
-        slope, heard = phi.slope, len(dh)
-        da[-1] = dh[-1] * slope(kept[-1])  # (R6)
+        *heard, dh = dh
+        slope = phi.slope
+        da[-1] = dh * slope(kept[-1])  # (R6)
         for t in reversed(range(len(x) - 1)):  # (R13)
             da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))  # (R7)
-            if len(x) - t <= heard:
-                da[t] += dh[t - len(x)] * slope(kept[t])  # (R17)
+            if len(x) - t - 1 <= len(heard):
+                da[t] += heard[t - len(x) + 1] * slope(kept[t])  # (R17)
         return 0 * da[0]
 
 

@@ -69,6 +69,7 @@ LESSONS = {
             "slope(kept[t]) is the slope of the activation at step t; self.normalise.backward(dw, kept) a dict",
             "sum_outer(a, b) is the sum over time of a[t] b[t]ᵀ",
             "h is (time + 1, units, batch) with h[0] = 0; x (time, inputs, batch); da (time, units, batch)",
+            "in Instant.backward dh is the gradient of the last state, heard a list of those of the states before",
         ),
     ),
     "sequence": About(

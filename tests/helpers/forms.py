@@ -61,9 +61,9 @@ FORMS = {
         "grads['x'] = np.einsum('ij,tib->tjb', cache.W_in, da)",
         "grads['x'] = np.stack([cache.W_in.T @ step for step in da])",
     ),
-    "R6": ("da[-1] = slope(kept[-1]) * dh[-1]", "da[len(x) - 1] = np.multiply(dh[-1], slope(kept[-1]))"),
+    "R6": ("da[-1] = slope(kept[-1]) * dh", "da[len(x) - 1] = np.multiply(dh, slope(kept[-1]))"),
     "R17": (
-        "da[t] = da[t] + slope(kept[t]) * dh[t - len(x)]",
+        "da[t] = da[t] + slope(kept[t]) * heard[t - len(x) + 1]",
         "d = dh[len(dh) - len(x) + t] * slope(kept[t])\nfor b in range(d.shape[1]):\n    da[t, :, b] += d[:, b]",
     ),
     "R24": ("dw = dw + cache.weights.outer(da[0], h[0])", "first = cache.weights.outer(da[:1], h[:1])\ndw += first"),

@@ -63,7 +63,7 @@ ROWS = (
         "L2",
         "dlogits = share * (onehot - xp.exp(log_softmax))",
         (),
-        "The sign is turned: training would climb.",
+        "The sign at an answer is turned: training would climb.",
         "target - output, as in the delta rule of 1960, where a plus followed.",
     ),
     Mistake(
@@ -99,7 +99,7 @@ ROWS = (
         "L3",
         "doutput = 2 * share * (target - output) / outputs",
         (),
-        "The sign is turned: training would climb.",
+        "The sign of the difference is turned: training would climb.",
         "target - output, as in the delta rule of 1960, where a plus followed.",
     ),
     Mistake(
@@ -117,7 +117,7 @@ ROWS = (
         "L3",
         "doutput = 2 * (output - target) / output.size",
         (),
-        "Every answer counts the same in the gradient; in the loss the mask says how much.",
+        "Every difference counts the same in the gradient; in the loss the mask says how much.",
         "The mask was added to the loss later, for the curve to look right.",
     ),
 )
