@@ -32,6 +32,7 @@ The bars of this chapter are ours. It states nothing that a paper claims.
 
 import math
 import statistics
+import warnings
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -111,7 +112,9 @@ def neurogym_trials(count, rng):
         import neurogym
     except ImportError as error:
         raise InputError('--source neurogym needs the package: pip install -e ".[tasks]"') from error
-    env = neurogym.make("PerceptualDecisionMaking-v0", dt=STEP, timing=TIMING).unwrapped
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of itself
+        env = neurogym.make("PerceptualDecisionMaking-v0", dt=STEP, timing=TIMING).unwrapped
     env.seed(int(rng.integers(2**31)))
     x, right, coherence = [], np.zeros(count, bool), np.zeros(count)
     for k in range(count):
@@ -162,12 +165,9 @@ def as_dataset(train, test):
 for tag in ["R20", "R22", "R23"]:
     print(f"  ({tag})  {ms.code_line(tag)}")
 tiny = ms.SequenceRNN([ms.Recurrent(3, ms.make_weights(ms.full(6, 6)), "tanh", alpha=ALPHA)], 3)
-given = {**tiny.init(np.random.default_rng(1), float, w_max=0.5), "x": np.random.default_rng(2).random((5, 3, 4))}
-report = ms.check_pair(
-    lambda x, **params: tiny.forward(params, x),
-    lambda dlogits, cache: tiny.backward(dlogits, cache, wrt_x=True),
-    {name: ms.asarray(value) for name, value in given.items()},
-)
+x, labels = trials(4, np.random.default_rng(2))[0].transpose(1, 2, 0), np.arange(4 * STEPS).reshape(STEPS, 4) % 3
+given = tiny.init(np.random.default_rng(1), float, w_max=0.5)
+report = ms.check(tiny, given, ms.asarray(x, dtype=float), labels, loss=ms.cross_entropy_per_step)
 print(f"the gradients of a small network {'agree' if report.ok else 'DISAGREE'} with central differences")
 report.assert_ok()
 
@@ -251,8 +251,8 @@ def measured(net, draw, rng, count):
         "unambiguous": judged(logits, right, coherence),
         "counts": [int(these.sum()) for these in each],
         "chose_right": [float(chosen_right(logits)[these].mean()) for these in each],
-        "states": [prefers[:, these].mean(axis=1).tolist() for these in each],
-        "said": softmax(logits, axis=1)[:, :, clearest & right].mean(axis=2).tolist(),
+        "states": [np.round(prefers[:, these].mean(axis=1), 4).tolist() for these in each],
+        "said": np.round(softmax(logits, axis=1)[:, :, clearest & right].mean(axis=2), 4).tolist(),
     }
 
 
@@ -444,8 +444,7 @@ def plot_choices(rows, path):
     ms.plot.band(choices, shares, ms.plot.LINES[0], "", SIGNED)
     choices.text(15, shares.mean(0)[SIGNED.index(12.8)] - 9, "network", size=11, color=ms.plot.LINES[0]["color"])
     choices.set(xlabel="signed coherence (%), above 0: to the right", ylabel="choices of right (%)", ylim=(-3, 103))
-    slopes = [fitted(row)[1] for row in rows]
-    seen = [slope**2 * (GO - ON) for slope in slopes]
+    seen = [fitted(row)[1] ** 2 * (GO - ON) for row in rows]
     told = f"The network chooses as if it added up\n{statistics.mean(seen):.0f} of {GO - ON} steps of the evidence"
     choices.set_title(told, loc="left")
     means, at = np.mean([row["states"] for row in rows], axis=0), STEP * np.arange(STEPS + 1)
@@ -484,8 +483,8 @@ def plot_trial(rows, path):
     mean = np.mean([row["said"] for row in rows], axis=0)
     for k, (name, style) in enumerate(zip(("wait", "left", "right"), ms.plot.LINES, strict=False)):
         said.plot(at, mean[:, k], label=name, color=style["color"])
-    waits, ends = mean[:GO, 0].min(), mean[-1, 2]
-    told = f"To the right at 51.2 %: it waits until the cue\n(at least {100 * waits:.0f} %), then says right ({100 * ends:.0f} %)"
+    waits, ends = 100 * mean[:GO, 0].min(), 100 * mean[-1, 2]
+    told = f"To the right at 51.2 %: it waits until the cue\n(at least {waits:.0f} %), then says right ({ends:.0f} %)"
     said.set(title=told, ylabel="probability of an answer", ylim=(-0.03, 1.03))
     ms.plot.name_lines(said)
     alt = f"Left, the inputs of one trial. Right, the answers over time. {told}.".replace("\n", " ")
