@@ -165,7 +165,7 @@ def as_dataset(train, test):
 for tag in ["R20", "R22", "R23"]:
     print(f"  ({tag})  {ms.code_line(tag)}")
 tiny = ms.SequenceRNN([ms.Recurrent(3, ms.make_weights(ms.full(6, 6)), "tanh", alpha=ALPHA)], 3)
-x, labels = trials(4, np.random.default_rng(2))[0].transpose(1, 2, 0), np.arange(4 * STEPS).reshape(STEPS, 4) % 3
+x, labels = trials(2, np.random.default_rng(2))[0].transpose(1, 2, 0)[ON - 2 : ON + 3], np.arange(10).reshape(5, 2) % 3
 given = tiny.init(np.random.default_rng(1), float, w_max=0.5)
 report = ms.check(tiny, given, ms.asarray(x, dtype=float), labels, loss=ms.cross_entropy_per_step)
 print(f"the gradients of a small network {'agree' if report.ok else 'DISAGREE'} with central differences")
@@ -283,7 +283,7 @@ def run_cell(config, checkpoint):
         history = ms.fit(
             net.model, net.params, ms.Adam(lr=5e-3), data, config["epochs"], order,
             loss=ms.cross_entropy_per_step, metrics=["accuracy"],
-            before_step=[ms.ClipNorm(1.0)] if config["clipped"] else [],
+            before_step=[ms.ClipNorm(config["clip"])] if config["clip"] else [],
             after_step=[*args.hooks, dale, ms.Cosine()], after_epoch=[watch],
             checkpoint=checkpoint, resume=args.resume, quiet=True,
         )  # fmt: skip
@@ -304,8 +304,8 @@ USUAL_W, BALANCED = (0.5 if 0.5 in args.w_max else args.w_max[0]), 4.0
 common = {name: getattr(args, name) for name in ("nodes", "inhibitory", "epochs", "trials", "source", "storage")}
 cells = [
     {"part": "cells", "config": {**common, "density": density, "inhibition_gain": k, "w_max": w_max,
-                                 "clipped": clipped, "seed": seed}}
-    for w_max in args.w_max for k in (BALANCED, 1.0) for clipped in (True, False)
+                                 "clip": clip, "seed": seed}}
+    for w_max in args.w_max for k in (BALANCED, 1.0) for clip in (1.0, 0.0)
     for seed in range(args.first_seed, args.first_seed + args.seeds)
 ]  # fmt: skip
 
@@ -328,17 +328,17 @@ def kind(config):
 def line(row):
     c = row["config"]
     ended = "not finite" if row["unambiguous"] is None else f"{row['unambiguous']:.1f} % right"
-    how = "clipped" if c["clipped"] else "as it is"
+    how = "clipped" if c["clip"] else "as it is"
     return f"{kind(c)}, w_max {c['w_max']:g}, {how}, seed {c['seed']}: {ended}"
 
 
 rows = lab.cells(args, "task", cells, run_cell, line)
 
 
-def members(w_max=USUAL_W, k=BALANCED, clipped=True, among=rows):
+def members(w_max=USUAL_W, k=BALANCED, clip=1.0):
     """Return the rows of a network's seeds, by default those of the balanced, clipped network in the first figure."""
-    wanted = {"w_max": w_max, "inhibition_gain": k, "clipped": clipped}
-    return [row for row in among if wanted.items() <= row["config"].items()]
+    wanted = {"w_max": w_max, "inhibition_gain": k, "clip": clip}
+    return [row for row in rows if wanted.items() <= row["config"].items()]
 
 
 # %%
@@ -358,7 +358,7 @@ def ends(found):
 
 for w_max in args.w_max:
     for k in (BALANCED, 1.0):
-        plain, clipped = members(w_max, k, False), members(w_max, k, True)
+        plain, clipped = members(w_max, k, 0.0), members(w_max, k, 1.0)
         gain, growth, gradient = (
             statistics.mean(row[name] for row in plain) for name in ("gain", "growth", "gradient")
         )
@@ -374,7 +374,7 @@ def plot_start(rows, path):
     places = (lambda row: grown(row["gain"]), lambda row: row["growth"])
     for panel, place in zip(panels, places, strict=True):
         for row in rows:
-            face = {"markerfacecolor": "white", "zorder": 2} if row["config"]["clipped"] else {"zorder": 3}
+            face = {"markerfacecolor": "white", "zorder": 2} if row["config"]["clip"] else {"zorder": 3}
             look = {**looks[kind(row["config"])], **face, "linestyle": "", "markersize": 9}
             panel.plot([place(row)], [row["unambiguous"] or 0], **look)
         panel.axvline(1, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
@@ -391,7 +391,7 @@ def plot_start(rows, path):
     def learn(found):
         return f"{sum((row['unambiguous'] or 0) >= MEANT for row in found)} of {len(found)}"
 
-    plain, clipped = ([row for row in rows if row["config"]["clipped"] == each] for each in (False, True))
+    plain, clipped = ([row for row in rows if row["config"]["clip"] == clip] for clip in (0.0, 1.0))
     low, high = ([row for row in plain if (grown(row["gain"]) > 1) == each] for each in (False, True))
     told = f"As they are, {learn(low)} learn up to a growth of 1\nby the law, {learn(high)} above it"
     panels[0].set_title(told, loc="left")
@@ -529,13 +529,13 @@ if used and not args.smoke:
     seen = statistics.mean(slope**2 for slope in slopes)
     claims.judge("trial", "how much of the evidence is used", {"slope": slopes, "bias": biases}, digits=2,
                  note=f"as if {100 * seen:.0f} % of the steps were added up")  # fmt: skip
-    plain = [row for row in rows if not row["config"]["clipped"]]
+    plain = [row for row in rows if not row["config"]["clip"]]
     low, high = ([100.0 * ((row["unambiguous"] or 0) >= MEANT) for row in plain if (grown(row["gain"]) > 1) == above]
                  for above in (False, True))  # fmt: skip
     claims.judge("trial", "as it is, a network learns if 1 - α + α g is at most 1, and not otherwise",
                  {"at most 1 (% that learn)": low, "above 1": high}, min(low, default=0) == 100 and not any(high),
                  digits=0)  # fmt: skip
-    clipped = [row["unambiguous"] or 0 for row in rows if row["config"]["clipped"]]
+    clipped = [row["unambiguous"] or 0 for row in rows if row["config"]["clip"]]
     claims.judge("trial", "with clipped gradients all learn", {"right (%)": clipped}, min(clipped) >= MEANT)
 
 # %%
