@@ -28,6 +28,7 @@ _HOMES = {
     "recurrent": ("Recurrent",),
     "rnn": ("RNN",),
     "sequence": ("SequenceRNN",),
+    "wrappers": ("Noisy", "Truncated"),
     "optim": ("SGD", "Adam", "Cosine"),
     "dale": ("Dale",),
     "evolve": ("SET", "CannistraciHebb", "DeepRewiring", "Hebbian", "RigL"),
@@ -256,6 +257,8 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .weights import (
         make_weights as make_weights,
     )
+    from .wrappers import Noisy as Noisy
+    from .wrappers import Truncated as Truncated
 
 
 def __getattr__(name: str) -> Any:
