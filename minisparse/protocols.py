@@ -5,7 +5,7 @@ A class of your own needs no base class: it is a `Normaliser`, say, if it has th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -133,7 +133,7 @@ class Model(Protocol):
     n_out: int
 
     @property
-    def weights(self) -> dict[str, Weights]:
+    def weights(self) -> MutableMapping[str, Weights]:
         """The storage of each sparse parameter: the one place that says which synapses are in force."""
         ...
 

@@ -6,7 +6,7 @@ They change how a network is trained; its structure and its parameters are those
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from .arguments import expect, generator, number, shown, whole
@@ -34,7 +34,7 @@ class Wrapper(Summary):
         self.n_in, self.n_out = model.n_in, model.n_out
 
     @property
-    def weights(self) -> dict[str, Weights]:
+    def weights(self) -> MutableMapping[str, Weights]:
         """The storage of each sparse parameter."""
         return self.model.weights
 
