@@ -118,7 +118,7 @@ class SequenceRNN(Summary):
     def weight(self, params: dict[str, Array], name: str) -> Array:
         """Return the effective packed weight of a sparse parameter."""
         k = _number(name)
-        return self.layers[k].weight(_of_layer(params, k))
+        return self.layers[k].weight(of_layer(params, k))
 
     @share_threads
     def forward(
@@ -149,7 +149,7 @@ class SequenceRNN(Summary):
         check_shapes(params, self.shapes(), self.weights)
         caches, h = {}, x
         for k, (layer, own) in enumerate(zip(self.layers, noise or [None] * len(self.layers), strict=True)):
-            h, caches[f"layer{k}"] = layer.forward(_of_layer(params, k), h, own)
+            h, caches[f"layer{k}"] = layer.forward(of_layer(params, k), h, own)
         W_out, b_out = params["W_out"], params["b_out"]
         h = h[-self._answers(h) :]
         logits = W_out @ h + b_out  # (R28) (answers, outputs, batch)
@@ -237,7 +237,13 @@ def _number(name: str) -> int:
     return int(name.removeprefix("W_rec"))
 
 
-def _of_layer(params: dict[str, Array], k: int) -> dict[str, Array]:
-    """Return the parameters of layer k under the layer's own names."""
+def of_layer(params: dict[str, Array], k: int) -> dict[str, Array]:
+    """Return the parameters of layer k under the layer's own names.
+
+    Examples
+    --------
+    >>> minisparse.sequence.of_layer({"W_in0": 0.0, "W_in1": 1.0, "W_out": 2.0}, 1)
+    {'W_in': 1.0}
+    """
     end = str(k)
     return {name.removesuffix(end): value for name, value in params.items() if name.rstrip("0123456789") + end == name}
