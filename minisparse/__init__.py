@@ -35,7 +35,7 @@ _HOMES = {
     "data": ("Dataset", "batches", "load", "subset_per_class"),
     "checkpoint": ("load_checkpoint", "save"),
     "model_file": ("load_model", "save_model"),
-    "estimators": ("SparseMLPClassifier", "SparseRNNClassifier"),
+    "estimators": ("SparseMLPClassifier", "SparseMLPRegressor", "SparseRNNClassifier", "SparseRNNRegressor"),
     "bridges": ("from_torch", "to_torch"),
     "train": ("evaluate", "fit"),
     "measure": (
@@ -129,7 +129,9 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .equations import code_line as code_line
     from .errors import UserError as UserError
     from .estimators import SparseMLPClassifier as SparseMLPClassifier
+    from .estimators import SparseMLPRegressor as SparseMLPRegressor
     from .estimators import SparseRNNClassifier as SparseRNNClassifier
+    from .estimators import SparseRNNRegressor as SparseRNNRegressor
     from .evolve import (
         SET as SET,
     )
