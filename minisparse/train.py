@@ -62,7 +62,7 @@ def evaluate(
     >>> digits = minisparse.load("digits")
     >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
     """
-    expect(model=model, params=params, x=x)
+    expect(model=model, params=params, x=x, loss=loss)
     metric.check(metrics)
     targets = labels if isinstance(labels, tuple) else (labels,)
     if not targets:
@@ -160,7 +160,7 @@ def fit(
     >>> [row["epoch"] for row in history]
     [0, 1]
     """
-    expect(model=model, params=params, opt=opt, dataset=dataset)
+    expect(model=model, params=params, opt=opt, dataset=dataset, loss=loss)
     epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume, metrics)
     hooks = _hooks(before_step=before_step, after_step=after_step, after_epoch=after_epoch)
