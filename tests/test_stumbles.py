@@ -10,7 +10,7 @@ SHOWN = {
     "two recurrent layers": "test_train.py::test_a_network_learns_to_answer_at_every_step",
     "units that leak": "test_leak.py::test_a_state_without_input_decays_by_the_share_that_it_keeps",
     "an answer at every step": "test_train.py::test_a_network_learns_to_answer_at_every_step",
-    "numbers to predict": "estimators/test_estimators.py::test_numbers_are_predicted_in_the_form_of_those_that_were_fitted",
+    "numbers to predict": "estimators/test_estimators.py::test_numbers_are_predicted_in_the_form_they_came",
     "noise in training": "test_wrappers.py::test_a_run_with_noise_that_is_resumed_is_the_undisturbed_run",
     "GELU": "test_activations.py::test_one_of_your_own_is_gradient_checked_in_both_networks",
     "to PyTorch and back": "bridges/test_bridges.py::test_a_module_gives_the_same_logits_and_comes_back_bit_for_bit",

@@ -96,7 +96,7 @@ def test_one_random_state_gives_one_network_and_a_pickle_is_the_same(kind):
 
 @pytest.mark.parametrize("kind", REGRESSORS)
 @pytest.mark.parametrize("y", [NUMBERS, NUMBERS[:, 0], NUMBERS[:, :1]], ids=["three", "one", "a column"])
-def test_numbers_are_predicted_in_the_form_of_those_that_were_fitted(kind, y):
+def test_numbers_are_predicted_in_the_form_they_came(kind, y):
     regressor = small(kind, epochs=15, lr=0.01).fit(X, y)
     assert regressor.predict(X).shape == y.shape
     assert regressor.score(X, y) > 0.4
