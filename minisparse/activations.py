@@ -66,6 +66,13 @@ class Activation:
         """Return what `slope` needs, the argument or the value, for a forward pass to keep."""
         return h if self.keeps == "value" else a
 
+    def factor(self, kept: Array) -> Array:
+        """Return the slope, for a gradient to be multiplied with.
+
+        On a GPU a slope of sums and products is no array: it is worked out within the multiplication.
+        """
+        return kernels.table(kept).factor(self.slope, kept)
+
     def __call__(self, a: Array, out: Array | None = None) -> Array:
         if self._writes:
             return self.value(a, out=out)

@@ -67,10 +67,11 @@ def _find_module(array: Array) -> ModuleType | None:
         return None
     if isinstance(array, (np.ndarray, np.generic)):
         return np
-    module = sys.modules.get(type(array).__module__.partition(".")[0])
-    if isinstance(array, getattr(module, "ndarray", ())):
-        _module_of_type[type(array)] = module
-        return module
+    for kind in type(array).__mro__:
+        module = _module_of_type.get(kind) or sys.modules.get(kind.__module__.partition(".")[0])
+        if isinstance(array, getattr(module, "ndarray", ())):
+            _module_of_type[type(array)] = module
+            return module
     raise ArrayError(f"expected an array, got {type(array).__name__}; make one with minisparse.asarray")
 
 
@@ -208,8 +209,19 @@ def describe() -> str:
     xp = current_module()
     if xp.__name__ == "cupy":
         name = xp.cuda.runtime.getDeviceProperties(xp.cuda.Device().id)["name"].decode()
-        return f"backend: cupy {xp.__version__} on {name}"
+        return f"backend: cupy {xp.__version__} on {name}{', float32 products in TF32' if uses_tf32() else ''}"
     return f"backend: {xp.__name__} {getattr(xp, '__version__', '')}, {cpu_count()} threads"
+
+
+def uses_tf32() -> bool:
+    """Whether float32 products on a GPU round their factors to TF32, 10 bits of mantissa: ``CUPY_TF32=1`` asks for it.
+
+    Examples
+    --------
+    >>> minisparse.backend.uses_tf32()
+    False
+    """
+    return int(os.environ.get("CUPY_TF32") or 0) > 0
 
 
 def cpu_count() -> int:

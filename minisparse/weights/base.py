@@ -125,7 +125,9 @@ def sum_outer(dy: Array, x: Array) -> Array:
 
 
 def scaled(dx: Array, times: Array | None) -> Array:
-    """Return a product that nobody else holds, times what the nonlinearity says (its slope)."""
+    """Return a product that nobody else holds, times what the nonlinearity says (its slope, or its factor)."""
+    if hasattr(times, "onto"):
+        return times.onto(dx)
     if times is not None:
         dx *= times
     return dx
