@@ -23,6 +23,9 @@ if importlib.util.find_spec("hypothesis"):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    if not importlib.util.find_spec("xdist"):  # its options are in pyproject.toml; without it one process runs all
+        for name in ("-n", "--dist"):
+            parser.getgroup("xdist")._addoption(name, help="without effect: pytest-xdist is not installed")
     parser.addoption(
         "--require-gpu", action="store_true", help="fail instead of skipping where CuPy or a CUDA device is missing"
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -148,7 +149,7 @@ def use(backend: str | ModuleType) -> _Restore:
     ImportError
         If CuPy is not installed.
     RuntimeError
-        If CuPy finds no CUDA device.
+        If CuPy finds no CUDA device, or cannot compute on it.
 
     Examples
     --------
@@ -173,7 +174,7 @@ def current_module() -> ModuleType:
 
 
 def _open(name: str) -> ModuleType:
-    """Import a backend by name and prove that it can hold an array."""
+    """Import a backend by name and prove that it can compute."""
     if name not in CHOICES:
         raise InputError(f"BACKEND={name!r} is unknown; choose one of {', '.join(CHOICES)}")
     if name == "numpy":
@@ -195,7 +196,24 @@ def _open(name: str) -> ModuleType:
         raise DeviceMissing(
             "BACKEND=cupy found no GPU: CUDA counts 0 devices; check `nvidia-smi`, or use BACKEND=numpy"
         )
+    _prove(cupy)
     return cupy
+
+
+@functools.cache
+def _prove(cupy: ModuleType) -> None:
+    """Have a kernel compiled and a product computed, once: CuPy loads what it needs for them when it is asked."""
+    try:
+        ones = cupy.ones((2, 2), dtype=np.float32)
+        found = float(((ones + ones) @ ones).sum())
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DeviceMissing(
+            f"BACKEND=cupy found a GPU, but a first product fails on it: {reason}; CuPy's compiler and libraries come "
+            'with pip install "cupy-cuda12x[ctk]" (CUDA 12) or "cupy-cuda13x[ctk]" (CUDA 13); or use BACKEND=numpy'
+        ) from error
+    if found != 16:
+        raise DeviceMissing(f"BACKEND=cupy found a GPU that computes 16 as {found}; check `nvidia-smi`")
 
 
 def describe() -> str:

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
@@ -126,8 +126,13 @@ def _table(library: str, *dtypes: np.dtype) -> ModuleType:
 
 @functools.cache
 def _numpy_kernels() -> str:
-    fast = (name for name in ("numba", "scipy") if importlib.util.find_spec(name))
-    return next((f"with_{name}" for name in fast), "reference")
+    for name in ("with_numba", "with_scipy"):
+        try:
+            _load(name)
+        except Exception:  # not installed, or there but of no use, as Numba is with a NumPy that it does not know
+            continue
+        return name
+    return "reference"
 
 
 @functools.cache
