@@ -11,6 +11,7 @@ import minisparse
 from benchmarks import launches
 from minisparse import kernels
 from minisparse.kernels import reference
+from minisparse.lab import cost
 
 pytestmark = pytest.mark.gpu
 
@@ -244,6 +245,22 @@ def test_evaluate_and_the_gains(storage) -> None:
         host = run()
     with minisparse.use("cupy"):
         assert run() == pytest.approx(host, rel=1e-9)
+
+
+@pytest.mark.parametrize(("storage", "p"), [("dense", 1), ("csr", 0.3), ("csr", 0.02)])
+def test_memory_is_what_training_takes(cupy, storage, p) -> None:
+    n, steps, batch, pool = 400, 10, 50, cupy.get_default_memory_pool()
+    x = np.zeros((3 * batch, steps, 2), np.float32)
+    task = minisparse.Dataset("toy", x, np.zeros(len(x), int), x[:batch], np.zeros(batch, int), 2)
+    pool.free_all_blocks()
+    before = pool.total_bytes()
+    model = minisparse.RNN(
+        2, minisparse.make_weights(minisparse.full(n, n) if p == 1 else bernoulli(n, n, p), storage), 2
+    )
+    params = model.init(0)
+    minisparse.fit(model, params, minisparse.Adam(), task, 1, 0, batch, quiet=True)
+    said = cost.memory(n, p, storage) + cost.activations(n, steps, batch, storage)
+    assert 0.7 * said < pool.total_bytes() - before < 1.4 * said
 
 
 @pytest.fixture
