@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from . import kernels
 from .arguments import chosen, shown
 from .backend import Array, array_module
@@ -71,7 +73,7 @@ class Activation:
 
         On a GPU a slope of sums and products is no array: it is worked out within the multiplication.
         """
-        return kernels.table(kept).factor(self.slope, kept)
+        return self.slope(kept) if type(kept) is np.ndarray else kernels.table(kept).factor(self.slope, kept)
 
     def __call__(self, a: Array, out: Array | None = None) -> Array:
         if self._writes:

@@ -126,10 +126,11 @@ def sum_outer(dy: Array, x: Array) -> Array:
 
 def scaled(dx: Array, times: Array | None) -> Array:
     """Return a product that nobody else holds, times what the nonlinearity says (its slope, or its factor)."""
+    if times is None:
+        return dx
     if hasattr(times, "onto"):
         return times.onto(dx)
-    if times is not None:
-        dx *= times
+    dx *= times
     return dx
 
 

@@ -342,6 +342,24 @@ def test_a_slope_that_cannot_be_recorded_is_computed(cupys_kernels, xp) -> None:
     np.testing.assert_array_equal(cupys_kernels.factor(lambda a: xp.exp(a), kept).get(), np.exp([0.5, 1.0]))
 
 
+@pytest.mark.parametrize(("wanted", "modes"), [(None, []), ("0", []), ("1", [with_cupy.TF32_MATH, 0])])
+def test_a_product_rounds_its_factors_where_that_is_asked_for_and_nowhere_else(monkeypatch, wanted, modes) -> None:
+    monkeypatch.delenv("CUPY_TF32", raising=False)
+    if wanted:
+        monkeypatch.setenv("CUPY_TF32", wanted)
+    found = []
+    cublas = types.SimpleNamespace(getMathMode=lambda handle: 0, setMathMode=lambda handle, mode: found.append(mode))
+    device = types.SimpleNamespace(get_cublas_handle=lambda: None)
+    fakes = {"cupy.cuda.device": device, "cupy_backends.cuda.libs": types.SimpleNamespace(cublas=cublas)}
+    for name in ("cupy", "cupy.cuda", "cupy_backends", "cupy_backends.cuda"):
+        fakes[name] = types.SimpleNamespace()
+    for name, fake in fakes.items():
+        monkeypatch.setitem(sys.modules, name, fake)
+    with with_cupy._math_mode():
+        assert found == modes[:1]
+    assert found == modes
+
+
 def test_too_many_synapses_for_an_int32_are_a_sentence() -> None:
     rows = Rows(np.array([0, 1 << 31]), np.zeros(0, np.int32), (1, 1 << 32), np.asarray)
     with pytest.raises(minisparse.errors.InputError, match=r'at most 2,147,483,647 .* storage="dense"'):
