@@ -29,6 +29,8 @@ SAMPLED_BELOW = 0.04
 """Density up to which the sampled product is taken: predicted from its memory traffic, not measured on a GPU."""
 CUDA_R_32F, CUDA_R_64F, INT32, BY_ROWS, CSR_ALG3 = 0, 1, 2, 2, 12
 """Of cuSPARSE: kinds of number, of index and of layout, and an algorithm."""
+ALIGNED = 16
+"""Bytes: cuSPARSE reads and writes so many at once, and fails at addresses between."""
 TF32_MATH = 3
 """Of cuBLAS: float32 products may round their factors."""
 SDDMM_SOURCE = r"""
@@ -77,9 +79,11 @@ def spmm(rows, values: Array, x: Array, plus: Array | None = None) -> Array:
 
     xp = array_module(values, x)
     dtype = xp.result_type(values, x)
-    values, x = (xp.ascontiguousarray(a, dtype=dtype) for a in (values, x))
+    if plus is not None and plus.dtype != dtype:
+        return reference.added(spmm(rows, values, x), plus)
     (n_post, n_pre), batch = rows.shape, x.shape[1]
     y, onto = _place(x, plus, (n_post, batch), dtype)
+    values, x = (_aligned(xp.ascontiguousarray(a, dtype=dtype)) for a in (values, x))
     if not values.size or not y.size:
         if not onto:
             y[...] = 0
@@ -104,11 +108,16 @@ def product(W: Array, x: Array, plus: Array | None = None) -> Array:
     """Return W x + plus of a full matrix, (n_post, batch), in one launch."""
     from cupy.cublas import gemm
 
-    if W.dtype != x.dtype or W.ndim != 2 or x.ndim != 2:
+    if W.dtype != x.dtype or W.ndim != 2 or x.ndim != 2 or (plus is not None and plus.dtype != x.dtype):
         return reference.product(W, x, plus)
     y, onto = _place(x, plus, (W.shape[0], x.shape[1]), x.dtype)
     with _math_mode():
         return gemm("N", "N", W, x, out=y, beta=float(onto))
+
+
+def _aligned(a: Array) -> Array:
+    """Return an array that begins where cuSPARSE can read: a part of another one may not, and is copied then."""
+    return a.copy() if a.data.ptr % ALIGNED else a
 
 
 def _place(x: Array, plus: Array | None, shape: tuple[int, int], dtype: np.dtype) -> tuple[Array, bool]:
@@ -116,12 +125,13 @@ def _place(x: Array, plus: Array | None, shape: tuple[int, int], dtype: np.dtype
     if plus is not None and plus.shape != shape:
         raise InputError(f"plus must have the shape of the product, {shape}, got {tuple(plus.shape)}")
     room = getattr(x if plus is None else plus, "room", None)
-    if room is not None and room.shape == shape and room.dtype == dtype and room.flags.c_contiguous:
+    fits = room is not None and (room.shape, room.dtype, room.flags.c_contiguous) == (shape, dtype, True)
+    if fits and room.data.ptr % ALIGNED == 0:
         return room, plus is not None
     xp = array_module(x)
     if plus is None:
         return xp.empty(shape, dtype=dtype), False
-    return plus.astype(dtype, order="C").view(xp.ndarray), True
+    return plus.copy(order="C").view(xp.ndarray), True
 
 
 @contextlib.contextmanager

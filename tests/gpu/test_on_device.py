@@ -289,6 +289,9 @@ def test_a_product_leaves_what_is_added_and_gives_the_same_bits_again(cupy, stor
     assert bool((y == before).all())
     assert_close(first, reference.spmm(rows_of(pattern, np), values, x.get()) + y.get())
     assert_close(bound.matmul_t(first, times=x), bound.matmul_t(first).get() * x.get())
+    assert bound.matmul(x, plus=y.astype("float64")).dtype == np.float64
+    with pytest.raises(minisparse.errors.InputError, match="plus must have the shape of the product"):
+        bound.matmul(x, plus=y[:, :1])
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
