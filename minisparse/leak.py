@@ -57,7 +57,7 @@ class Leaky:
         dh : (units, batch)
             The whole gradient of the state after the first step, ``h[1]``.
         """
-        alpha, slope, heard = self.alpha, phi.slope, dh
+        alpha, slope, heard = self.alpha, phi.factor, dh
         dh = array_module(h).zeros(h.shape, dtype=h.dtype)
         dh[-len(heard) :] = heard
         for t in reversed(range(len(x))):  # (R21)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import activations
+from . import activations, kernels
 from .activations import Activation
 from .arguments import expect, generator, number, parameter_of, switch, whole
 from .backend import Array, array_module
@@ -237,10 +237,11 @@ class Recurrent(Summary):
             raise InputError(f"dh must be (time, units, batch) = {tuple(h[1:].shape)}, got {tuple(dh.shape)}")
         quiet, zeros = len(x) - len(dh), array_module(h).zeros  # of the first states that nobody hears
         da, dh1 = zeros(h[1:].shape, dtype=h.dtype), zeros(h[0].shape, dtype=h.dtype)
+        steps = kernels.table(h).steps(da)
         for start, stop in windows(len(x), back):  # (R27)
             part, heard = slice(start, stop), dh[max(start - quiet, 0) : max(stop - quiet, 0)]
             sequence = x[part], h[start : stop + 1], kept[part], self.activation
-            dh1 = self.dynamics.backward(da[part], heard, cache.W, *sequence) if len(heard) else 0 * dh1
+            dh1 = self.dynamics.backward(steps[part], heard, cache.W, *sequence) if len(heard) else 0 * dh1
         return da, dh1
 
     def check(self, params: dict[str, Array], x: Array, noise: Array | None = None) -> None:
@@ -299,7 +300,7 @@ class Instant:
             Gradient of ``h[1]`` as far as `minisparse.Recurrent` needs it: without a leak, not at all.
         """
         *heard, dh = dh
-        slope = phi.slope
+        slope = phi.factor
         da[-1] = dh * slope(kept[-1])  # (R6)
         for t in reversed(range(len(x) - 1)):  # (R13)
             da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))  # (R7)
