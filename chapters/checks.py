@@ -514,7 +514,7 @@ if seen:
 # Read next
 # ---------
 # In ``minisparse/gradcheck``: ``probe.py`` and ``comparison.py`` (the judge), ``catalogue/`` (the mistakes),
-# ``diagnosis/`` (what the numbers tell); ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
+# ``diagnosis/`` (what the numbers tell); ``minisparse/testing/`` (strategies and laws for tests of your own).
 
 
 lab.finish(args, "checks", rows, drawn)

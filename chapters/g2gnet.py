@@ -257,9 +257,9 @@ EACH_EPOCH = {"fraction": 0.1, "every": 1, "unit": "epochs", "decay": "cosine", 
 class RandomGrowth(ms.evolve.Rule):
     """The smallest weights go, random places come, at 0."""
 
-    def _grow(self, site, keep, rng):
+    def grow(self, site, keep, rng):
         count = int((~keep).sum())
-        return self._random(site, keep, count, rng), np.zeros(count)
+        return self.random_places(site, keep, count, rng), np.zeros(count)
 
 
 RULES = {

@@ -1,7 +1,8 @@
 """Nonlinearities: the value and its slope side by side.
 
 An activation says what a forward pass should keep for its slope: here always the value h, since 1[h > 0], 1 - h² and
-h (1 - h) can be read from it; one whose slope needs its argument (GELU, swish) keeps a.
+h (1 - h) can be read from it; one whose slope needs its argument (GELU, swish) keeps a. The page "An activation of your
+own" (docs/own_activation.md) has an example, and `minisparse.testing.laws` tests it.
 """
 
 from __future__ import annotations
