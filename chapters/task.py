@@ -454,7 +454,7 @@ def plot_choices(rows, path):
     means, at = np.mean([row["states"] for row in rows], axis=0), STEP * np.arange(STEPS + 1)
     means -= means[SIGNED.index(0)]  # what evidence adds
     shown = [c for c in SIGNED if abs(c) != min(filter(None, COHERENCES))]
-    reds = dict(zip(shown, ("#08306B", "#2171B5", "#6BAED6", "0.4", "#FDAE6B", "#E6550D", "#7F2704"), strict=True))
+    reds = dict(zip(shown, ("#08306B", "#2171B5", "#4292C6", "0.4", "#E08214", "#D94801", "#7F2704"), strict=True))
     for c in shown:
         curve = means[SIGNED.index(c)]
         states.plot(at, curve, color=reds[c], label=f"{c:+.1f} %" if c else "0 %")
