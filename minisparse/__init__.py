@@ -58,6 +58,7 @@ _MODULES = (
     "nonfinite",
     "patterns",
     "plot",
+    "processors",
     "protocols",
     "style",
     "summary",

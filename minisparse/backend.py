@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArrayError, BackendMissing, DeviceMissing, InputError
+from .processors import cpu_count as cpu_count
 
 Array = Any
 """A NumPy or CuPy array (or one of a module handed to `use`)."""
@@ -210,11 +211,6 @@ def describe() -> str:
         name = xp.cuda.runtime.getDeviceProperties(xp.cuda.Device().id)["name"].decode()
         return f"backend: cupy {xp.__version__} on {name}"
     return f"backend: {xp.__name__} {getattr(xp, '__version__', '')}, {cpu_count()} threads"
-
-
-def cpu_count() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 np.empty((1 << 25) - (1 << 16), np.uint8)

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "minisparse"
 RANKS = {
-    "ground": "errors files equations backend protocols arguments threads",
+    "ground": "errors files equations backend protocols arguments threads processors",
     "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
     "networks": "summary leak recurrent rnn sequence mlp conv patches",
