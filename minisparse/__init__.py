@@ -60,6 +60,7 @@ _MODULES = (
     "plot",
     "processors",
     "protocols",
+    "selftest",
     "style",
     "summary",
     "testing",

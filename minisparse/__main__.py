@@ -1,4 +1,4 @@
-"""``python -m minisparse``: what to paste into a bug report."""
+"""``python -m minisparse``: what to paste into a bug report; ``selftest``: are the gradients right here?"""
 
 import importlib
 import importlib.metadata
@@ -49,5 +49,21 @@ def main() -> int:
     return 0
 
 
+def command(argv: list[str]) -> int:
+    """Do what the command line asks for; return the exit status."""
+    if argv not in ([], ["selftest"]):
+        print("usage: python -m minisparse [selftest]", file=sys.stderr)
+        return 0 if argv in (["-h"], ["--help"]) else 2
+    if not argv:
+        return main()
+    from minisparse import selftest
+
+    try:
+        return selftest.run()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(sys.argv[1:]))

@@ -18,7 +18,7 @@ RANKS = {
     "learning": "data progress train checkpoint nonfinite measure",
     "plot": "plot style",
     "gradcheck": "gradcheck",
-    "testing": "testing exercises model_file estimators bridges",
+    "testing": "testing exercises model_file estimators bridges selftest",
     "lab": "lab",
     "face": "__init__ __main__ results",
 }
