@@ -25,7 +25,19 @@ from .threads import one_blas_thread
 from .weights import make_weights
 
 STORAGES = ("dense", "csr", "grouped")
-KERNELS = ("spmm", "sddmm", "row_sum", "affine", "sum_outer", "relu", "add_blocks", "put_outer", "adam", "sgd")
+KERNELS = (
+    "spmm",
+    "product",
+    "sddmm",
+    "row_sum",
+    "affine",
+    "sum_outer",
+    "relu",
+    "add_blocks",
+    "put_outer",
+    "adam",
+    "sgd",
+)
 LARGE = 600
 """Neurons of the layer on which kernels run in threads."""
 Check = tuple[str, Callable[[], str]]
@@ -53,7 +65,7 @@ def run(only: str = "") -> int:
     """
     print(f"{describe()}; kernels: {kernels.table(asarray(np.empty(0))).__name__.rpartition('.')[2]}")
     wrong = total = 0
-    for name, function in (check for check in _checks() if only in check[0]):
+    for name, function in (each for each in _checks() if only in each[0]):
         start = time.perf_counter()
         try:
             said = function()
@@ -137,7 +149,12 @@ def _arguments(name: str, dtype: type) -> tuple:
         w, grad, m, v = (draw(1 << 16) for _ in range(4))
         return (w, grad, m, v * v, 0.1, 0.9, 0.999, 1e-8, 3) if name == "adam" else (w, grad, m)
     W, x, dy, b = draw(LARGE, 40), draw(3, 40, 100), draw(3, LARGE, 100), draw(LARGE, 1)
-    return {"affine": (W, x, b), "sum_outer": (dy, x), "relu": (dy, asarray(np.empty(dy.shape, dtype)))}[name]
+    return {
+        "product": (W, x[0], dy[0]),
+        "affine": (W, x, b),
+        "sum_outer": (dy, x),
+        "relu": (dy, asarray(np.empty(dy.shape, dtype))),
+    }[name]
 
 
 def _rows(pattern) -> Rows:
