@@ -19,7 +19,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 
-from . import failing, growth, kernels, networks, programs, report, timing
+from . import against, failing, growth, kernels, networks, programs, report, timing
 from .timing import not_run
 
 Part = Callable[[bool], Iterator[dict]]
@@ -31,6 +31,7 @@ PARTS: dict[str, Part] = {
             networks.vanishing,
             networks.mlp,
             networks.grouped,
+            against.peers,
             kernels.kernels,
             kernels.limits,
             growth.growth,

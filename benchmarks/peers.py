@@ -19,6 +19,8 @@ INSTALL = {
     "torch": ("PyTorch", 'pip install -e ".[bench]"'),
     "sklearn": ("scikit-learn", "pip install scikit-learn"),
     "numba": ("Numba", 'pip install -e ".[fast]"'),
+    "jax": ("JAX", 'pip install -e ".[peers]"'),
+    "sparseprop": ("SparseProp", 'pip install -e ".[peers]" && pip install --no-build-isolation sparseprop'),
 }
 """Module to name and command."""
 

@@ -46,7 +46,7 @@ def made_by(command: str) -> dict:
     stamp = provenance.stamp(command) | {"processor": processor()}
     if _changed(HERE) and not stamp["commit"].endswith(CHANGED):
         stamp["commit"] += CHANGED
-    for package in ("torch", "matplotlib"):
+    for package in ("torch", "sparseprop", "jax", "matplotlib"):
         try:
             stamp["versions"][package] = version(package)
         except PackageNotFoundError:

@@ -42,13 +42,14 @@ class Call:
     def __init__(
         self, function: Callable, count: int = 1, scale: float = 1.0, around: Callable = contextlib.nullcontext
     ):
-        self._function, self._count, self._scale, self._around, self.last = function, count, scale, around, None
+        self._function, self._scale, self._around, self.last = function, scale, around, None
+        self.count = count
 
     def __call__(self) -> float:
         """Return the seconds of one call."""
         seconds = []
         with self._around():
-            for _ in range(self._count):
+            for _ in range(self.count):
                 begin = time.perf_counter()
                 self.last = self._function()
                 seconds.append(time.perf_counter() - begin)
