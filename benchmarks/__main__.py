@@ -19,7 +19,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 
-from . import against, failing, growth, kernels, networks, programs, report, timing
+from . import against, failing, growth, kernels, memory, networks, programs, report, timing
 from .timing import not_run
 
 Part = Callable[[bool], Iterator[dict]]
@@ -35,6 +35,7 @@ PARTS: dict[str, Part] = {
             kernels.kernels,
             kernels.limits,
             growth.growth,
+            memory.memory,
         ),
         *(growth.rewiring, failing.failing, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
     )

@@ -137,6 +137,7 @@ def compare(
     base: str,
     same: Iterable[str] | None = None,
     rounds: int | None = None,
+    agree: float = AGREE,
     **numbers: Any,
 ) -> Iterator[dict]:
     """Run sides in turn and yield each one's time over that of `base`; above 1, `base` is faster.
@@ -154,6 +155,8 @@ def compare(
         likely that both did the same work, in one number.
     rounds : int, optional
         `ROUNDS` if omitted.
+    agree : float
+        Largest relative difference of two results.
     **numbers
         Go into each row.
     """
@@ -170,7 +173,7 @@ def compare(
             apart = difference(pair)
             made |= {"results": pair, "difference": apart}
             remark += f"; results {pair[name]:.6g} and {pair[base]:.6g}, {apart:.0e} apart"
-            if apart > AGREE:
+            if apart > agree:
                 made["status"] = "DISAGREE"
         yield made | {"remark": remark}
 

@@ -1,7 +1,8 @@
 """FROZEN reference: a sparse network with ReLU in JAX, on the CPU; a whole step is one jitted function.
 
-Reads ``start.npz`` and answers as ``torch_masked_step.py`` does. With ``bcoo`` the matrices are `jax.experimental.sparse`
-BCOO, whose values are the parameters; without it they are full and masked. Do not optimise or import anything here.
+Reads ``start.npz`` and answers as ``torch_masked_step.py`` does. With ``bcoo`` the matrices are BCOO of
+`jax.experimental.sparse`, whose values are the parameters; without it they are full and masked.
+Do not optimise or import anything here.
 """
 
 import os

@@ -1,7 +1,7 @@
 """FROZEN reference: a masked network with ReLU in plain NumPy, full matrices, in a process of its own.
 
-Reads ``start.npz`` and answers as ``torch_masked_step.py`` does; the threads are those of its BLAS. The recurrent network
-is that of ``numpy_masked_step.py``. Do not optimise or import anything else here.
+Reads ``start.npz`` and answers as ``torch_masked_step.py`` does; the threads are those of its BLAS. The recurrent
+network is that of ``numpy_masked_step.py``. Do not optimise or import anything else here.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""FROZEN reference: a sparse network with ReLU by SparseProp's linear layer, on the CPU, with its own number of threads.
+"""FROZEN reference: a sparse network with ReLU by SparseProp's linear layer, on the CPU.
 
 Reads ``start.npz`` and answers as ``torch_masked_step.py`` does. Do not optimise or import anything here.
 """

@@ -1,8 +1,8 @@
 """FROZEN reference: a sparse network with ReLU by `torch.sparse` (CSR), on the CPU, with its own number of threads.
 
-Reads ``start.npz`` and answers as ``torch_masked_step.py`` does. The values of the synapses are the parameters. Autograd
-has no gradient for the values of a CSR tensor, so the backward pass is written out, of PyTorch's own operations: a
-product with the transpose in CSR, and `torch.sparse.sampled_addmm` for the weights. Do not optimise or import anything here.
+Reads ``start.npz`` and answers as ``torch_masked_step.py`` does. The values of the synapses are the parameters. The
+backward pass is written out, of PyTorch's own operations: a product with the transpose in CSR, and for the weights
+`torch.sparse.sampled_addmm`. Do not optimise or import anything here.
 """
 
 import sys

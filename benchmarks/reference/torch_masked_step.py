@@ -1,4 +1,4 @@
-"""FROZEN reference: a masked network with ReLU in PyTorch, on the CPU, eager or compiled, with its own number of threads.
+"""FROZEN reference: a masked network with ReLU in PyTorch, on the CPU, eager or compiled.
 
 Reads ``start.npz``, then for every line "N" on stdin takes N steps and answers with the seconds of each and the last
 loss. With ``w_rec`` it is a recurrent network trained by Adam (w_in, b_in, w_rec, mask, b_rec, w_out, b_out, x (time,
