@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..step_losses import cross_entropy_per_step
 from ..train import fit
 from .cases import different, fresh, network, off_pattern
 
-EPOCHS = 3
+EPOCHS = 2
 PLACES = ("before_step", "after_step", "after_epoch")
 
 
@@ -33,6 +34,7 @@ class Case:
     def __init__(self, rule: Hook, model: Model | None = None):
         self.rule, self.model = rule, model
         self.places: tuple[str, ...] = PLACES
+        self.once = functools.cache(self.run)
 
     def run(self, hook: Any = None, **settings: Any) -> Trained:
         """Train with a copy of the hook, or with this one."""
@@ -95,7 +97,7 @@ def toy(model: Any, params: dict) -> tuple[Dataset, Loss]:
 def it_runs(case: Case) -> Iterator[str]:
     """`fit` runs with it, as before_step, after_step and after_epoch."""
     try:
-        case.run()
+        case.once()
     except Exception as error:
         said = f"`fit` with it raises {type(error).__name__}: {error}"
         yield said if case.model is not None else f"{said}; if it needs a network of its own kind, pass model="
@@ -103,7 +105,7 @@ def it_runs(case: Case) -> Iterator[str]:
 
 def the_parameters_keep_their_form(case: Case) -> Iterator[str]:
     """Names, shapes and dtypes of parameters stay; absent synapses stay 0; the run's dicts are changed in place."""
-    trained = case.run()
+    trained = case.once()
     start = trained.model.init(np.random.default_rng(0))
     for run in trained.runs[-1:]:
         if run.params is not trained.given or run.model is not trained.model or run.opt is not trained.opt:
@@ -122,7 +124,7 @@ def the_parameters_keep_their_form(case: Case) -> Iterator[str]:
 
 def the_same_seed_gives_the_same_run(case: Case) -> Iterator[str]:
     """Two runs from the same numbers are the same, bit for bit: random numbers come from run.rng."""
-    differ = different(case.run().left(), case.run().left())
+    differ = different(case.once().left(), case.run().left())
     if differ:
         yield f"two runs from the same seed differ in {_some(differ)}; draw from run.rng, not from elsewhere"
 
@@ -160,7 +162,7 @@ def a_resumed_run_is_the_same(case: Case) -> Iterator[str]:
         path = Path(folder) / "run.npz"
         case.run(path=path, kill=EPOCHS)
         again = case.run(path=path, resume=True)
-        differ = different(case.run().left(), again.left())
+        differ = different(case.once().left(), again.left())
     if differ:
         yield f"a run that is resumed differs in {_some(differ)}; keep what it remembers in state, as arrays"
 
