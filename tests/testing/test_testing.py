@@ -103,8 +103,8 @@ METHODS = {
         return [part[1:] for part in super().grow(*given)]
 """,
     "what it says is what it did": """
-    def rewire(self, *given, links=None):
-        events = super().rewire(*given, links)
+    def rewire(self, *given, **more):
+        events = super().rewire(*given, **more)
         return {name: ms.evolve.Rewired(event.grown, event.pruned) for name, event in events.items()}
 """,
     "newcomers come where no synapse was": """
@@ -112,36 +112,36 @@ METHODS = {
         return ms.evolve.flat_places(site.weights.pattern)[~keep], np.zeros((~keep).sum())
 """,
     "survivors keep their values": """
-    def rewire(self, model, params, *given, links=None):
-        events = super().rewire(model, params, *given, links)
+    def rewire(self, model, params, *given, **more):
+        events = super().rewire(model, params, *given, **more)
         params["W0"] *= 0.99
         return events
 """,
     "survivors keep their moments": """
-    def rewire(self, model, params, opt, *given, links=None):
-        events = super().rewire(model, params, opt, *given, links)
+    def rewire(self, model, params, opt, *given, **more):
+        events = super().rewire(model, params, opt, *given, **more)
         opt.state["m.W0"] *= 0.99
         return events
 """,
     "moments of newcomers are 0": """
-    def rewire(self, model, params, opt, *given, links=None):
-        events, weights = super().rewire(model, params, opt, *given, links), model.weights["W0"]
+    def rewire(self, model, params, opt, *given, **more):
+        events, weights = super().rewire(model, params, opt, *given, **more), model.weights["W0"]
         moments = weights.values(opt.state["m.W0"])
         opt.state["m.W0"] = weights.from_values(np.where(moments == 0, moments.mean(), moments))
         return events
 """,
     "absent synapses stay exactly 0": """
-    def rewire(self, model, params, *given, links=None):
+    def rewire(self, model, params, *given, **more):
         old = params["W0"].copy()
-        events, weights = super().rewire(model, params, *given, links), model.weights["W0"]
+        events, weights = super().rewire(model, params, *given, **more), model.weights["W0"]
         if weights.storage == "dense":
             params["W0"] = np.where(weights.pattern.mask(), params["W0"], old)
         return events
 """,
     "full patterns stay as they are": """
-    def rewire(self, model, params, *given, links=None):
+    def rewire(self, model, params, *given, **more):
         params["W1"] += np.float32(0.5)
-        return super().rewire(model, params, *given, links)
+        return super().rewire(model, params, *given, **more)
 """,
     "storages agree": """
     def keep(self, site, share, room):
