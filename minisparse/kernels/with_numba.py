@@ -81,6 +81,8 @@ def pool_settings() -> np.ndarray:
     return found
 
 
+threads, use_threads = numba.get_num_threads, numba.set_num_threads
+"""How many threads the next kernel takes; and how many are to be taken, of those of the pool."""
 _ready: set[int] = set()
 """Kernels that have run."""
 
