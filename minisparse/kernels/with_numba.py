@@ -104,7 +104,7 @@ def _run(kernel, *arguments) -> None:
 
 @functools.cache
 def _say() -> None:
-    print("minisparse: compiling sparse kernels, once (about 20 s; kept on disk)", file=sys.stderr, flush=True)
+    print("minisparse: compiling sparse kernels, once (some seconds; kept on disk)", file=sys.stderr, flush=True)
 
 
 def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
