@@ -7,18 +7,17 @@ blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 
 from __future__ import annotations
 
-import functools
-import sys
 import threading
 from collections.abc import Sequence
 
 import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
-from numba import njit, prange
+from numba import prange
 
-from ..kernels import reference
+from ..kernels import reference, say
 from ..threads import add_pool, blas_is_limited
+from .compiled import compiled, has_threads
 from .products import (
     OPTIONS,
     SERIAL,
@@ -29,6 +28,7 @@ from .products import (
     write_product,
     write_rows,
 )
+from .reference import factor, product, steps  # noqa: F401 - as they are
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
@@ -75,7 +75,12 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def pool_settings() -> np.ndarray:
-    """Return how each thread of Numba's pool computes with floats, (threads,); the first call starts the pool."""
+    """Return how each thread of Numba's pool computes with floats, (threads,); the first call starts the pool.
+
+    After a fork there is no pool, and no threads to tell of.
+    """
+    if not has_threads():
+        return np.zeros(0, np.uint64)
     found = np.zeros(numba.get_num_threads(), np.uint64)
     _settings(found)
     return found
@@ -91,18 +96,13 @@ def _run(kernel, *arguments) -> None:
         kernel(*arguments)
         return
     _ready.add(id(kernel))
-    said = threading.Timer(PATIENCE, _say)
+    said = threading.Timer(PATIENCE, say, ["compiling sparse kernels, once (about 20 s; kept on disk)"])
     said.daemon = True
     said.start()
     try:
         kernel(*arguments)
     finally:
         said.cancel()
-
-
-@functools.cache
-def _say() -> None:
-    print("minisparse: compiling sparse kernels, once (about 20 s; kept on disk)", file=sys.stderr, flush=True)
 
 
 def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
@@ -211,13 +211,13 @@ def sgd(w, grad, *moments, lr, momentum) -> None:
     return _sgd_momentum(*flat, number(lr), number(momentum)) if moments else _sgd(*flat, number(lr))
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _settings(out):
     for i in prange(len(out)):
         out[i] = float_setting()
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _row_sum(indptr, values, out):
     setting = float_setting()
     for i in prange(out.shape[0]):
@@ -241,8 +241,8 @@ def _affine_loop(W, b, x, out, height):
         take_over(own)
 
 
-_affine = njit(**OPTIONS)(_affine_loop)
-_affine_small = njit(**SERIAL)(_affine_loop)
+_affine = compiled(**OPTIONS)(_affine_loop)
+_affine_small = compiled(**SERIAL)(_affine_loop)
 
 
 def _sum_outer_loop(dy, x, out):
@@ -255,11 +255,11 @@ def _sum_outer_loop(dy, x, out):
         take_over(own)
 
 
-_sum_outer = njit(**OPTIONS)(_sum_outer_loop)
-_sum_outer_small = njit(**SERIAL)(_sum_outer_loop)
+_sum_outer = compiled(**OPTIONS)(_sum_outer_loop)
+_sum_outer_small = compiled(**SERIAL)(_sum_outer_loop)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _relu(a, out):
     setting = float_setting()
     for i in prange(len(a)):
@@ -269,7 +269,7 @@ def _relu(a, out):
         take_over(own)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
     panels, setting = (values.shape[1] + PANEL - 1) // PANEL, float_setting()
     for task in prange(values.shape[0] * panels):
@@ -287,7 +287,7 @@ def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
         take_over(own)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
     panels, setting = (out.shape[1] + PANEL - 1) // PANEL, float_setting()
     for task in prange(out.shape[0] * panels):
@@ -303,7 +303,7 @@ def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
         take_over(own)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _taken(x, rows):
     """Return some rows of x, one after another."""
     out = np.empty((rows.size, x.shape[1]), x.dtype)
@@ -312,7 +312,7 @@ def _taken(x, rows):
     return out
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def _adam_small(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
     for i in range(w.size):
         m[i] = beta1 * m[i] + rest1 * grad[i]
@@ -320,7 +320,7 @@ def _adam_small(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, co
         w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _adam(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
     setting = float_setting()
     for task in prange((w.size + TINY - 1) // TINY):
@@ -329,13 +329,13 @@ def _adam(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2
         take_over(own)
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def _sgd(w, grad, lr):
     for i in range(w.size):
         w[i] -= lr * grad[i]
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def _sgd_momentum(w, grad, m, lr, momentum):
     for i in range(w.size):
         m[i] = momentum * m[i] + grad[i]
