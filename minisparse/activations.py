@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from . import kernels
 from .arguments import chosen, shown
 from .backend import Array, array_module
@@ -66,6 +68,13 @@ class Activation:
     def kept(self, a: Array, h: Array) -> Array:
         """Return what `slope` needs, the argument or the value, for a forward pass to keep."""
         return h if self.keeps == "value" else a
+
+    def factor(self, kept: Array) -> Array:
+        """Return the slope, for a gradient to be multiplied with.
+
+        On a GPU a slope of sums and products is no array: it is worked out within the multiplication.
+        """
+        return self.slope(kept) if type(kept) is np.ndarray else kernels.table(kept).factor(self.slope, kept)
 
     def __call__(self, a: Array, out: Array | None = None) -> Array:
         if self._writes:

@@ -12,7 +12,7 @@ face with fewer to write. Each kind has a page with a complete example, and `min
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -168,7 +168,7 @@ class Model(Protocol):
     n_out: int
 
     @property
-    def weights(self) -> dict[str, Weights]:
+    def weights(self) -> MutableMapping[str, Weights]:
         """The storage of each sparse parameter: the one place that says which synapses are in force."""
         ...
 

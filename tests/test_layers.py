@@ -14,7 +14,7 @@ RANKS = {
     "ground": "errors files equations backend protocols arguments threads",
     "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
-    "networks": "summary leak recurrent rnn sequence mlp conv patches",
+    "networks": "summary leak recurrent rnn sequence wrappers mlp conv patches",
     "learning": "data progress train checkpoint nonfinite measure",
     "plot": "plot style",
     "gradcheck": "gradcheck",
