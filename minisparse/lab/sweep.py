@@ -215,7 +215,7 @@ def _recorded(file: Path, cells: list[dict], out: Path) -> list[dict]:
     if lacking := [name for name in keys if name not in known]:
         mend = "give the flags that it was recorded with: they are in its rows, under made_by"
         raise InputError(f"--rows {file} lacks {len(lacking)} of {len(keys)} cells; {mend}")
-    found = [{**known[name], **cell} for name, cell in zip(keys, cells, strict=True)]
+    found = [rows.Row({**known[name], **cell}, known[name].where) for name, cell in zip(keys, cells, strict=True)]
     rows.write(out / "rows.jsonl", found)
     return found
 
