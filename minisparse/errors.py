@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 LONGEST = 500
 """Letters of a message; of a longer one the middle is left out, since the fix stands at the end."""
 

@@ -19,6 +19,7 @@ from ..arguments import chosen, expect, generator, whole
 from ..backend import Array, array_module, asarray, to_numpy
 from ..data import sources
 from ..errors import InputError
+from ..files import expanded
 from ..losses import check_labels
 from ..protocols import Seed
 
@@ -185,9 +186,9 @@ def folders(root: str | os.PathLike | None = None) -> list[Path]:
     """Return the folders searched for data sets, first one first."""
     if root is not None:
         expect(path=root)
-        return [Path(root)]
+        return [expanded(root)]
     named = os.environ.get("MINISPARSE_DATA")
-    return ([Path(named)] if named else []) + [Path("data")]
+    return ([expanded(named)] if named else []) + [Path("data")]
 
 
 def batches(x: Array, labels: Any, batch_size: int, rng: Seed | None = None) -> Iterator[tuple[Array, Any]]:

@@ -136,9 +136,9 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
     fits = max(1, int(0.99 * nodes * math.sqrt(free / min(needed, instead))))
     mend = f"at density {density:g} some {fits:,} neurons fit; lower --nodes or --density"
     if instead <= free:
-        mend = f"at density {density:g} {other} needs {_bytes(instead)}: --storage {other}"
+        mend = f"at density {density:g} {other} needs {size(instead)}: --storage {other}"
     raise InputError(
-        f"n={nodes:,} {chosen} needs {_bytes(needed)} ({each:.3g} bytes per {unit}), {_bytes(free)} are free; {mend}"
+        f"n={nodes:,} {chosen} needs {size(needed)} ({each:.3g} bytes per {unit}), {size(free)} are free; {mend}"
     )
 
 
@@ -203,11 +203,11 @@ def describe(found: dict) -> str:
     str
     """
     runs = f"{found['runs']} run{'s' * (found['runs'] != 1)}"
-    size, hours = _bytes(found["bytes"]), duration(found["seconds"])
+    needs, hours = size(found["bytes"]), duration(found["seconds"])
     rates = ", ".join(f"{rate / 1e9:.3g} GFLOP/s {storage}" for storage, rate in found["rates"].items())
     return (
-        f"cost: {runs}, about {found['flops']:.1e} FLOPs, {size}, {hours} on this machine\n"
-        f"      (products measured here: {rates}; {_bytes(found['available'])} of memory are free)"
+        f"cost: {runs}, about {found['flops']:.1e} FLOPs, {needs}, {hours} on this machine\n"
+        f"      (products measured here: {rates}; {size(found['available'])} of memory are free)"
     )
 
 
@@ -221,8 +221,8 @@ def duration(seconds: float) -> str:
     """
     if seconds < 1:
         return "under 1 s"
-    name, size, _, digits = next(unit for unit in UNITS if seconds < unit[2])
-    return f"{seconds / size:.{digits}f} {name}"
+    name, one, _, digits = next(unit for unit in UNITS if seconds < unit[2])
+    return f"{seconds / one:.{digits}f} {name}"
 
 
 def kind(nodes: int, density: float, storage: str) -> str:
@@ -247,7 +247,7 @@ def available() -> int:
     """
     xp = current_module()
     if xp.__name__ == "cupy":
-        return xp.cuda.runtime.memGetInfo()[0] + xp.get_default_memory_pool().free_bytes()
+        return xp.cuda.runtime.memGetInfo()[0] + xp.get_default_memory_pool().freesize()
     return max(0, min(_on_host(), _in_group()))
 
 
@@ -293,10 +293,16 @@ def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), 
     return rates
 
 
-def _bytes(count: float) -> str:
-    """Say a size in decimal units, to two digits."""
-    unit, size = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
-    return f"{float(f'{count / size:.2g}'):,g} {unit}"
+def size(count: float) -> str:
+    """Say a number of bytes in decimal units, to two digits.
+
+    Examples
+    --------
+    >>> minisparse.lab.cost.size(1_234_567)
+    '1.2 MB'
+    """
+    unit, one = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
+    return f"{float(f'{count / one:.2g}'):,g} {unit}"
 
 
 def _stored(nodes: int, density: float, storage: str) -> int:
