@@ -12,7 +12,6 @@ from pathlib import Path
 
 from .errors import FileError
 
-
 POSIX = os.name == "posix"
 """Whether files that are open can be replaced; processes can be asked after, folders synced."""
 

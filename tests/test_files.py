@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from minisparse.errors import FileError
 from minisparse import files
+from minisparse.errors import FileError
 from minisparse.files import write_aside
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")

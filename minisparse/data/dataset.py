@@ -125,8 +125,13 @@ LOADERS = {
     "digits": sources.digits,
     "mnist": sources.idx,
     "fashion-mnist": sources.idx,
+    "kmnist": sources.idx,
+    "emnist-letters": sources.idx,
+    "emnist-digits": sources.idx,
+    "emnist-balanced": sources.idx,
     "cifar10": sources.cifar,
     "cifar100": sources.cifar,
+    "cifar100-coarse": sources.cifar,
     "coil100": sources.coil100,
     "sleep": sources.sleep,
 }
@@ -143,8 +148,12 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
         "digits"                  ships with scikit-learn: 1,797 images of 8 x 8 pixels in [0, 1], a fixed fifth
                                   of them for testing
         "mnist", "fashion-mnist"  IDX files: 28 rows of 28 pixels in [0, 1]
-        "cifar10", "cifar100"     binary version, its files or its archive: 32 rows of 32 red, 32 green and 32
-                                  blue pixels in [-1, 1]; the 100 fine classes
+        "kmnist"                  the same for Japanese letters
+        "emnist-letters",         the same for 26 letters, 10 digits, and 47 of both; images are turned upright,
+        "emnist-digits",          classes count from 0
+        "emnist-balanced"
+        "cifar10", "cifar100",    binary version, its files or its archive: 32 rows of 32 red, 32 green and 32
+        "cifar100-coarse"         blue pixels in [-1, 1]; the 100 fine classes, or the 20 coarse ones
         "coil100"                 coil100.npz of 32 x 32 pixels: rows as for CIFAR, pixels in [0, 1], a fixed
                                   random fifth of them for testing
         "sleep"                   Sleep_TRAIN.ts and Sleep_TEST.ts of the UEA/UCR archive, raw values, pooled and
