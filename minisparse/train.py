@@ -62,7 +62,7 @@ def evaluate(
     >>> digits = minisparse.load("digits")
     >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
     """
-    expect(model=model, params=params, x=x)
+    expect(model=model, params=params, x=x, loss=loss)
     metric.check(metrics)
     targets = labels if isinstance(labels, tuple) else (labels,)
     if not targets:
@@ -104,7 +104,7 @@ def fit(
     Parameters
     ----------
     model, params, opt
-        `params` is updated in place.
+        `params` is updated in place. A model whose passes draw has ``generators``, a dict: see `Noisy`.
     dataset : Dataset
     epochs : int
         The history also has a row for epoch 0, before training.
@@ -160,13 +160,14 @@ def fit(
     >>> [row["epoch"] for row in history]
     [0, 1]
     """
-    expect(model=model, params=params, opt=opt, dataset=dataset)
+    expect(model=model, params=params, opt=opt, dataset=dataset, loss=loss)
     epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume, metrics)
     hooks = _hooks(before_step=before_step, after_step=after_step, after_epoch=after_epoch)
     order, rewiring = _streams(rng)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=math.ceil(len(dataset.x_train) / batch_size))
-    kept = {"hooks": hooks, "generators": {"batches": order, "rewiring": rewiring}}
+    drawn = {"batches": order, "rewiring": rewiring, **getattr(model, "generators", {})}
+    kept = {"hooks": hooks, "generators": drawn}
     kept["settings"] = _settings(dataset, batch_size, patience, hooks, loss)
     history = _started(checkpoint if resume else None, model, params, opt, kept)
     train, test = _samples(dataset.to_backend(), batch_size)

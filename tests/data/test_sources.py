@@ -198,7 +198,7 @@ def test_letters_begin_at_1(tmp_path):
 def test_kmnist_loads_from_files_alone(tmp_path, official):
     write(tmp_path / "kmnist", official, packed=True)
     assert ms.load("kmnist", root=tmp_path).origin == "unverified copy"
-    with pytest.raises(ms.UserError, match="was not found in .*put the emnist-digits files there, or name"):
+    with pytest.raises(ms.UserError, match=r"was not found in .*put the emnist-digits files there, or name"):
         ms.load("emnist-digits", root=tmp_path, download=True)
 
 
