@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import chosen, expect, generator, whole
+from ..arguments import chosen, expect, generator, shown, whole
 from ..backend import Array, array_module, asarray, to_numpy
 from ..data import sources
 from ..errors import InputError
@@ -67,8 +67,15 @@ class Dataset:
             return
         object.__setattr__(self, "n_classes", whole("n_classes", self.n_classes, 1))
         for name, array in arrays.items():
-            if not array.ndim:
-                raise InputError(f"{name} must have a row per sample, got a single number")
+            if not array.ndim or array.dtype.kind not in "fiub":
+                raise InputError(f"{name} must be numbers, a row per sample, got {shown(array)} of {array.dtype}")
+        expect(
+            **{
+                f"mask_{part}": mask
+                for part in ("train", "test")
+                if (mask := getattr(self, f"mask_{part}")) is not None
+            }
+        )
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y) or not len(x):

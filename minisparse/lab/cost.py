@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..backend import asarray, current_module, to_numpy
 from ..connectivity import bernoulli, check_density, full
 from ..errors import InputError
 from ..kernels import with_cupy
 from ..weights.make import choose_storage, make_weights
+from .free_memory import in_group, on_host
 
 ADAM_FLOPS = 12
 """Per stored weight and step."""
@@ -30,8 +31,6 @@ UNITS = (("s", 1, 100, 0), ("min", 60, 6000, 0), ("h", 3600, 172_800, 1), ("days
 """Name, seconds, seconds up to which it is used, digits."""
 TYPICAL = {"numpy": 1000, "cupy": 8000}
 """Neurons at which `calibrate` measures."""
-UNKNOWN = 1 << 62
-"""Bytes where nobody says how many are free: nothing is refused."""
 
 
 def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: int, classes: int, batch: int) -> float:
@@ -57,6 +56,8 @@ def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: 
     >>> f"{minisparse.lab.cost.flops(10_000, 1, 'dense', 28, 28, 10, 100):.3g}"
     '1.62e+12'
     """
+    for name, size in (("steps_in_time", steps_in_time), ("inputs", inputs), ("classes", classes), ("batch", batch)):
+        whole(name, size, 1)
     storage = kind(nodes, density, storage)
     recurrent, others = _products(nodes, density, storage, steps_in_time, inputs, classes, batch)
     return recurrent + others + ADAM_FLOPS * _stored(nodes, density, storage)
@@ -88,6 +89,7 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     >>> minisparse.lab.cost.memory(10_000, 1, "dense"), minisparse.lab.cost.memory(10_000, 0.1, "csr")
     (1600080008, 320160016)
     """
+    nodes = whole("nodes", nodes, 1)
     check_density(density)
     item, places = np.dtype(dtype).itemsize, nodes * nodes
     synapses, indptr = round(density * places), 8 * (nodes + 1)
@@ -110,8 +112,37 @@ def activations(nodes: int, steps_in_time: int, batch: int, storage: str, dtype:
     >>> minisparse.lab.cost.activations(10_000, 28, 100, "csr")
     224000000
     """
+    nodes, steps_in_time, batch = (
+        whole("nodes", nodes, 1),
+        whole("steps_in_time", steps_in_time, 1),
+        whole("batch", batch, 1),
+    )
     arrays = ARRAYS_ON_GPU if _on_gpu() else ARRAYS[kind(nodes, 1.0, storage)]
     return arrays * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
+
+
+def beside(nodes: int, inputs: int, classes: int, dtype: Any = np.float32) -> int:
+    """Count the bytes of input weights, readout and biases in training: each with its gradient and two moments.
+
+    Examples
+    --------
+    >>> minisparse.lab.cost.beside(1000, 28, 10)
+    640160
+    """
+    return 4 * np.dtype(dtype).itemsize * (nodes * (inputs + 2) + classes * (nodes + 1))
+
+
+def samples_of(dataset: Any, batch: int = 100) -> int:
+    """Count the bytes of a data set, of the order of its samples, and of a batch, which is copied twice.
+
+    Examples
+    --------
+    >>> minisparse.lab.cost.samples_of(minisparse.load("digits"))
+    536928
+    """
+    arrays = [getattr(dataset, f"{name}_{part}") for name in ("x", "y", "mask") for part in ("train", "test")]
+    held = sum(array.nbytes for array in arrays if array is not None)
+    return held + 16 * len(dataset.x_train) + 2 * min(batch, len(dataset.x_train)) * dataset.x_train[:1].nbytes
 
 
 def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int = 4, more: int = 0) -> None:
@@ -193,8 +224,10 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
         sparse, dense = trained[0] + tested[0], trained[1] + tested[1] + adam
         total += sparse + dense
         seconds += sparse / rates[storage] + dense / rates["dense"]
-        width, deep = (n // 2, 1) if model == "feedforward" else (n, steps)
-        largest = max(largest, memory(width, p, storage) + activations(width, deep, batch, storage))
+        width, deep = (max(1, n // 2), 1) if model == "feedforward" else (n, steps)
+        ends = beside(width, steps * inputs if model == "feedforward" else inputs, dataset.n_classes)
+        largest = max(largest, memory(width, p, storage) + activations(width, deep, batch, storage) + ends)
+    largest += samples_of(dataset, batch)
     found = {"runs": len(runs), "flops": total, "bytes": largest, "seconds": seconds}
     return {**found, "rates": rates, "available": available()}
 
@@ -242,6 +275,7 @@ def kind(nodes: int, density: float, storage: str) -> str:
     >>> minisparse.lab.cost.kind(1000, 0.1, "auto"), minisparse.lab.cost.kind(1000, 0.1, "grouped")
     ('csr', 'csr')
     """
+    nodes = whole("nodes", nodes, 1)
     chosen = choose_storage((nodes, nodes), density, storage)
     return "csr" if chosen == "grouped" else chosen
 
@@ -257,7 +291,7 @@ def available() -> int:
     if _on_gpu():
         xp = current_module()
         return xp.cuda.runtime.memGetInfo()[0] + xp.get_default_memory_pool().free_bytes()
-    return max(0, min(_on_host(), _in_group()))
+    return max(0, min(on_host(), in_group()))
 
 
 def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), batch: int = 100) -> dict[str, float]:
@@ -332,23 +366,3 @@ def _products(
     q = density if storage == "csr" else 1
     ends = min(passes, 2) * steps * inputs + passes * classes  # nobody asks for the gradient of the input
     return 2 * passes * q * batch * nodes * nodes * (steps - 1), 2 * batch * nodes * ends
-
-
-def _on_host(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Return what Linux could hand out; elsewhere nobody says."""
-    try:
-        return 1024 * int(dict(line.split(":") for line in meminfo.read_text().splitlines())["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError):
-        return UNKNOWN
-
-
-def _in_group(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return what a container's limit leaves (control groups, version 2 or 1); pages of files can be dropped."""
-    for folder, names in ((root, ("max", "current")), (root / "memory", ("limit_in_bytes", "usage_in_bytes"))):
-        try:
-            limit, used = (int((folder / f"memory.{name}").read_text()) for name in names)
-            counts = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-            return limit - used + int(counts.get("inactive_file", 0))
-        except (OSError, ValueError):
-            continue
-    return UNKNOWN
