@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..kernels import with_cupy
 from ..weights.make import choose_storage, make_weights
 from .free_memory import in_group, on_host
+from .units import duration, size
 
 ADAM_FLOPS = 12
 """Per stored weight and step."""
@@ -27,8 +28,6 @@ ARRAYS = {"dense": 4, "csr": 2}
 """Arrays (time, neurons, batch) at the peak of a step: state and its gradient; BLAS wants them once more, turned."""
 ARRAYS_ON_GPU = 5
 """The same on a GPU, for any storage: the drives of all steps come on top, and CuPy keeps what is freed."""
-UNITS = (("s", 1, 100, 0), ("min", 60, 6000, 0), ("h", 3600, 172_800, 1), ("days", 86400, math.inf, 1))
-"""Name, seconds, seconds up to which it is used, digits."""
 TYPICAL = {"numpy": 1000, "cupy": 8000}
 """Neurons at which `calibrate` measures."""
 
@@ -253,20 +252,6 @@ def describe(found: dict) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """Say a time in the unit that suits it.
-
-    Examples
-    --------
-    >>> [minisparse.lab.cost.duration(s) for s in (0.2, 59, 600, 7560, 250_000)]
-    ['under 1 s', '59 s', '10 min', '2.1 h', '2.9 days']
-    """
-    if seconds < 1:
-        return "under 1 s"
-    name, one, _, digits = next(unit for unit in UNITS if seconds < unit[2])
-    return f"{seconds / one:.{digits}f} {name}"
-
-
 def kind(nodes: int, density: float, storage: str) -> str:
     """Return how a storage is counted, "dense" or "csr"; grouped ones as CSR, of which full blocks take less.
 
@@ -338,18 +323,6 @@ def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), 
 
 def _on_gpu() -> bool:
     return current_module().__name__ == "cupy"
-
-
-def size(count: float) -> str:
-    """Say a number of bytes in decimal units, to two digits.
-
-    Examples
-    --------
-    >>> minisparse.lab.cost.size(1_234_567)
-    '1.2 MB'
-    """
-    unit, one = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
-    return f"{float(f'{count / one:.2g}'):,g} {unit}"
 
 
 def _stored(nodes: int, density: float, storage: str) -> int:
