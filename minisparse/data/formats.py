@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import FileError
+from ..errors import FileError, shortened
 from .unpack import DAMAGED, ZIP, refuse_foreign
 
 LARGEST_ARCHIVE = 2**28
@@ -195,10 +195,11 @@ def read_npz(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
             return [file[name] for name in names]
     except FileError:
         raise
-    except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise FileError(f"{path} cannot be read ({error}); it should be an .npz file of {', '.join(names)}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise FileError(f"{path} cannot be read ({error}); {DAMAGED}") from error
+    except Exception as error:  # whatever NumPy's header parser makes of a foreign file
+        said = " ".join(shortened(str(error), 200).split())
+        raise FileError(f"{path} cannot be read ({said}); it should be an .npz file of {', '.join(names)}") from error
 
 
 TOLD = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -269,7 +270,7 @@ def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
 
 def _first(*names: str, places: Iterable[Path]) -> Path | None:
     """Return the first file of one of the names in the first folder that has one."""
-    return next((folder / name for folder in places for name in names if (folder / name).is_file()), None)
+    return next((folder / name for folder in places for name in names if os.path.isfile(folder / name)), None)
 
 
 def _missing(file: str, name: str, places: Iterable[Path], fetch: str = "or name") -> FileError:

@@ -224,7 +224,7 @@ def _check(args: argparse.Namespace) -> None:
         checkout("--record")
     if args.record and given.get("rows"):
         raise InputError("--rows takes what is recorded already; leave out --record")
-    if given.get("rows") and not args.rows.is_file():
+    if given.get("rows") and not os.path.isfile(args.rows):
         raise InputError(f"--rows {args.rows} is no file; name a file of recorded rows")
     for name, values in given.items():
         for value in values if isinstance(values, list) else [values]:

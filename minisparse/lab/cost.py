@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import expect, whole
 from ..backend import asarray, current_module, to_numpy
 from ..connectivity import bernoulli, check_density, full
 from ..errors import InputError
@@ -55,8 +55,8 @@ def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: 
     >>> f"{minisparse.lab.cost.flops(10_000, 1, 'dense', 28, 28, 10, 100):.3g}"
     '1.62e+12'
     """
-    for name, size in (("steps_in_time", steps_in_time), ("inputs", inputs), ("classes", classes), ("batch", batch)):
-        whole(name, size, 1)
+    for name, value in (("steps_in_time", steps_in_time), ("inputs", inputs), ("classes", classes), ("batch", batch)):
+        whole(name, value, 1)
     storage = kind(nodes, density, storage)
     recurrent, others = _products(nodes, density, storage, steps_in_time, inputs, classes, batch)
     return recurrent + others + ADAM_FLOPS * _stored(nodes, density, storage)
@@ -208,7 +208,10 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
     >>> print(minisparse.lab.cost.describe(found).splitlines()[0])
     cost: 1 run, about 2.2e+10 FLOPs, 2.2 MB, 2 s on this machine
     """
-    runs = list(runs)
+    expect(dataset=dataset)
+    runs, batch = list(runs), whole("batch", batch, 1)
+    for run in runs:
+        whole("epochs", run["epochs"], 0), whole("per_class", run.get("per_class", 0), 0)
     stores = [kind(run["nodes"], run["density"], run["storage"]) for run in runs]
     rates = rates or calibrate(storages=dict.fromkeys([*stores, "dense"]))
     steps, inputs = dataset.sample_shape

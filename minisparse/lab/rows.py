@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import textwrap
 from argparse import Namespace
 from collections.abc import Iterable
@@ -106,7 +107,7 @@ def read(path: Path) -> list[dict]:
         row has (`CELL`, `CLAIM`); the sentence names the line. So does the one of a row (`Row`) that is asked for
         another entry that it lacks.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         return []
     try:
         lines = path.read_bytes().split(b"\n")
