@@ -178,7 +178,12 @@ class Optimiser(Protocol):
 
 
 class Hook(Protocol):
-    """Called by `fit` after a step or an epoch; one with memory keeps it in ``state``, a flat dict of arrays."""
+    """Called by `fit` after a step or an epoch; one with memory keeps it in ``state``, a flat dict of arrays.
+
+    A run is resumed only with hooks of the same settings: what ``config()`` returns, plain values by name, or else its
+    public attributes that are plain (`identity.described`). What changes in a run belongs in ``state``, or under a name
+    that begins with ``_``. A hook that looks at ``run.epochs`` says so by ``needs_epochs = True``.
+    """
 
     def __call__(self, run: Run) -> None:
         """Look at a run, or change it."""

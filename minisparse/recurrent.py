@@ -12,6 +12,7 @@ from .activations import Activation
 from .arguments import generator, number, parameter_of, whole
 from .backend import Array, array_module
 from .errors import InputError
+from .identity import written
 from .initialise import one_signed, uniform
 from .leak import Leaky, checked
 from .normalise import rule_of
@@ -88,7 +89,7 @@ class Recurrent(Summary):
             "n": self.n,
             "synapses": self.weights["W_rec"].nnz,
             "activation": self.activation.name,
-            "normalise": repr(self.normalise),
+            "normalise": written(self.normalise),
             "biases": len(self.biases),
             "alpha": self.dynamics.alpha,
             "start": self.start,
