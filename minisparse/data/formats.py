@@ -8,16 +8,19 @@ import math
 import os
 import struct
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Iterable
+from typing import BinaryIO
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..errors import FileError
 
 LARGEST_ARCHIVE = 2**28
 """Bytes that an unpacked archive may have; those of CIFAR have 184 million."""
+LARGEST_IDX = 2**27
+"""Bytes that the content of one IDX file may have; the images of MNIST have 47 million."""
 LONGEST_LINE = 2**24
 """Characters read at once from a ``.ts`` file; a longer line is refused for what its parts are."""
 BLOCK = 256
@@ -151,12 +154,7 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     """
     found = {}
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            unpacked = packed.read(LARGEST_ARCHIVE + 1)
-        if len(unpacked) > LARGEST_ARCHIVE:
-            raise FileError(
-                f"{file} unpacks to more than {LARGEST_ARCHIVE} bytes; it is another archive: fetch it again"
-            )
+        unpacked = unpack(io.BytesIO(content), file, LARGEST_ARCHIVE)
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
@@ -172,21 +170,50 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     return [found[name] for name in names]
 
 
-def read_npz(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
-    """Read arrays by name from an ``.npz`` file; nothing is unpickled.
+def unpack(packed: BinaryIO, file: str, largest: int) -> bytes:
+    """Read a gzip stream that may have so many bytes unpacked; of a longer one no more is unpacked.
+
+    Parameters
+    ----------
+    packed : binary file
+    file : str
+        Its name, for errors.
+    largest : int
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    OSError
+        If there is more, or the stream is damaged.
+
+    Examples
+    --------
+    >>> minisparse.data.formats.unpack(io.BytesIO(gzip.compress(b"ab")), "a.gz", 2)
+    b'ab'
+    """
+    try:
+        with gzip.GzipFile(fileobj=packed) as stream:
+            content = stream.read(largest + 1)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise FileError(f"{file} cannot be read ({error}); {DAMAGED}") from error
+    if len(content) > largest:
+        raise FileError(f"{file} unpacks to more than {largest} bytes; it is another file: fetch it again")
+    return content
+
+
+def read_npz(path: str | os.PathLike, *names: str, largest: int) -> list[np.ndarray]:
+    """Read arrays by name from an ``.npz`` file, together at most so many bytes; nothing is unpickled.
 
     Raises
     ------
     OSError
         If the file cannot be read or lacks an array.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise FileError(f"{path} cannot be read ({error}); it should be an .npz file of {', '.join(names)}") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise FileError(f"{path} cannot be read ({error}); {DAMAGED}") from error
+    found = read_arrays(path, names=names, largest=largest)
+    return [found[name] for name in names]
 
 
 def read_ts(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -193,8 +194,8 @@ def test_coil_is_split_at_random_in_the_same_way_every_time(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"labels": None}, "coil100.npz cannot be read .*labels.*; it should be an .npz file of images, labels"),
-        ({"labels": np.array([{}] * 720)}, "coil100.npz cannot be read"),
+        ({"labels": None}, "coil100.npz is of another kind .it holds no labels.; name another file"),
+        ({"labels": np.array([{}] * 720)}, "coil100.npz is of another kind .*something else than numbers"),
         ({"labels": np.arange(720)}, "should have labels 1..100, one per image, but has others"),
         ({"labels": np.arange(1, 10)}, r"labels \(9,\) of int64; it should have"),
         ({"labels": np.ones(720)}, r"labels \(720,\) of float64; it should have"),
@@ -213,7 +214,23 @@ def test_a_damaged_coil_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for content in (whole[:-20], whole[: len(whole) // 2], b"", b"<html>", whole[:1000] + b"xx" + whole[1002:]):
         path.write_bytes(content)
-        refused(f"{path} cannot be read", ms.load, "coil100", root=tmp_path)
+        refused(f"{path} is (damaged|of another kind)", ms.load, "coil100", root=tmp_path)
+
+
+def test_what_unpacks_to_more_than_the_official_files_is_refused_by_its_size(tmp_path, monkeypatch):
+    (tmp_path / "coil100").mkdir()
+    np.savez_compressed(tmp_path / "coil100" / "coil100.npz", images=np.zeros(2**26, np.uint8), labels=np.ones(1, int))
+    tracemalloc.start()
+    refused(r"coil100.npz is of another kind .its arrays would take \d+ bytes", ms.load, "coil100", root=tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    refused(r"a.gz unpacks to more than 10 bytes", formats.unpack, io.BytesIO(gzip.compress(bytes(11))), "a.gz", 10)
+    assert formats.unpack(io.BytesIO(gzip.compress(bytes(10))), "a.gz", 10) == bytes(10)
+    monkeypatch.setattr(sources, "LARGEST_IDX", 1000)
+    for name, content in ((".gz", gzip.compress(bytes(5000))), ("", bytes(5000))):
+        folder = tmp_path / f"idx{name}"
+        write(folder / "mnist", {f"{file}{name}": content for file in sources.IDX_FILES})
+        refused("(unpacks to|bytes,) more than 1000", ms.load, "mnist", root=folder)
 
 
 @pytest.mark.slow
