@@ -23,6 +23,7 @@ normalisers: list[Normaliser] = [
 rnn: Model = ms.RNN(2, made, 3, normalise=normalisers[1])
 mlp: Model = ms.MLP([dense, ms.make_weights(ms.full(3, 4))], normalise=[normalisers[2]])
 conv: Model = ms.ConvNet(ms.ConvPool((8, 8), 2), mlp)
+truncated: Model = ms.Truncated(ms.Noisy(ms.SequenceRNN([ms.Recurrent(2, made)], 3), 0.1, 0), 5)
 loss: Loss = ms.softmax_cross_entropy
 optimisers: list[Optimiser] = [ms.SGD(0.1), ms.Adam(1e-3)]
 hooks: list[Hook] = [ms.Dale(np.ones((4, 1))), ms.Cosine(), ms.SET(0.3), ms.RigL(), ms.Hebbian()]

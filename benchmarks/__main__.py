@@ -19,7 +19,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 
-from . import failing, growth, kernels, networks, programs, report, timing
+from . import failing, growth, kernels, launches, networks, programs, report, timing
 from .timing import not_run
 
 Part = Callable[[bool], Iterator[dict]]
@@ -36,13 +36,14 @@ PARTS: dict[str, Part] = {
             growth.growth,
         ),
         *(growth.rewiring, failing.failing, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
+        launches.launches,
     )
 }
 QUICK_PAUSE, QUICK_ROUNDS = 0.02, 3
 """Of --quick, whose ratios are no measurement."""
-LEFT_OUT = ("crossover", "chapters")
-"""Run only by name: these take long; continuous integration runs the chapters, too."""
-ON_A_GPU = ("rnn", "mlp", "grouped", "growth", "crossover")
+LEFT_OUT = ("crossover", "chapters", "launches")
+"""Run only by name: these take long, or need a GPU; continuous integration runs the chapters, too."""
+ON_A_GPU = ("rnn", "mlp", "grouped", "growth", "crossover", "launches")
 
 
 def chosen(names: Sequence[str]) -> list[str]:

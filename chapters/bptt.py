@@ -22,6 +22,10 @@ what it prints stands below it.
 # itself grow by 0.001: the loss changes by the sum, -0.026. That sum is all of *back-propagation through time*. The
 # rest is how to get the three numbers in one go.
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import numpy as np
 
 import minisparse as ms
@@ -33,6 +37,7 @@ args = lab.chapter(
     {"time": "under 10 s"},
     smoke={"time": "the same with one figure"},
 )
+ms.use("numpy")  # tiny networks: on a GPU each of their passes would wait for its launches
 rows, drawn = [], []
 can_draw = ms.plot.can_draw()
 
@@ -785,7 +790,7 @@ for tag in HEARD:
     print(f"({tag}) {ms.code_line(tag)}")
 layer = ms.Recurrent(2, ms.make_weights(ms.full(7, 7)), "tanh", alpha=0.2, start=True)
 given = layer.init(np.random.default_rng(1), float, w_max=0.5)
-given["x"] = ms.asarray(np.random.default_rng(2).standard_normal((5, 2, 3)))
+given["x"] = np.random.default_rng(2).standard_normal((5, 2, 3))
 in_full, cut = (
     ms.check_pair(lambda x, **params: layer.forward(params, x),
                   lambda dh, cache, back=back: layer.backward(dh, cache, wrt_x=True, back=back), given).ok

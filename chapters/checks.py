@@ -39,6 +39,10 @@ and shows six situations in which its verdict is wrong, with the remedy for each
 #      - an optimiser that forgets passes
 #      - take two steps
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import textwrap
 
 import numpy as np
@@ -111,6 +115,8 @@ print(f"                 a mean for db: {typed_check(affine, affine_mean, layer)
 
 import minisparse as ms
 from minisparse.gradcheck import catalogue, sight
+
+ms.use("numpy")  # tiny networks: on a GPU each of their passes would wait for its launches
 
 # %%
 # By hand, in whole numbers
@@ -202,7 +208,7 @@ model, params, x, labels, signs = sight.example("dense", "tanh")
 functions = ms.pair(model, params, x)
 forward, values = functions["forward"], functions["inputs"]
 y, cache = forward(**values)
-dy = ms.asarray(np.random.default_rng(0).standard_normal(y.shape))
+dy = np.random.default_rng(0).standard_normal(y.shape)
 slip = ms.pair(catalogue.find("bptt-no-slope").plant(model), params, x)
 grads = {
     "right": functions["backward"](dy, cache),
@@ -508,7 +514,7 @@ if seen:
 # Read next
 # ---------
 # In ``minisparse/gradcheck``: ``probe.py`` and ``comparison.py`` (the judge), ``catalogue/`` (the mistakes),
-# ``diagnosis/`` (what the numbers tell); ``minisparse/testing.py`` (Hypothesis strategies for tests of your own).
+# ``diagnosis/`` (what the numbers tell); ``minisparse/testing/`` (strategies and laws for tests of your own).
 
 
 lab.finish(args, "checks", rows, drawn)

@@ -28,6 +28,10 @@ every one, checks each form against differences, and shows where the printed one
 # is the gradient of the loss in :math:`w_i` on the existing synapses; :math:`dv`, :math:`dc`, :math:`ds` and :math:`dg`
 # are its gradients in :math:`v`, :math:`c`, :math:`s` and :math:`g`. (The paper calls the loss :math:`C`.)
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import textwrap
 
 import numpy as np

@@ -58,6 +58,10 @@ effects. Groups of neurons that are no region gain nothing on the random graph. 
 # (without it nothing can be said about *groups*), the main networks without noise, and the same network left alone
 # where another is rewired.
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import dataclasses
 import itertools
 import statistics
@@ -155,8 +159,9 @@ rng = np.random.default_rng(7)
 stem = ms.PatchConv((2, 4, 6), patches_per_side=2, filters=3, activation="tanh")
 grouped = ms.GroupedWeights(ms.group_to_group(5, stem.n_out, 2, p_between=0.3, rng=rng))
 tiny = ms.ConvNet(stem, ms.MLP([grouped, ms.make_weights(ms.full(4, 5))], "tanh"))
-images = ms.asarray(rng.standard_normal((4, 12, 3)))
-report = ms.check(tiny, tiny.init(rng, dtype=float), images, ms.asarray([0, 3, 1]))
+images = rng.standard_normal((4, 12, 3))
+with ms.use("numpy"):  # on a GPU each pass would wait for its launches
+    report = ms.check(tiny, tiny.init(rng, dtype=float), images, np.array([0, 3, 1]))
 print(f"  gradient check, patches and groups: worst error {max(row.error for row in report.rows):.0e}")
 report.assert_ok()
 
@@ -252,9 +257,9 @@ EACH_EPOCH = {"fraction": 0.1, "every": 1, "unit": "epochs", "decay": "cosine", 
 class RandomGrowth(ms.evolve.Rule):
     """The smallest weights go, random places come, at 0."""
 
-    def _grow(self, site, keep, rng):
+    def grow(self, site, keep, rng):
         count = int((~keep).sum())
-        return self._random(site, keep, count, rng), np.zeros(count)
+        return self.random_places(site, keep, count, rng), np.zeros(count)
 
 
 RULES = {

@@ -44,6 +44,10 @@ dense ones above 0.7, so none of the one kind shares its gain with one of the ot
 # the matrix is stronger in the stand-in, and digits have 8 steps where MNIST has 28. With ``--replica 0`` each network
 # has its true size.
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import itertools
 import math
 import statistics
@@ -69,14 +73,12 @@ def knobs(flag):
 
 
 args = lab.chapter(
-    "gain",
-    __doc__ or "The gain law",
+    "gain", __doc__ or "The gain law",
     {"density": [1.0, 0.1], "epochs": 15, "seeds": 2, "time": "under a minute"},
     smoke={"replica": 40, "equals": [10_000], "epochs": 1, "seeds": 1, "time": "under 10 s"},
     paper={"dataset": "mnist", "equals": [1000, 2000, 3000, 5000, 10_000], "replica": 0, "epochs": 40, "seeds": 10,
            "time": "weeks on two cores; use a GPU"},
-    add=knobs,
-)  # fmt: skip
+    add=knobs)  # fmt: skip
 
 if args.images < 2:
     raise InputError(f"--images must be at least 2, for a correlation, got {args.images}")

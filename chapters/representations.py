@@ -28,6 +28,10 @@ active. The density does little.
 # networks, each with its own gain step. Lines are means, and a band reaches from the lowest to the highest seed.
 # ``control.png`` has the active share and the information over the gain step.
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import math
 import statistics
 

@@ -40,6 +40,10 @@ noise: s is 1. This *frame without noise* is the control.
 # The gains of the right panel have their peak in the middle of the training and then shrink. That is no loss: the
 # static network learns more slowly, and catches up.
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import dataclasses
 import itertools
 import statistics

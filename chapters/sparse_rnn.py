@@ -45,6 +45,10 @@ learning rates. Over :math:`\eta p N` (left) their curves are close: best near 1
 # a few epochs. Lines are means over seeds, a band reaches from the lowest to the highest seed, and ± is the standard
 # deviation. All of this takes 100 neurons and half a minute, by a trick that is explained next.
 
+import sys
+
+sys.path.append(f"{sys.path[0]}/..")  # where a clone has minisparse, if it was not installed
+
 import functools
 import itertools
 import math

@@ -28,13 +28,14 @@ _HOMES = {
     "recurrent": ("Recurrent",),
     "rnn": ("RNN",),
     "sequence": ("SequenceRNN",),
+    "wrappers": ("Noisy", "Truncated"),
     "optim": ("SGD", "Adam", "Cosine"),
     "dale": ("Dale",),
     "evolve": ("SET", "CannistraciHebb", "DeepRewiring", "Hebbian", "RigL"),
     "data": ("Dataset", "batches", "load", "subset_per_class"),
     "checkpoint": ("load_checkpoint", "save"),
     "model_file": ("load_model", "save_model"),
-    "estimators": ("SparseMLPClassifier", "SparseRNNClassifier"),
+    "estimators": ("SparseMLPClassifier", "SparseMLPRegressor", "SparseRNNClassifier", "SparseRNNRegressor"),
     "bridges": ("from_torch", "to_torch"),
     "train": ("evaluate", "fit"),
     "measure": (
@@ -128,7 +129,9 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .equations import code_line as code_line
     from .errors import UserError as UserError
     from .estimators import SparseMLPClassifier as SparseMLPClassifier
+    from .estimators import SparseMLPRegressor as SparseMLPRegressor
     from .estimators import SparseRNNClassifier as SparseRNNClassifier
+    from .estimators import SparseRNNRegressor as SparseRNNRegressor
     from .evolve import (
         SET as SET,
     )
@@ -256,6 +259,8 @@ if TYPE_CHECKING:  # what a type checker and an editor see
     from .weights import (
         make_weights as make_weights,
     )
+    from .wrappers import Noisy as Noisy
+    from .wrappers import Truncated as Truncated
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """Nonlinearities: the value and its slope side by side.
 
 An activation says what a forward pass should keep for its slope: here always the value h, since 1[h > 0], 1 - h² and
-h (1 - h) can be read from it; one whose slope needs its argument (GELU, swish) keeps a.
+h (1 - h) can be read from it; one whose slope needs its argument (GELU, swish) keeps a. The page "An activation of your
+own" (docs/own_activation.md) has an example, and `minisparse.testing.laws` tests it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from . import kernels
 from .arguments import chosen, shown
@@ -65,6 +68,13 @@ class Activation:
     def kept(self, a: Array, h: Array) -> Array:
         """Return what `slope` needs, the argument or the value, for a forward pass to keep."""
         return h if self.keeps == "value" else a
+
+    def factor(self, kept: Array) -> Array:
+        """Return the slope, for a gradient to be multiplied with.
+
+        On a GPU a slope of sums and products is no array: it is worked out within the multiplication.
+        """
+        return self.slope(kept) if type(kept) is np.ndarray else kernels.table(kept).factor(self.slope, kept)
 
     def __call__(self, a: Array, out: Array | None = None) -> Array:
         if self._writes:

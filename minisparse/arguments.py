@@ -96,6 +96,19 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
     )
 
 
+def switch(name: str, value: Any) -> bool:
+    """Return True or False.
+
+    Examples
+    --------
+    >>> minisparse.arguments.switch("every", numpy.bool_(True))
+    True
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
 def chosen(what: str, name: Any, choices: Iterable[Any], also: str = "") -> Any:
     """Return the one of some names that is meant; upper and lower case are the same.
 
@@ -131,6 +144,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "grads": (lambda thing: isinstance(thing, dict), "a dict of arrays, as model.backward returns"),
     "cache": (_has("__dict__"), "what forward returned beside its output"),
     "opt": (_has("step", "state", "config"), "an optimiser, such as minisparse.Adam()"),
+    "loss": (callable, "a function of output and target, such as minisparse.mean_squared_error"),
     "dataset": (_has("x_train", "y_test", "n_classes"), "a minisparse.Dataset, as minisparse.load returns"),
     "weights": (_has("pattern", "bind"), "a storage, as minisparse.make_weights returns"),
     "path": (lambda thing: isinstance(thing, (str, os.PathLike)), "the path of a file or folder"),

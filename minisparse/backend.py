@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -67,10 +68,11 @@ def _find_module(array: Array) -> ModuleType | None:
         return None
     if isinstance(array, (np.ndarray, np.generic)):
         return np
-    module = sys.modules.get(type(array).__module__.partition(".")[0])
-    if isinstance(array, getattr(module, "ndarray", ())):
-        _module_of_type[type(array)] = module
-        return module
+    for kind in type(array).__mro__:
+        module = _module_of_type.get(kind) or sys.modules.get(kind.__module__.partition(".")[0])
+        if isinstance(array, getattr(module, "ndarray", ())):
+            _module_of_type[type(array)] = module
+            return module
     raise ArrayError(f"expected an array, got {type(array).__name__}; make one with minisparse.asarray")
 
 
@@ -147,7 +149,7 @@ def use(backend: str | ModuleType) -> _Restore:
     ImportError
         If CuPy is not installed.
     RuntimeError
-        If CuPy finds no CUDA device.
+        If CuPy finds no CUDA device, or cannot compute on it.
 
     Examples
     --------
@@ -172,7 +174,7 @@ def current_module() -> ModuleType:
 
 
 def _open(name: str) -> ModuleType:
-    """Import a backend by name and prove that it can hold an array."""
+    """Import a backend by name and prove that it can compute."""
     if name not in CHOICES:
         raise InputError(f"BACKEND={name!r} is unknown; choose one of {', '.join(CHOICES)}")
     if name == "numpy":
@@ -194,7 +196,24 @@ def _open(name: str) -> ModuleType:
         raise DeviceMissing(
             "BACKEND=cupy found no GPU: CUDA counts 0 devices; check `nvidia-smi`, or use BACKEND=numpy"
         )
+    _prove(cupy)
     return cupy
+
+
+@functools.cache
+def _prove(cupy: ModuleType) -> None:
+    """Have a kernel compiled and a product computed, once: CuPy loads what it needs for them when it is asked."""
+    try:
+        ones = cupy.ones((2, 2), dtype=np.float32)
+        found = float(((ones + ones) @ ones).sum())
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DeviceMissing(
+            f"BACKEND=cupy found a GPU, but a first product fails on it: {reason}; CuPy's compiler and libraries come "
+            'with pip install "cupy-cuda12x[ctk]" (CUDA 12) or "cupy-cuda13x[ctk]" (CUDA 13); or use BACKEND=numpy'
+        ) from error
+    if found != 16:
+        raise DeviceMissing(f"BACKEND=cupy found a GPU that computes 16 as {found}; check `nvidia-smi`")
 
 
 def describe() -> str:
@@ -208,8 +227,19 @@ def describe() -> str:
     xp = current_module()
     if xp.__name__ == "cupy":
         name = xp.cuda.runtime.getDeviceProperties(xp.cuda.Device().id)["name"].decode()
-        return f"backend: cupy {xp.__version__} on {name}"
+        return f"backend: cupy {xp.__version__} on {name}{', float32 products in TF32' if uses_tf32() else ''}"
     return f"backend: {xp.__name__} {getattr(xp, '__version__', '')}, {cpu_count()} threads"
+
+
+def uses_tf32() -> bool:
+    """Whether float32 products on a GPU round their factors to TF32, 10 bits of mantissa: ``CUPY_TF32=1`` asks for it.
+
+    Examples
+    --------
+    >>> minisparse.backend.uses_tf32()
+    False
+    """
+    return int(os.environ.get("CUPY_TF32") or 0) > 0
 
 
 def cpu_count() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .arguments import number
 from .backend import Array
 from .errors import InputError
 from .protocols import Run
@@ -29,7 +30,7 @@ class ClipNorm:
     """
 
     def __init__(self, max_norm: float):
-        if not max_norm > 0:
+        if not number("max_norm", max_norm) > 0:
             raise InputError(f"max_norm, the largest length of a gradient, must be above 0, got {max_norm}")
         self.max_norm = max_norm
 

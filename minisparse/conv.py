@@ -132,7 +132,8 @@ class ConvPool:
             From `forward`.
         wrt_x : bool
         """
-        xp, place = array_module(dh), np.arange(self.pool**2).reshape(-1, 1, 1)
+        xp = array_module(dh)
+        place = xp.arange(self.pool**2).reshape(-1, 1, 1)
         dmax = dh * self.activation.slope(cache.kept)  # (C3)
         da = self._from_squares((cache.winner == xp.asarray(place)) * dmax)  # (C4)
         dK = da @ cache.patches.T  # (C5)

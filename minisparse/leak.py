@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .activations import Activation
+from .arguments import number
 from .backend import Array, array_module
 from .errors import InputError
 from .protocols import Bound
@@ -56,7 +57,7 @@ class Leaky:
         dh : (units, batch)
             The whole gradient of the state after the first step, ``h[1]``.
         """
-        alpha, slope, heard = self.alpha, phi.slope, dh
+        alpha, slope, heard = self.alpha, phi.factor, dh
         dh = array_module(h).zeros(h.shape, dtype=h.dtype)
         dh[-len(heard) :] = heard
         for t in reversed(range(len(x))):  # (R21)
@@ -75,8 +76,8 @@ def checked(alpha: float) -> float:
     ...
     minisparse.errors.InputError: alpha, the share of a state that is new at each step, must be above 0 and at most 1, got 0
     """  # noqa: E501
-    if not 0 < alpha <= 1:
+    if not 0 < number("alpha", alpha) <= 1:
         raise InputError(
             f"alpha, the share of a state that is new at each step, must be above 0 and at most 1, got {alpha}"
         )
-    return alpha
+    return float(alpha)

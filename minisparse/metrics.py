@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .arguments import shown
 from .backend import Array
 from .errors import InputError
 
@@ -46,8 +47,10 @@ def check(names: Sequence[str]) -> None:
     ...
     minisparse.errors.InputError: metric 'f1' is unknown; choose from accuracy, mean_absolute_error
     """
+    if not isinstance(names, (list, tuple)):
+        raise InputError(f"metrics must be a list of names, such as ('accuracy',), got {shown(names)}")
     for name in names:
-        if name not in METRICS:
+        if not isinstance(name, str) or name not in METRICS:
             raise InputError(f"metric {name!r} is unknown; choose from {', '.join(METRICS)}")
 
 

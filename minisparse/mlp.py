@@ -224,7 +224,7 @@ class MLP(Summary):
             raise InputError(
                 f"dlogits must be (n_out, batch) = {(self.n_out, cache.h[0].shape[1])}, got {dlogits.shape}"
             )
-        slope, h, kept, last = self.activation.slope, cache.h, cache.kept, len(cache.h) - 1
+        slope, h, kept, last = self.activation.factor, cache.h, cache.kept, len(cache.h) - 1
         grads: dict[str, Array] = {}
         da, above = dlogits, cache.logits
         for k in reversed(range(last + 1)):

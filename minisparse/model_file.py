@@ -26,8 +26,11 @@ from .groups import labelled
 from .mlp import MLP
 from .patches import PatchConv
 from .protocols import Model, Weights
+from .recurrent import Recurrent
 from .rnn import RNN
+from .sequence import SequenceRNN
 from .weights.make import STORAGES, make_weights
+from .wrappers import Wrapper
 
 FORMAT = "minisparse model 1"
 RULES = ("Plain", "Dendritic", "LpConstant", "LpVariable", "Joint")
@@ -43,7 +46,7 @@ def save_model(path: str | os.PathLike, model: Model, params: dict[str, Array]) 
     ----------
     path : path
         Taken as it is; ``.npz`` says what the file is.
-    model : RNN, MLP or ConvNet
+    model : RNN, SequenceRNN, MLP or ConvNet
     params : dict of arrays
 
     Raises
@@ -103,7 +106,7 @@ def to_arrays(model: Model, params: dict[str, Array]) -> dict[str, np.ndarray]:
 
     Parameters
     ----------
-    model : RNN, MLP or ConvNet
+    model : RNN, SequenceRNN, MLP or ConvNet
     params : dict of arrays
 
     Returns
@@ -154,7 +157,7 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> tuple[Model, dict[str, Array]]
         raise InputError(f"it holds {odd[0]}, which belongs to no part of a network")
     weights = {name: _weights(name, kind, arrays, params) for name, kind in note["weights"].items()}
     model = _made(note["model"], weights, params)
-    shapes = _shapes(model) | {name: params[name].shape for name in weights}
+    shapes = model.shapes() | {name: params[name].shape for name in weights}
     if shapes != {name: value.shape for name, value in params.items()}:
         odd = sorted(k for k in shapes.keys() | params.keys() if k not in params or params[k].shape != shapes.get(k))
         raise InputError(f"its {', '.join(odd)} does not fit its structure")
@@ -165,18 +168,27 @@ def _described(model: Any) -> dict:
     """Describe a model in plain values, enough to make it again around its storages."""
     kind = {"model": type(model).__name__}
     if type(model) is RNN:
-        rule = _rule(model.normalise)
-        return kind | {"activation": _activation(model), "normalise": rule, "biases": len(model.biases)}
+        return kind | _recurrent(model.layer)
+    if type(model) is SequenceRNN and {type(layer) for layer in model.layers} == {Recurrent}:
+        layers = [_recurrent(k) | {"alpha": k.dynamics.alpha, "start": k.start} for k in model.layers]
+        return kind | {"layers": layers, "every": model.every}
     if type(model) is MLP:
         rules = [_rule(rule) for rule in model.rules[:-1]]
         return kind | {"activation": _activation(model), "normalise": rules, "shared_scale": bool(model.shared_scale)}
     if type(model) is ConvNet and type(model.head) is MLP and STEMS.get(type(model.stem).__name__) is type(model.stem):
         stem = {"stem": type(model.stem).__name__, **_settings(model.stem), "activation": _activation(model.stem)}
         return kind | {"stem": stem, "head": _described(model.head)}
+    if isinstance(model, Wrapper):
+        raise InputError(f"a file holds what is inside of a {kind['model']}: save its .innermost, the parameters fit")
     raise InputError(
-        f"a file holds an RNN, an MLP, or a ConvNet of a stem and an MLP of this library, not a {kind['model']} of "
-        "your own; keep its parameters with numpy.savez"
+        "a file holds an RNN, a SequenceRNN, an MLP, or a ConvNet of a stem and an MLP of this library, not a "
+        f"{kind['model']} of your own; keep its parameters with numpy.savez"
     )
+
+
+def _recurrent(layer: Recurrent) -> dict:
+    """Describe a recurrent layer without a leak."""
+    return {"activation": _activation(layer), "normalise": _rule(layer.normalise), "biases": len(layer.biases)}
 
 
 def _made(note: dict, weights: dict[str, Weights], params: dict[str, np.ndarray]) -> Model:
@@ -190,10 +202,21 @@ def _made(note: dict, weights: dict[str, Weights], params: dict[str, np.ndarray]
             raise InputError("its layers are not W0, W1 and so on")
         rules = [_rule_of(rule) for rule in note["normalise"]]
         return MLP(list(weights.values()), note["activation"], rules, note["shared_scale"])
-    if note["model"] != "RNN":
+    if note["model"] == "RNN":
+        return RNN(params["W_in"].shape[1], weights["W_rec"], len(params["W_out"]), **_settings_of(note))
+    if note["model"] != "SequenceRNN":
         raise InputError(f"its model {note['model']!r} is unknown to this version")
-    n_in, n_out = params["W_in"].shape[1], params["W_out"].shape[0]
-    return RNN(n_in, weights["W_rec"], n_out, note["activation"], _rule_of(note["normalise"]), note["biases"])
+    if list(weights) != [f"W_rec{k}" for k in range(len(note["layers"]))]:
+        raise InputError("its layers are not W_rec0, W_rec1 and so on")
+    parts = zip(note["layers"], weights.values(), strict=True)
+    layers = [Recurrent(params[f"W_in{k}"].shape[1], w, **_settings_of(own)) for k, (own, w) in enumerate(parts)]
+    return SequenceRNN(layers, len(params["W_out"]), note["every"])
+
+
+def _settings_of(note: dict) -> dict:
+    """Return the settings of a recurrent layer, its normaliser made."""
+    rule = _rule_of(note["normalise"])
+    return {**{name: value for name, value in note.items() if name != "model"}, "normalise": rule}
 
 
 def _activation(part: Any) -> str:
@@ -246,25 +269,3 @@ def _weights(name: str, note: dict, arrays: dict[str, np.ndarray], params: dict[
     if packed.dtype.kind != "f" or not np.array_equal(weights.from_values(weights.values(packed)), packed, True):
         raise InputError(f"its {name} has numbers off its pattern")
     return weights
-
-
-def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every parameter that has no storage."""
-    if isinstance(model, ConvNet):
-        stem = model.stem
-        side = stem.size if isinstance(stem, PatchConv) else (stem.size, stem.size)
-        area = stem.image[0] * math.prod(side)
-        return {"K": (stem.filters, area), "c": (stem.filters, 1)} | _shapes(model.head)
-
-    def own(rule: Any, weights: Weights, key: Any) -> dict[str, tuple[int, ...]]:
-        return {key(extra): (1, 1) if extra == "s" else (weights.shape[0], 1) for extra in rule.extras}
-
-    if isinstance(model, RNN):
-        columns = dict.fromkeys(model.biases, (model.n, 1))
-        dense = {"W_in": (model.n, model.n_in), "W_out": (model.n_out, model.n), "b_out": (model.n_out, 1)}
-        return dense | columns | own(model.normalise, model.weights["W_rec"], lambda extra: f"{extra}_rec")
-    shapes = {}
-    for k, (weights, rule) in enumerate(zip(model.weights.values(), model.rules, strict=True)):
-        shapes |= {f"b{k}": (weights.shape[0], 1)}
-        shapes |= own(rule, weights, lambda extra, k=k: "s" if model.shared_scale and extra == "s" else f"{extra}{k}")
-    return shapes

@@ -51,8 +51,28 @@ class Plain:
         return {"v": dw}  # (D1)
 
 
-class _Scaled:
-    """A weight that is its raw parameter over a size per neuron, times a scale."""
+class Scaled:
+    """A weight that is its raw parameter over a size per neuron, times a scale: ``w_i = c_i v_i / size(v_i)``.
+
+    A rule of your own inherits from it and writes `size`; the page "A normaliser of your own" (docs/own_normaliser.md)
+    has an example, and `minisparse.testing.laws` tests it.
+
+    Parameters
+    ----------
+    init_scale : {"paper", "matched"} or float
+        c starts at 25, at the size (which leaves the scale of the weights as it was drawn), or at this number.
+    shared : bool
+        One scale s for the layer, (1, 1); otherwise each neuron has its g_i, (n_post, 1).
+
+    Examples
+    --------
+    >>> class Largest(minisparse.normalise.Scaled):
+    ...     def size(self, weights, v):
+    ...         largest = abs(weights.unpack(v)).max(axis=1, keepdims=True)
+    ...         return largest, numpy.sign(v) * (abs(v) == weights.by_row(largest))
+    >>> minisparse.testing.laws(Largest(shared=False)).failed
+    []
+    """
 
     def __init__(self, init_scale: str | float = "paper", shared: bool = True):
         if isinstance(init_scale, str):
@@ -70,9 +90,24 @@ class _Scaled:
     def __repr__(self) -> str:
         return type(self).__name__
 
-    def _size(self, weights: Weights, v: Array) -> tuple[Array, Array | None]:
-        """Return each neuron's size, (n_post, 1), and its packed derivative by v (None: size does not depend on v)."""
-        raise NotImplementedError
+    def size(self, weights: Weights, v: Array) -> tuple[Array, Array | None]:
+        """Return each neuron's size, and how it depends on the raw parameter: what a rule of your own writes.
+
+        Parameters
+        ----------
+        weights : storage
+            For row sums and broadcasts.
+        v : array
+            Packed raw parameter.
+
+        Returns
+        -------
+        size : (n_post, 1)
+            At least 0; a neuron of size 0 has weights of 0.
+        dsize : packed, or None
+            ``∂size_i / ∂v_ij`` of each synapse; None if the size does not depend on v.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method size(weights, v)")
 
     def init(self, weights: Weights, v: Array) -> dict[str, Array]:
         """Return the initial scale: 25 ("paper"), a given number, or one that keeps the raw scale ("matched").
@@ -88,7 +123,7 @@ class _Scaled:
         dict
             ``{"s": (1, 1)}`` or ``{"g": (n_post, 1)}``, dimensionless.
         """
-        size, _ = self._size(weights, v)
+        size, _ = self.size(weights, v)
         if self.init_scale != "matched":
             value = PAPER_SCALE if self.init_scale == "paper" else self.init_scale
             size = array_module(v).full(size.shape, value, dtype=v.dtype)
@@ -108,7 +143,7 @@ class _Scaled:
         expected = (1, 1) if self.shared else (weights.shape[0], 1)
         if scale.shape != expected:
             raise InputError(f"the scale of {self!r} must be a column {expected}, got shape {tuple(scale.shape)}")
-        size, dsize = self._size(weights, v)
+        size, dsize = self.size(weights, v)
         inverse = _inverse(size)
         factor = weights.by_row(scale * inverse)
         w = v * factor  # (D2)
@@ -125,7 +160,7 @@ class _Scaled:
         return {"v": weights.masked(dv), "g": dscale}
 
 
-class Dendritic(_Scaled):
+class Dendritic(Scaled):
     """Dendritic normalisation, ``w_i = s v_i / n_i`` with n_i the number of afferents (Bird & Cuntz, Eq 1 and 2).
 
     n_i counts existing synapses, whatever their value; it does not change while weights are learnt.
@@ -146,11 +181,11 @@ class Dendritic(_Scaled):
     (array([[15., 20.]]), {'v': array([[ 5., 10.]]), 's': array([[5.5]])})
     """
 
-    def _size(self, weights: Weights, v: Array) -> tuple[Array, None]:
+    def size(self, weights: Weights, v: Array) -> tuple[Array, None]:
         return weights.afferents(v), None
 
 
-class LpConstant(_Scaled):
+class LpConstant(Scaled):
     """One norm and one excitability for all, ``w_i = s v_i / ‖v_i‖_p`` (Bird & Cuntz, Eq 5).
 
     Parameters
@@ -182,12 +217,19 @@ class LpConstant(_Scaled):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.p:g})"
 
-    def _size(self, weights: Weights, v: Array) -> tuple[Array, Array | None]:
+    def size(self, weights: Weights, v: Array) -> tuple[Array, Array | None]:
         if self.p == 0:
             return weights.afferents(v), None
         size, unit = _norm(weights, v, self.p)
         xp = array_module(v)
         return size, xp.sign(v) * abs(unit) ** (self.p - 1) if self.p > 1 else xp.sign(v)
+
+    def invariants(self, weights: Weights, v: Array, w: Array, scale: Array) -> dict[str, tuple[Array, Array]]:
+        """Return what holds for every weight of this rule, as (found, expected): `minisparse.testing.laws` compares."""
+        if self.p == 0:
+            return {}
+        found, given = _norm(weights, w, self.p)[0], _norm(weights, v, self.p)[0] > 0
+        return {f"each neuron's norm, with p = {self.p:g}, is its scale": (found, abs(scale) * given)}
 
 
 class LpVariable(LpConstant):
@@ -207,7 +249,7 @@ class LpVariable(LpConstant):
         super().__init__(p, init_scale, shared=False)
 
 
-class Joint(_Scaled):
+class Joint(Scaled):
     """Dendritic and L2 together, ``w_i = g_i v_i / (n_i ‖v_i‖₂)`` (Bird & Cuntz, Eq 3 and 4).
 
     Parameters
@@ -227,7 +269,7 @@ class Joint(_Scaled):
     def __init__(self, init_scale: str | float = "paper"):
         super().__init__(init_scale, shared=False)
 
-    def _size(self, weights: Weights, v: Array) -> tuple[Array, Array]:
+    def size(self, weights: Weights, v: Array) -> tuple[Array, Array]:
         norm, unit = _norm(weights, v, 2)
         count = weights.afferents(v)
         return count * norm, unit * weights.by_row(count)

@@ -1,11 +1,18 @@
 """What a model, a storage, a rule and a hook are: the names that one part of the library asks of another.
 
-A class of your own needs no base class: it is a `Normaliser`, say, if it has these methods.
+A class of your own needs no base class: it is a `Normaliser`, say, if it has these methods. For some kinds there is a
+face with fewer to write. Each kind has a page with a complete example, and `minisparse.testing.laws` tests them all:
+
+* an activation: `minisparse.Activation` from a value and a slope (docs/own_activation.md);
+* a `Normaliser`: a size and its derivative, with `minisparse.normalise.Scaled` (docs/own_normaliser.md);
+* a `Rule` that rewires: a prune score and a growth score, with `minisparse.evolve.Rule` (docs/own_rewiring.md);
+* a `Hook` and a `Loss`: one function each (docs/own_hook_and_loss.md);
+* a `Layer` and a `Model`: forward and backward, and what says which synapses are in force (docs/own_model.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -97,7 +104,11 @@ class Weights(Protocol):
 
 
 class Normaliser(Protocol):
-    """How a raw parameter v becomes an effective weight w, and the way back."""
+    """How a raw parameter v becomes an effective weight w, and the way back; see docs/own_normaliser.md.
+
+    One that has ``invariants(weights, v, w, *extras)``, which returns ``{sentence: (found, expected)}``, declares what
+    holds for its weights; `minisparse.testing.laws` compares.
+    """
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -118,22 +129,46 @@ class Normaliser(Protocol):
 
 
 class Loss(Protocol):
-    """A loss and its gradient with respect to the network's output."""
+    """A loss and its gradient with respect to the network's output; see docs/own_hook_and_loss.md."""
 
     def __call__(self, output: Array, target: Array, /, *mask: Array) -> tuple[Array, Array]:
         """Return the value and the gradient; both are divided here and nowhere else. A mask says what counts."""
         ...
 
 
+class Layer(Protocol):
+    """A part of a network: structure alone; its numbers are a dict of parameters. See docs/own_model.md."""
+
+    def init(self, rng: Seed, dtype: type = ...) -> dict[str, Array]:
+        """Draw the parameters; (nnz,) numbers for a sparse one, so that all storages start alike."""
+        ...
+
+    def config(self) -> dict[str, Any]:
+        """Describe the structure in plain values."""
+        ...
+
+    def forward(self, params: dict[str, Array], x: Array) -> tuple[Array, Any]:
+        """Return the output and what `backward` needs."""
+        ...
+
+    def backward(self, dh: Array, cache: Any, wrt_x: bool = False) -> dict[str, Array]:
+        """Return the gradients, under the keys of the parameters, and with `wrt_x` that of the input as "x"."""
+        ...
+
+
 @runtime_checkable
 class Model(Protocol):
-    """A network: structure alone; its numbers are a dict of parameters."""
+    """A network: structure alone; its numbers are a dict of parameters. See docs/own_model.md.
+
+    One that is drawn, copied and tested as those of this library are has ``init(rng, dtype)``, as a `Layer`, and
+    ``copy()``, a model that can be rewired on its own.
+    """
 
     n_in: int
     n_out: int
 
     @property
-    def weights(self) -> dict[str, Weights]:
+    def weights(self) -> MutableMapping[str, Weights]:
         """The storage of each sparse parameter: the one place that says which synapses are in force."""
         ...
 
@@ -178,11 +213,12 @@ class Optimiser(Protocol):
 
 
 class Hook(Protocol):
-    """Called by `fit` after a step or an epoch; one with memory keeps it in ``state``, a flat dict of arrays.
+    """Called by `fit` before or after a step, or after an epoch; see docs/own_hook_and_loss.md.
 
-    A run is resumed only with hooks of the same settings: what ``config()`` returns, plain values by name, or else its
-    public attributes that are plain (`identity.described`). What changes in a run belongs in ``state``, or under a name
-    that begins with ``_``. A hook that looks at ``run.epochs`` says so by ``needs_epochs = True``.
+    One with memory keeps it in ``state``, a flat dict of arrays, and forgets it in ``begin()``, called when a run
+    starts. A run is resumed only with hooks of the same settings: what ``config()`` returns, plain values by name, or
+    else its public attributes that are plain (`identity.described`); what else changes in a run begins with ``_``. A
+    hook that looks at ``run.epochs`` says so by ``needs_epochs = True``.
     """
 
     def __call__(self, run: Run) -> None:
@@ -191,7 +227,10 @@ class Hook(Protocol):
 
 
 class Rule(Protocol):
-    """A hook that rewires: it puts another pattern in force and carries values and moments over."""
+    """A hook that rewires: it puts another pattern in force and carries values and moments over.
+
+    See docs/own_rewiring.md; `minisparse.evolve.Rule` asks for a score alone.
+    """
 
     def __call__(self, run: Run) -> None:
         """Rewire when it is time."""

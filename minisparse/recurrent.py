@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import activations
+from . import activations, kernels
 from .activations import Activation
-from .arguments import generator, number, parameter_of, whole
+from .arguments import expect, generator, number, parameter_of, switch, whole
 from .backend import Array, array_module
 from .errors import InputError
 from .identity import written
@@ -80,7 +80,8 @@ class Recurrent(Summary):
         self.normalise = rule_of(normalise)
         self.biases = ("b_in", "b_rec")[:biases]
         self.dynamics = Leaky(alpha) if checked(alpha) < 1 else Instant()
-        self.start, self.initial = bool(start), ("h_init",)[: bool(start)]
+        self.start = switch("start", start)
+        self.initial = ("h_init",)[: self.start]
 
     def config(self) -> dict:
         """Describe the structure in plain values."""
@@ -158,7 +159,7 @@ class Recurrent(Summary):
         ValueError
             If a shape does not fit.
         """
-        self.check(params, x)
+        self.check(params, x, noise)
         w, normalised = self._effective(params)
         W, W_in = self.weights["W_rec"].bind(w), params["W_in"]
         b = sum(params[name] for name in self.biases)
@@ -202,8 +203,8 @@ class Recurrent(Summary):
         dict of arrays
             The keys, shapes and dtypes of the parameters.
         """
-        x, h, W, first = cache.x, cache.h, cache.W, 1 - len(self.initial)
         da, dh1 = self.through_time(dh, cache, back)
+        x, h, W, first = cache.x, cache.h, cache.W, 1 - len(self.initial)
         dW_in = sum_outer(da, x)  # (R8) (units, inputs)
         db = da.sum(axis=(0, 2))[:, None]  # (R9) (units, 1)
         dw = cache.weights.outer(da[1:], h[1:-1])  # (R10) packed
@@ -231,25 +232,31 @@ class Recurrent(Summary):
         dh1 : (n, batch)
             Gradient of ``h[1]``, the state after the first step.
         """
+        expect(dh=dh, cache=cache)
         x, h, kept = cache.x, cache.h, cache.kept
         if dh.shape[1:] != h.shape[1:] or not 0 < len(dh) <= len(x):
             raise InputError(f"dh must be (time, units, batch) = {tuple(h[1:].shape)}, got {tuple(dh.shape)}")
         quiet, zeros = len(x) - len(dh), array_module(h).zeros  # of the first states that nobody hears
         da, dh1 = zeros(h[1:].shape, dtype=h.dtype), zeros(h[0].shape, dtype=h.dtype)
+        steps = kernels.table(h).steps(da)
         for start, stop in windows(len(x), back):  # (R27)
             part, heard = slice(start, stop), dh[max(start - quiet, 0) : max(stop - quiet, 0)]
             sequence = x[part], h[start : stop + 1], kept[part], self.activation
-            dh1 = self.dynamics.backward(da[part], heard, cache.W, *sequence) if len(heard) else 0 * dh1
+            dh1 = self.dynamics.backward(steps[part], heard, cache.W, *sequence) if len(heard) else 0 * dh1
         return da, dh1
 
-    def check(self, params: dict[str, Array], x: Array) -> None:
-        """Refuse parameters and inputs that do not fit."""
+    def check(self, params: dict[str, Array], x: Array, noise: Array | None = None) -> None:
+        """Refuse parameters, inputs and noise that do not fit."""
+        expect(params=params, x=x, **({} if noise is None else {"noise": noise}))
         if x.ndim != 3 or x.shape[1] != self.n_in or x.shape[0] == 0:
             raise InputError(
                 f"W_in expects {self.n_in} inputs per time step but x has shape {tuple(x.shape)}; "
                 "x must be (time, units, batch) with at least one time step"
             )
         check_shapes(params, self.shapes(), self.weights)
+        wanted = len(x), self.n, x.shape[2]
+        if noise is not None and noise.shape != wanted:
+            raise InputError(f"noise must be (time, units, batch) = {wanted}, got {tuple(noise.shape)}")
 
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Return the shape of each parameter as a matrix, in the order of `init`."""
@@ -294,7 +301,7 @@ class Instant:
             Gradient of ``h[1]`` as far as `minisparse.Recurrent` needs it: without a leak, not at all.
         """
         *heard, dh = dh
-        slope = phi.slope
+        slope = phi.factor
         da[-1] = dh * slope(kept[-1])  # (R6)
         for t in reversed(range(len(x) - 1)):  # (R13)
             da[t] = W.matmul_t(da[t + 1], times=slope(kept[t]))  # (R7)
@@ -311,9 +318,7 @@ def windows(steps: int, back: int | None) -> list[tuple[int, int]]:
     >>> minisparse.recurrent.windows(7, 3), minisparse.recurrent.windows(7, None)
     ([(4, 7), (1, 4), (0, 1)], [(0, 7)])
     """
-    size = steps if back is None else back
-    if size < 1:
-        raise InputError(f"back, how many steps a gradient goes back at most, must be at least 1, got {back}")
+    size = steps if back is None else whole("back, how many steps a gradient goes back at most,", back, 1)
     return [(max(stop - size, 0), stop) for stop in range(steps, 0, -size)]
 
 

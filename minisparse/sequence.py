@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, MutableMapping, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from .arguments import generator, shown, whole
+from .arguments import expect, generator, shown, storage_of, switch, whole
 from .backend import Array, array_module
 from .errors import InputError
 from .initialise import uniform
@@ -63,7 +64,12 @@ class SequenceRNN(Summary):
             if above.n_in != below.n:
                 raise InputError(f"layer {k + 1} expects {above.n_in} inputs, layer {k} has {below.n} units")
         self.layers = [layer.copy() for layer in layers]
-        self.n_in, self.n, self.n_out, self.every = layers[0].n_in, layers[-1].n, whole("n_out", n_out, 1), bool(every)
+        self.n_in, self.n, self.n_out, self.every = (
+            layers[0].n_in,
+            layers[-1].n,
+            whole("n_out", n_out, 1),
+            switch("every", every),
+        )
 
     @property
     def weights(self) -> MutableMapping[str, Weights]:
@@ -107,7 +113,7 @@ class SequenceRNN(Summary):
             Those of each layer with its number at the end of their names (W_in0, W_rec0, ..., W_in1, ...), then W_out
             (n_out, n) and b_out (n_out, 1).
         """
-        rng, signs = generator(rng, "weights"), signs or [None] * len(self.layers)
+        rng, signs = generator(rng, "weights"), self._for_layers("signs", signs)
         params: dict[str, Array] = {}
         for k, (layer, own) in enumerate(zip(self.layers, signs, strict=True)):
             params |= {f"{name}{k}": value for name, value in layer.init(rng, dtype, w_max, own).items()}
@@ -117,8 +123,10 @@ class SequenceRNN(Summary):
 
     def weight(self, params: dict[str, Array], name: str) -> Array:
         """Return the effective packed weight of a sparse parameter."""
+        expect(params=params)
+        storage_of(self, name)
         k = _number(name)
-        return self.layers[k].weight(_of_layer(params, k))
+        return self.layers[k].weight(of_layer(params, k))
 
     @share_threads
     def forward(
@@ -148,8 +156,8 @@ class SequenceRNN(Summary):
         array_module(x, *params.values())
         check_shapes(params, self.shapes(), self.weights)
         caches, h = {}, x
-        for k, (layer, own) in enumerate(zip(self.layers, noise or [None] * len(self.layers), strict=True)):
-            h, caches[f"layer{k}"] = layer.forward(_of_layer(params, k), h, own)
+        for k, (layer, own) in enumerate(zip(self.layers, self._for_layers("noise", noise), strict=True)):
+            h, caches[f"layer{k}"] = layer.forward(of_layer(params, k), h, own)
         W_out, b_out = params["W_out"], params["b_out"]
         h = h[-self._answers(h) :]
         logits = W_out @ h + b_out  # (R28) (answers, outputs, batch)
@@ -192,6 +200,17 @@ class SequenceRNN(Summary):
             cache.links[f"W_rec{k}"] = own.links["W_rec"]
         found |= {"W_out": dW_out, "b_out": db_out}
         return {**found, "x": dh} if wrt_x else found
+
+    def _for_layers(self, name: str, given: Any) -> list:
+        """Return what is given for each layer; nothing, if nothing is."""
+        count = len(self.layers)
+        if given is None:
+            return [None] * count
+        if not isinstance(given, (list, tuple)) or len(given) != count:
+            raise InputError(
+                f"{name} must be a list with an array, or None, for each of {count} layers, got {shown(given)}"
+            )
+        return list(given)
 
     def _answers(self, h: Array) -> int:
         return len(h) if self.every else 1
@@ -237,7 +256,13 @@ def _number(name: str) -> int:
     return int(name.removeprefix("W_rec"))
 
 
-def _of_layer(params: dict[str, Array], k: int) -> dict[str, Array]:
-    """Return the parameters of layer k under the layer's own names."""
+def of_layer(params: dict[str, Array], k: int) -> dict[str, Array]:
+    """Return the parameters of layer k under the layer's own names.
+
+    Examples
+    --------
+    >>> minisparse.sequence.of_layer({"W_in0": 0.0, "W_in1": 1.0, "W_out": 2.0}, 1)
+    {'W_in': 1.0}
+    """
     end = str(k)
     return {name.removesuffix(end): value for name, value in params.items() if name.rstrip("0123456789") + end == name}

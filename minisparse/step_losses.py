@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arguments import expect
 from .backend import Array, array_module
 from .errors import InputError
 from .losses import check_labels
@@ -42,6 +43,8 @@ def cross_entropy_per_step(logits: Array, labels: Array, mask: Array | None = No
     >>> round(float(loss), 6), dlogits[-1].ravel()
     (0.693147, array([ 0.5, -0.5]))
     """
+    expect(logits=logits, labels=labels)
+    _expect_answers("logits", logits)
     xp, shape = array_module(logits, labels), (*logits.shape[:-2], logits.shape[-1])
     if labels.shape != shape:
         raise InputError(f"labels must be {shape}, one class per answer, got {tuple(labels.shape)}")
@@ -88,6 +91,8 @@ def mean_squared_error(output: Array, target: Array, mask: Array | None = None) 
     >>> float(loss), doutput
     (0.5, array([[1., 0.]]))
     """
+    expect(output=output, target=target)
+    _expect_answers("output", output)
     if target.shape != output.shape:
         raise InputError(f"the target must have the shape of the output, {output.shape}, got {tuple(target.shape)}")
     share, outputs, target = shares(output, mask), output.shape[-2], target.astype(output.dtype)
@@ -105,6 +110,8 @@ def shares(output: Array, mask: Array | None) -> Array:
     array([[0.75, 0.25]])
     """
     xp, shape = array_module(output), (*output.shape[:-2], output.shape[-1])
+    if mask is not None:
+        expect(mask=mask)
     mask = xp.ones(shape, dtype=output.dtype) if mask is None else mask.astype(output.dtype)
     if mask.shape != shape:
         raise InputError(f"the mask must be {shape}, a number per answer, got {tuple(mask.shape)}")
@@ -112,3 +119,8 @@ def shares(output: Array, mask: Array | None) -> Array:
     if xp is np and not total > 0:
         raise InputError("no answer counts: the batch is empty, or the mask is 0 everywhere")
     return (mask / total)[..., None, :]
+
+
+def _expect_answers(name: str, output: Array) -> None:
+    if output.ndim not in (2, 3):
+        raise InputError(f"{name} must be (time, outputs, batch) or (outputs, batch), got shape {tuple(output.shape)}")

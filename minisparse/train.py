@@ -62,7 +62,7 @@ def evaluate(
     >>> digits = minisparse.load("digits")
     >>> loss, accuracy = minisparse.evaluate(model, params, digits.x_test, digits.y_test)
     """
-    expect(model=model, params=params, x=x)
+    expect(model=model, params=params, x=x, loss=loss)
     metric.check(metrics)
     targets = labels if isinstance(labels, tuple) else (labels,)
     if not targets:
@@ -104,7 +104,7 @@ def fit(
     Parameters
     ----------
     model, params, opt
-        `params` is updated in place.
+        `params` is updated in place. A model whose passes draw has ``generators``, a dict: see `Noisy`.
     dataset : Dataset
     epochs : int
         The history also has a row for epoch 0, before training.
@@ -161,15 +161,15 @@ def fit(
     >>> [row["epoch"] for row in history]
     [0, 1]
     """
-    expect(model=model, params=params, opt=opt, dataset=dataset)
+    expect(model=model, params=params, opt=opt, dataset=dataset, loss=loss)
     epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume, metrics)
     given = {"before_step": before_step, "after_step": after_step, "after_epoch": after_epoch}
-    hooks = _hooks(**given)
+    kept: dict[str, Any] = {"hooks": _hooks(**given)}
     order, rewiring = _streams(rng)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=math.ceil(len(dataset.x_train) / batch_size))
-    settings = checkpoint and settings_of(dataset, batch_size, patience, loss, metrics, epochs, given)
-    kept = {"hooks": hooks, "generators": {"batches": order, "rewiring": rewiring}, "settings": settings}
+    kept["generators"] = {"batches": order, "rewiring": rewiring, **getattr(model, "generators", {})}
+    kept["settings"] = checkpoint and settings_of(dataset, batch_size, patience, loss, metrics, epochs, given)
     history = started(checkpoint if resume else None, model, params, opt, kept, metrics)
     train, test = _samples(dataset.to_backend(), batch_size)
 

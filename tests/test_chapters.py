@@ -180,6 +180,15 @@ def test_a_default_run_of_fewer_figures_than_are_recorded_is_short(chapter, tmp_
     short(here(chapter, "--rows", ROOT / "chapters" / "results" / f"{chapter}.jsonl", "--out", tmp_path), tmp_path)
 
 
+def test_each_chapter_finds_the_library_beside_its_folder(monkeypatch):
+    first = 'import sys\n\nsys.path.append(f"{sys.path[0]}/..")  #'
+    for chapter in (ROOT / "chapters").glob("*.py"):
+        assert f"\n\n{first}" in chapter.read_text(encoding="utf-8").split("minisparse as ms")[0], chapter.name
+    monkeypatch.setattr(sys, "path", [str(ROOT / "chapters")])
+    exec(first, {})
+    assert Path(sys.path[-1]).resolve() == ROOT
+
+
 def test_a_chapter_has_at_most_300_lines_of_code():
     counts = {path.name: len(page.code_lines(path.read_text())) for path in (ROOT / "chapters").glob("*.py")}
     assert {name: count for name, count in counts.items() if count > 300} == {}

@@ -18,6 +18,9 @@ LABELS = np.zeros(6, int)
 LOGITS, CACHE = RNN.forward(PARAMS, X)
 WEIGHTS = ms.make_weights(ms.full(3, 4))
 STATES = np.random.default_rng(0).standard_normal((4, 50))
+LAYER = ms.Recurrent(8, ms.full(5, 5), alpha=0.5, start=True)
+SEQUENCE = ms.SequenceRNN([LAYER, ms.Recurrent(5, ms.full(3, 3))], 2)
+ANSWERS, STEPS = SEQUENCE.forward(SEQUENCE.init(0), X)
 TINY = ms.Dataset("tiny", PIXELS, LABELS, PIXELS, LABELS, 1)
 RUN = {"model": RNN, "params": RNN.init(0), "opt": ms.SGD(), "dataset": TINY, "epochs": 0, "rng": 0, "quiet": True}
 CALLS = [
@@ -29,11 +32,23 @@ CALLS = [
     (ms.group_to_group, {"n_post": 4, "n_pre": 4, "groups": 2, "p_within": 1.0, "rng": 0, "grouping": "index"}),
     (ms.make_weights, {"pattern": ms.full(2, 2), "storage": "auto", "backend": "numpy"}),
     (ms.RNN, {"n_in": 2, "weights": ms.full(3, 3), "n_out": 2, "activation": "relu", "normalise": None, "biases": 2}),
+    (ms.Recurrent, {"n_in": 2, "weights": ms.full(3, 3), "activation": "tanh", "alpha": 0.5, "start": True}),
+    (ms.Recurrent, {"n_in": 2, "weights": ms.full(3, 3), "normalise": None, "biases": 1}),
+    (ms.SequenceRNN, {"layers": [LAYER], "n_out": 2, "every": True}),
+    (ms.Noisy, {"model": SEQUENCE, "sd": 0.1, "rng": 0}),
+    (ms.Truncated, {"model": SEQUENCE, "back": 2}),
     (ms.MLP, {"weights": [ms.full(3, 4), ms.full(2, 3)], "activation": "relu", "normalise": None}),
     (ms.ConvPool, {"image": (8, 8), "filters": 2, "size": 3, "pool": 2}),
     (ms.PatchConv, {"image": (8, 8), "patches_per_side": 2, "filters": 2}),
     (ms.ConvNet, {"stem": ms.ConvPool((8, 8), 2), "head": ms.MLP([ms.full(10, 8)])}),
     (RNN.init, {"rng": 0, "dtype": np.float32, "w_max": 0.1, "signs": SIGNS}),
+    (LAYER.init, {"rng": 0, "dtype": np.float32, "w_max": 0.1, "signs": SIGNS}),
+    (LAYER.forward, {"params": LAYER.init(0), "x": X, "noise": np.zeros((4, 5, 3))}),
+    (LAYER.backward, {"dh": np.ones((4, 5, 3)), "cache": STEPS.layer0, "back": 2}),
+    (SEQUENCE.init, {"rng": 0, "dtype": np.float32, "w_max": 0.1, "signs": [SIGNS, None]}),
+    (SEQUENCE.forward, {"params": SEQUENCE.init(0), "x": X, "noise": [np.zeros((4, 5, 3)), None]}),
+    (SEQUENCE.backward, {"dlogits": ANSWERS, "cache": STEPS, "back": 2}),
+    (SEQUENCE.weight, {"params": SEQUENCE.init(0), "name": "W_rec1"}),
     (MLP.init, {"rng": 0, "dtype": np.float32, "w_max": 0.1}),
     (RNN.forward, {"params": PARAMS, "x": X}),
     (RNN.backward, {"dlogits": LOGITS, "cache": CACHE}),
@@ -46,6 +61,9 @@ CALLS = [
     (ms.LpConstant, {"p": 2, "init_scale": "paper"}),
     (ms.Activation, {"name": "a", "value": np.tanh, "slope": np.tanh, "keeps": "value"}),
     (ms.softmax_cross_entropy, {"logits": LOGITS, "labels": LABELS[:3]}),
+    (ms.cross_entropy_per_step, {"logits": ANSWERS, "labels": np.zeros((4, 3), int), "mask": np.ones((4, 3))}),
+    (ms.mean_squared_error, {"output": ANSWERS, "target": ANSWERS, "mask": np.ones((4, 3))}),
+    (ms.ClipNorm, {"max_norm": 1.0}),
     (ms.SGD, {"lr": 0.1, "momentum": 0.5, "decay": 0.1, "rates": {"W0": 0.1}}),
     (ms.Adam, {"lr": 0.1, "beta1": 0.5, "beta2": 0.9, "eps": 1e-8}),
     (ms.SGD().step, {"params": RNN.init(0), "grads": RNN.backward(LOGITS, CACHE)}),
@@ -67,6 +85,18 @@ CALLS = [
     (ms.evaluate, {"model": RNN, "params": PARAMS, "x": PIXELS, "labels": LABELS, "batch_size": 100}),
     (ms.fit, RUN),
     (ms.fit, {**RUN, "batch_size": 10, "after_step": (), "after_epoch": (), "patience": 1}),
+    (ms.fit, {**RUN, "epochs": 1, "before_step": (), "loss": ms.softmax_cross_entropy, "metrics": ("accuracy",)}),
+    (
+        ms.evaluate,
+        {
+            "model": RNN,
+            "params": PARAMS,
+            "x": PIXELS,
+            "labels": LABELS,
+            "loss": ms.softmax_cross_entropy,
+            "metrics": ("accuracy",),
+        },
+    ),
     (ms.forward_gain, {"weights": RNN.weights["W_rec"], "w": PARAMS["W_rec"]}),
     (ms.backward_gain, {"weights": RNN.weights["W_rec"], "w": PARAMS["W_rec"], "signs": SIGNS}),
     (ms.training_delay, {"accuracies": [1.0, 30.0], "threshold": 20.0}),

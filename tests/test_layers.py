@@ -14,7 +14,7 @@ RANKS = {
     "ground": "errors files archive identity equations backend protocols arguments threads",
     "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
-    "networks": "summary leak recurrent rnn sequence mlp conv patches",
+    "networks": "summary leak recurrent rnn sequence wrappers mlp conv patches",
     "learning": "data progress train resume checkpoint nonfinite measure",
     "plot": "plot style",
     "gradcheck": "gradcheck",
@@ -24,15 +24,16 @@ RANKS = {
 }
 """Families from the ground up; a module imports its own family and what is below."""
 RANK = {room: rank for rank, rooms in enumerate(RANKS.values()) for room in rooms.split()}
-SAME_FORM = ("minisparse/kernels/", "minisparse/exercises/passes/")
-"""Folders whose modules offer the same functions, each in its own way."""
+SAME_FORM = ("minisparse/kernels/", "minisparse/exercises/passes/", "minisparse/testing/of_")
+"""Where modules offer the same functions, each in its own way."""
 UNTESTED = {
     "minisparse/__init__.py": "the face: tests/test_face.py",
     "minisparse/__main__.py": "prints versions: tests/test_face.py",
     "minisparse/results.py": "one line, another name of the lab's: tests/test_face.py",
     "minisparse/style.py": "tests/test_plot.py",
     "minisparse/protocols.py": "no code that runs; .ci/typed.py is checked by mypy",
-    "minisparse/testing.py": "its strategies draw what other tests check",
+    "minisparse/testing/strategies.py": "they draw what other tests check",
+    "minisparse/evolve/site.py": "tests/evolve/test_routine.py",
     "minisparse/kernels/with_cupy.py": "tests/gpu",
     "minisparse/exercises/places.py": "tests/exercises/test_bench.py checks every place",
     "minisparse/gradcheck/sight.py": "tests/test_chapters.py shows the table",

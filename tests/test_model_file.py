@@ -31,10 +31,21 @@ def mlp(storage="csr", rule=None, activation="relu", n_in=16, shared=False):
     return ms.MLP(layers, activation, [rule, ms.Dendritic()], shared)
 
 
+def sequence(storage="csr", rule=None, activation="tanh", every=True, **settings):
+    layers = [
+        ms.Recurrent(n_in, layer(n, n, storage), activation, rule, **settings)
+        for n_in, n in ((4, 9), (9, 7))
+    ]  # fmt: skip
+    return ms.SequenceRNN(layers, 3, every)
+
+
 MODELS = {
     **{f"rnn {s} {r!r} {k}": rnn(s, r) for s, (k, r) in itertools.product(STORAGES, enumerate(RULES))},
     **{f"mlp {s} {r!r} {k}": mlp(s, r) for s, (k, r) in itertools.product(STORAGES, enumerate(RULES))},
     **{f"{kind.__name__} {a}": kind(activation=a) for kind in (rnn, mlp) for a in ("relu", "tanh", "sigmoid")},
+    **{f"sequence {s} {r!r} {k}": sequence(s, r) for s, (k, r) in itertools.product(STORAGES, enumerate(RULES))},
+    "leaky": sequence(alpha=0.3, start=True, biases=1),
+    "leaky, an answer after the last step": sequence(every=False, alpha=np.float32(0.7)),
     "one bias": rnn(biases=1),
     "shared scale": mlp(rule=ms.Dendritic("matched"), shared=True),
     "pool": ms.ConvNet(ms.ConvPool((2, 4, 6), 4, size=3, activation="tanh"), mlp(n_in=8, rule=ms.Joint())),
@@ -58,7 +69,7 @@ def started(model, dtype=np.float32):
 
 
 def inputs(model, dtype=np.float32):
-    shape = (5, model.n_in, 6) if isinstance(model, ms.RNN) else (model.n_in, 6)
+    shape = (5, model.n_in, 6) if isinstance(model, ms.RNN | ms.SequenceRNN) else (model.n_in, 6)
     return np.random.default_rng(3).standard_normal(shape).astype(dtype)
 
 
@@ -156,6 +167,10 @@ FOREIGN = {
     "another format": lambda: changed(note={model_file.FORMAT: "minisparse model 2"}),
     "a note nested too deep": lambda: _archive(note=np.frombuffer(b"[" * 100_000, np.uint8)),
     "a model that is unknown": lambda: changed(note={'"RNN"': '"os"'}),
+    "a setting of a layer that is unknown": lambda: changed(sequence(), note={'"start"': '"begin"'}),
+    "a leak that is none": lambda: changed(sequence(), note={'"alpha": 1,': '"alpha": 1.5,'}),
+    "a layer too few": lambda: changed(sequence(), note={'"W_rec1"': '"W_rec2"'}),
+    "a layer that does not fit": lambda: changed(sequence(), **{"params/W_in1": np.ones((7, 5), np.float32)}),
     "a rule that is unknown": lambda: changed(note={'"Plain"': '"WeightNorm"'}),
     "an activation that is unknown": lambda: changed(note={'"relu"': '"eval"'}),
     "a setting that is unknown": lambda: changed(note={'"rule": "Plain"': '"rule": "Plain", "x": 1'}),
@@ -235,6 +250,7 @@ class Mine(ms.Plain):
         (rnn(rule=Mine()), "names a normaliser of this library .*, not your own Mine"),
         (rnn(activation=ms.Activation("gelu", np.tanh, np.cos)), "names an activation .*, not your own gelu"),
         (type("Net", (ms.RNN,), {})(4, layer(9, 9, "csr"), 3), "not a Net of your own"),
+        (ms.Truncated(ms.Noisy(sequence(), 0.1, 0), 2), r"what is inside of a Truncated: save its \.innermost"),
     ],
 )
 def test_what_a_file_could_not_give_back_is_refused(tmp_path, model, sentence):

@@ -8,5 +8,13 @@ This module needs scikit-learn, and is loaded when one of its names is first use
 
 from .base import NORMALISERS, RULES
 from .classifiers import SparseMLPClassifier, SparseRNNClassifier
+from .regressors import SparseMLPRegressor, SparseRNNRegressor
 
-__all__ = ["NORMALISERS", "RULES", "SparseMLPClassifier", "SparseRNNClassifier"]
+__all__ = [
+    "NORMALISERS",
+    "RULES",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
+    "SparseRNNClassifier",
+    "SparseRNNRegressor",
+]

@@ -1,4 +1,4 @@
-"""What the classifiers share: checked data, training by `minisparse.fit`, prediction, a state that can be pickled."""
+"""What the estimators share: training by `minisparse.fit`, the network's output, a state that can be pickled."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import copy
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import model_file
 from ..backend import asarray, to_numpy
@@ -42,12 +41,17 @@ WHEN = {True: {"decay": "cosine", "stop": 0.75}, False: {"decay": None, "stop": 
 """Schedule of a named rule: in `fit` the share falls to 0 at three quarters; in `partial_fit` no end is known."""
 AT_EPOCHS = (SET,)
 """Rules that are called after an epoch; all others look at every step, and say themselves when it is time."""
+TYPES = (np.float64, np.float32)
+"""Of X: the first, if it has none of them."""
 LARGEST = 10_000
 """Samples that are predicted at a time."""
 
 
-class SparseClassifier(ClassifierMixin, BaseEstimator):
-    """What the two classifiers share; a classifier says how its network is made (`_network`) and how X is read."""
+class SparseEstimator(BaseEstimator):
+    """What all share; a kind of network says how it is made (`_network`) and how X is read (`_shaped`)."""
+
+    _loss: Any
+    _metrics: tuple[str, ...]
 
     def __init__(
         self, density, evolve, normalise, activation, lr, decay, epochs, batch_size, patience, validation_fraction,
@@ -66,107 +70,40 @@ class SparseClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> SparseClassifier:
-        """Draw a network and train it.
-
-        Parameters
-        ----------
-        X : (samples, features)
-            float32 is kept, everything else becomes float64; the network computes in that type.
-        y : (samples,)
-            Classes, of any kind.
-
-        Returns
-        -------
-        self
-        """
-        X, y = self._validated(X, y, reset=True)
-        self._start(X, np.unique(y))
-        return self._train(X, y, whole=True)
-
-    def partial_fit(self, X: np.ndarray, y: np.ndarray, classes: np.ndarray | None = None) -> SparseClassifier:
-        """Train for one epoch on these samples; the first call draws the network.
-
-        As nobody knows how many calls will come, `patience` is not looked at, and a rule of evolution given by name
-        exchanges a constant share after each of them. To a rule of your own each call is a training of one epoch.
-
-        Parameters
-        ----------
-        X : (samples, features)
-        y : (samples,)
-        classes : array, optional
-            All classes that will ever come; needed at the first call only, and those of y if omitted there.
-
-        Returns
-        -------
-        self
-        """
-        first = not hasattr(self, "classes_")
-        X, y = self._validated(X, y, reset=first)
-        if first:
-            self._start(X, np.unique(y if classes is None else classes))
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise InputError(f"classes is {classes}, but the first call had {self.classes_}; they cannot change")
-        return self._train(X, y, whole=False)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the most probable class of each sample, (samples,)."""
-        chosen = self._logits(X).argmax(axis=0)
-        return self.classes_[chosen]
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return the probability of each class, (samples, classes), in the order of ``classes_``."""
-        return np.exp(self.predict_log_proba(X))
-
-    def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return the natural logarithm of `predict_proba`, (samples, classes)."""
-        logits = self._logits(X)
-        shifted = logits - logits.max(axis=0)
-        return (shifted - np.log(np.exp(shifted).sum(axis=0))).T
-
-    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(self, X, y, reset=reset, dtype=(np.float64, np.float32))
-        check_classification_targets(y)
-        return X, column_or_1d(y, warn=True)
-
-    def _start(self, X: np.ndarray, classes: np.ndarray) -> None:
+    def _start(self, X: np.ndarray, n_out: int) -> None:
         """Draw pattern, signs and weights, each from a stream of its own."""
         check_density(self.density)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
-        self.classes_, self.loss_curve_, self.n_iter_ = classes, [], 0
+        self.loss_curve_, self.n_iter_ = [], 0
         self.signs_, self._order = None, streams[3]
-        self.model_, self.params_ = self._network(X.shape[1], len(classes), X.dtype.type, *streams[:3])
+        self.model_, self.params_ = self._network(X.shape[1], n_out, X.dtype.type, *streams[:3])
         self._opt = Adam(self.lr, decay=self.decay)
 
-    def _train(self, X: np.ndarray, y: np.ndarray, whole: bool) -> SparseClassifier:
+    def _train(self, X: np.ndarray, targets: np.ndarray, whole: bool) -> None:
         """Train the network that is there, by `minisparse.fit`: to the end, or for one epoch."""
         epochs, patience = (self.epochs, self.patience) if whole else (1, None)
-        labels = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        if (unknown := self.classes_[labels] != y).any():
-            raise InputError(f"y holds {np.unique(y[unknown])}, which are none of the classes {self.classes_}")
-        parts, where = self._parts(X, labels, held=patience is not None)
+        parts, where = self._parts(X, targets, held=patience is not None)
         after_step, after_epoch = self._hooks(WHEN[whole])
         history = fit(
-            self.model_, self.params_, self._opt, Dataset("X", *parts, len(self.classes_)), epochs, self._order,
-            self.batch_size, after_step, after_epoch, patience, quiet=not self.verbose,
-            label=f"{type(self).__name__} (tested on {where})",
+            self.model_, self.params_, self._opt, Dataset("X", *parts, self.model_.n_out), epochs, self._order,
+            self.batch_size, after_step, after_epoch, patience, quiet=not self.verbose, loss=self._loss,
+            metrics=self._metrics, label=f"{type(self).__name__} (tested on {where})",
         )  # fmt: skip
         self.loss_curve_ += [row["train_loss"] for row in history[1:]]
         self.n_iter_ += len(history) - 1
-        return self
 
-    def _parts(self, X: np.ndarray, labels: np.ndarray, held: bool) -> tuple[tuple[np.ndarray, ...], str]:
-        """Return training samples and labels, those that each epoch is tested on, and what these are."""
+    def _parts(self, X: np.ndarray, targets: np.ndarray, held: bool) -> tuple[tuple[np.ndarray, ...], str]:
+        """Return training samples and targets, those that each epoch is tested on, and what these are."""
         x = self._shaped(X)
         if not held:
             seen = slice(None if self.verbose else 1)  # nobody looks at the test: one sample is enough
-            return (x, labels, x[seen], labels[seen]), "its training samples"
-        state = int(self._order.integers(2**31 - 1))
+            return (x, targets, x[seen], targets[seen]), "its training samples"
         train, test = train_test_split(
-            np.arange(len(x)), test_size=self.validation_fraction, random_state=state, stratify=labels
-        )
-        return (x[train], labels[train], x[test], labels[test]), "samples that were held back"
+            np.arange(len(x)), test_size=self.validation_fraction, stratify=targets if is_classifier(self) else None,
+            random_state=int(self._order.integers(2**31 - 1)),
+        )  # fmt: skip
+        return (x[train], targets[train], x[test], targets[test]), "samples that were held back"
 
     def _hooks(self, when: dict) -> tuple[list, list]:
         """Return what is called after a step and after an epoch; a rule is a copy, as estimators keep their own."""
@@ -186,10 +123,10 @@ class SparseClassifier(ClassifierMixin, BaseEstimator):
             return _named("normalise", self.normalise, NORMALISERS)()
         return copy.deepcopy(self.normalise)
 
-    def _logits(self, X: Any) -> np.ndarray:
-        """Return (classes, samples), computed a batch at a time."""
+    def _output(self, X: Any) -> np.ndarray:
+        """Return what the network says, (outputs, samples), computed a batch at a time."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        X = validate_data(self, X, reset=False, dtype=TYPES)
         x = np.moveaxis(self._shaped(X), 0, -1).astype(next(iter(self.params_.values())).dtype)
         starts = range(0, x.shape[-1], LARGEST)
         parts = [self.model_.forward(self.params_, asarray(x[..., k : k + LARGEST]))[0] for k in starts]

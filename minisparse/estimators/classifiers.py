@@ -1,25 +1,101 @@
-"""The two classifiers: how each makes its network, and how it reads a sample."""
+"""The classifiers: classes in, probabilities out, trained on the cross-entropy."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
 
-from ..backend import Array
-from ..connectivity import Pattern, dale_signs, fixed_count, full
 from ..errors import InputError
-from ..initialise import he
-from ..mlp import MLP
-from ..protocols import Rng
-from ..rnn import RNN
-from ..weights.make import make_weights
-from .base import SparseClassifier
+from ..losses import softmax_cross_entropy
+from .base import TYPES, SparseEstimator
+from .networks import SparseMLP, SparseRNN
 
 
-class SparseMLPClassifier(SparseClassifier):
+class SparseClassifier(ClassifierMixin, SparseEstimator):
+    """What the two classifiers share."""
+
+    _loss, _metrics = staticmethod(softmax_cross_entropy), ("accuracy",)
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> SparseClassifier:
+        """Draw a network and train it.
+
+        Parameters
+        ----------
+        X : (samples, features)
+            float32 is kept, everything else becomes float64; the network computes in that type.
+        y : (samples,)
+            Classes, of any kind.
+
+        Returns
+        -------
+        self
+        """
+        X, y = self._validated(X, y, reset=True)
+        self.classes_ = np.unique(y)
+        self._start(X, len(self.classes_))
+        self._train(X, self._labels(y), whole=True)
+        return self
+
+    def partial_fit(self, X: np.ndarray, y: np.ndarray, classes: np.ndarray | None = None) -> SparseClassifier:
+        """Train for one epoch on these samples; the first call draws the network.
+
+        As nobody knows how many calls will come, `patience` is not looked at, and a rule of evolution given by name
+        exchanges a constant share after each of them. To a rule of your own each call is a training of one epoch.
+
+        Parameters
+        ----------
+        X : (samples, features)
+        y : (samples,)
+        classes : array, optional
+            All classes that will ever come; needed at the first call only, and those of y if omitted there.
+
+        Returns
+        -------
+        self
+        """
+        first = not hasattr(self, "classes_")
+        X, y = self._validated(X, y, reset=first)
+        if first:
+            self.classes_ = np.unique(y if classes is None else classes)
+            self._start(X, len(self.classes_))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise InputError(f"classes is {classes}, but the first call had {self.classes_}; they cannot change")
+        self._train(X, self._labels(y), whole=False)
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the most probable class of each sample, (samples,)."""
+        chosen = self._output(X).argmax(axis=0)
+        return self.classes_[chosen]
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, (samples, classes), in the order of ``classes_``."""
+        return np.exp(self.predict_log_proba(X))
+
+    def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return the natural logarithm of `predict_proba`, (samples, classes)."""
+        logits = self._output(X)
+        shifted = logits - logits.max(axis=0)
+        return (shifted - np.log(np.exp(shifted).sum(axis=0))).T
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        X, y = validate_data(self, X, y, reset=reset, dtype=TYPES)
+        check_classification_targets(y)
+        return X, column_or_1d(y, warn=True)
+
+    def _labels(self, y: np.ndarray) -> np.ndarray:
+        """Return the place of each sample's class in ``classes_``."""
+        labels = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        if (unknown := self.classes_[labels] != y).any():
+            raise InputError(f"y holds {np.unique(y[unknown])}, which are none of the classes {self.classes_}")
+        return labels
+
+
+class SparseMLPClassifier(SparseClassifier, SparseMLP):
     """A feedforward network with sparse hidden layers, as a scikit-learn classifier.
 
     Of each hidden layer's possible synapses the share `density` exists, chosen at random; the readout is full. First
@@ -76,45 +152,8 @@ class SparseMLPClassifier(SparseClassifier):
     DenseWeights(Pattern(100 x 64, 1280 synapses, density 0.2))
     """
 
-    def __init__(
-        self,
-        hidden: tuple[int, ...] | int = (100,),
-        density: float = 0.1,
-        evolve: Any = None,
-        normalise: Any = None,
-        activation: Any = "relu",
-        lr: float = 1e-2,
-        decay: float = 0.0,
-        epochs: int = 50,
-        batch_size: int = 32,
-        patience: int | None = None,
-        validation_fraction: float = 0.1,
-        random_state: Any = None,
-        verbose: bool = False,
-    ):
-        self.hidden = hidden
-        super().__init__(
-            density, evolve, normalise, activation, lr, decay, epochs, batch_size, patience, validation_fraction,
-            random_state, verbose,
-        )  # fmt: skip
 
-    def _network(
-        self, n_in: int, n_out: int, dtype: type, patterns: Rng, _signs: Rng, values: Rng
-    ) -> tuple[MLP, dict[str, Array]]:
-        sizes = [n_in, *np.atleast_1d(self.hidden).astype(int).tolist()]
-        layers = [_sparse(post, pre, self.density, patterns) for pre, post in itertools.pairwise(sizes)]
-        weights = [make_weights(pattern) for pattern in (*layers, full(n_out, sizes[-1]))]
-        model = MLP(weights, self.activation, self._normaliser())
-        params = model.init(values, dtype)
-        scale = dtype(1 if model.activation.name == "relu" else math.sqrt(0.5))
-        for k, (layer, rule) in enumerate(zip(weights, model.rules, strict=True)):
-            params[f"W{k}"], params[f"b{k}"] = he(values, layer, dtype) * scale, 0 * params[f"b{k}"]
-            params |= {f"{extra}{k}": value for extra, value in rule.init(layer, params[f"W{k}"]).items()}
-        self._std = math.sqrt(2 / max(1.0, self.density * n_in)) * float(scale)
-        return model, params
-
-
-class SparseRNNClassifier(SparseClassifier):
+class SparseRNNClassifier(SparseClassifier, SparseRNN):
     """A recurrent network with sparse recurrent synapses, which reads a sample step by step, as a classifier.
 
     A sample's features are a sequence, row by row in time: ``X[i] = (x_0, x_1, ...)`` with `n_inputs` numbers for each
@@ -151,62 +190,3 @@ class SparseRNNClassifier(SparseClassifier):
     >>> classifier.fit(X, digits.y_train).score(test, digits.y_test) > 0.85
     True
     """
-
-    def __init__(
-        self,
-        n_inputs: int = 1,
-        units: int = 100,
-        density: float = 0.1,
-        inhibitory: float | None = None,
-        evolve: Any = None,
-        normalise: Any = None,
-        activation: Any = "relu",
-        lr: float = 3e-3,
-        decay: float = 0.0,
-        epochs: int = 50,
-        batch_size: int = 32,
-        patience: int | None = None,
-        validation_fraction: float = 0.1,
-        random_state: Any = None,
-        verbose: bool = False,
-    ):
-        self.n_inputs = n_inputs
-        self.units = units
-        self.inhibitory = inhibitory
-        super().__init__(
-            density, evolve, normalise, activation, lr, decay, epochs, batch_size, patience, validation_fraction,
-            random_state, verbose,
-        )  # fmt: skip
-
-    def _shaped(self, X: np.ndarray) -> np.ndarray:
-        if self.n_inputs < 1 or X.shape[1] % self.n_inputs:
-            raise InputError(
-                f"X has {X.shape[1]} features, which are no whole number of steps of n_inputs={self.n_inputs}"
-            )
-        return X.reshape(len(X), -1, self.n_inputs)
-
-    def _network(
-        self, n_in: int, n_out: int, dtype: type, patterns: Rng, signs: Rng, values: Rng
-    ) -> tuple[RNN, dict[str, Array]]:
-        pattern = _sparse(self.units, self.units, self.density, patterns)
-        model = RNN(self.n_inputs, make_weights(pattern), n_out, self.activation, self._normaliser())
-        if self.inhibitory is not None:
-            self.signs_ = _balanced(dale_signs(self.units, self.inhibitory, signs))
-        strength = np.ones((self.units, 1)) if self.signs_ is None else self.signs_
-        mean = 0 if self.signs_ is None else abs(strength.mean()) / 2
-        afferents = pattern.nnz / self.units
-        self._std = 1 / max(math.sqrt(afferents), 1)
-        w_max = 1 / max(math.sqrt(afferents * float(np.mean(strength**2)) / 3), afferents * mean)
-        return model, model.init(values, dtype, w_max, self.signs_)
-
-
-def _sparse(n_post: int, n_pre: int, density: float, rng: Rng) -> Pattern:
-    """Draw a pattern of this density, with one synapse at least."""
-    places = n_post * n_pre
-    return full(n_post, n_pre) if density == 1 else fixed_count(n_post, n_pre, max(1, round(density * places)), rng)
-
-
-def _balanced(signs: np.ndarray) -> np.ndarray:
-    """Make the inhibitory neurons as much stronger as they are fewer: the column's sum is 0 if there are both kinds."""
-    inhibitory, excitatory = int((signs < 0).sum()), int((signs > 0).sum())
-    return np.where(signs < 0, -excitatory / inhibitory, 1.0) if inhibitory and excitatory else signs.astype(float)

@@ -12,8 +12,9 @@ from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..protocols import Model
 from .places import row_blocks
-from .routine import Rule, Site
+from .routine import Rule
 from .schedule import Schedule
+from .site import Site
 
 FLAT = 1e-8
 """A unit whose spread is at most this share of its activity (root mean squares) is constant: its C is 0."""
@@ -91,7 +92,7 @@ class Hebbian(Rule):
 
     def observe(self, model: Model, links: dict) -> None:
         """Take in one mini-batch, ``cache.links`` after backward."""
-        for name in self._names(model):
+        for name in self.names(model):
             pre, post = (_samples(activity) for activity in links[name][:2])
             if pre.shape[1]:
                 (self._push if self.ema is None else self._average)(name, pre, post)
@@ -138,13 +139,13 @@ class Hebbian(Rule):
         inverse_a, inverse_h = _inverse(aa - a * a, aa), _inverse(hh - h * h, hh)
         return lambda rows: ((ha[rows] - h[rows] @ a.T) * inverse_h[rows] * inverse_a.T).clip(-1, 1)  # (E10)
 
-    def _score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
+    def growth_score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
         score = self.correlation(site.name)
         return (lambda rows: abs(score(rows))) if self.absolute else score
 
-    def _worth(self, site: Site) -> np.ndarray:
+    def prune_score(self, site: Site) -> np.ndarray:
         if self.prune == "magnitude":
-            return super()._worth(site)
+            return super().prune_score(site)
         score, pattern = self.correlation(site.name), site.weights.pattern
         rows, columns, indptr = pattern.rows, pattern.indices, pattern.indptr
         found = []

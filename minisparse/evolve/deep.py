@@ -11,8 +11,9 @@ from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..protocols import Model, Optimiser, Rng, Run, Seed
 from .places import flat_places, mixed, senders_signs, vacant
-from .routine import Rewired, Rule, Site
+from .routine import Rule
 from .schedule import Schedule
+from .site import Rewired, Site
 
 BIRTH = 1e-12
 """Magnitude of a synapse that wakes, dimensionless (Bellec et al.'s code)."""
@@ -94,7 +95,7 @@ class DeepRewiring(Rule):
 
     def align(self, model: Model, params: dict[str, Array]) -> None:
         """Give every weight the sign of its place, in place; magnitudes stay."""
-        for name in self._names(model):
+        for name in self.names(model):
             weights, packed = model.weights[name], params[name]
             values = np.abs(to_numpy(weights.values(packed)))
             signs = self.sign(name, weights.shape, flat_places(weights.pattern))
@@ -122,7 +123,7 @@ class DeepRewiring(Rule):
         rng = generator(rng, "rewiring")
         if "aligned" not in self.state:
             self.align(model, params)
-        for name in self._names(model):
+        for name in self.names(model):
             lr, weights, packed = opt.rate(name), model.weights[name], params[name]
             values = to_numpy(weights.values(packed))
             s = self.sign(name, weights.shape, flat_places(weights.pattern)).astype(values.dtype)
@@ -131,14 +132,14 @@ class DeepRewiring(Rule):
             params[name] = weights.from_values(array_module(packed).asarray(s * theta))
         return super().rewire(model, params, opt, rng)
 
-    def _keep(self, site: Site, share: float, room: int) -> np.ndarray:
+    def keep(self, site: Site, share: float, room: int) -> np.ndarray:
         s = self.sign(site.name, site.weights.shape, flat_places(site.weights.pattern))
         return s * site.values > 0  # (E12)
 
-    def _grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+    def grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         count = int((~keep).sum())
-        if count > self._room(site):
+        if count > self.room(site):
             places = vacant(site.weights.pattern, keep, count, rng)
         else:
-            places = self._random(site, keep, count, rng)
+            places = self.random_places(site, keep, count, rng)
         return places, BIRTH * self.sign(site.name, site.weights.shape, places)  # (E13)

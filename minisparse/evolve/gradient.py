@@ -10,8 +10,9 @@ import numpy as np
 from ..backend import Array, array_module
 from ..errors import InputError
 from ..weights import sum_outer
-from .routine import Rule, Site
+from .routine import Rule
 from .schedule import Schedule
+from .site import Site
 
 
 class RigL(Rule):
@@ -51,7 +52,7 @@ class RigL(Rule):
     ):
         super().__init__(Schedule(fraction, every, unit, decay, stop), **where)
 
-    def _score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
+    def growth_score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
         if site.link is None:
             raise InputError(
                 f"RigL needs the gradient at {site.name}'s vacant places; pass links=cache.links, after backward"

@@ -4,52 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from ..arguments import chosen, expect, generator, number, parameter_of, shown, storage_of
-from ..backend import Array, array_module, to_numpy
+from ..arguments import chosen, expect, generator, number, shown, storage_of
+from ..backend import Array, to_numpy
 from ..errors import InputError
-from ..groups import labelled
-from ..protocols import Model, Optimiser, Rng, Run, Seed, Weights
-from .places import at_places, flat_places, highest, smallest, vacant
+from ..protocols import Model, Optimiser, Rng, Run, Seed
+from .places import flat_places, highest, smallest, vacant
 from .schedule import Schedule
+from .site import Rewired, Site, exchange, site_of
 
 SCOPES = ("anywhere", "within", "between")
 
 
-@dataclass(frozen=True)
-class Rewired:
-    """What one rewiring did to one parameter.
-
-    Attributes
-    ----------
-    pruned, grown : (count, 2) int64
-        (post, pre) of the synapses that went and came, in pattern order. A place may be in both.
-    """
-
-    pruned: np.ndarray
-    grown: np.ndarray
-
-
-@dataclass(frozen=True)
-class Site:
-    """What a rule may look at: a parameter, its raw and effective values in pattern order, what its synapses saw."""
-
-    name: str
-    weights: Weights
-    values: np.ndarray
-    effective: np.ndarray
-    link: tuple[Array, Array, Array] | None
-
-
 class Rule:
-    """A hook of `fit` that rewires; a rule of its own says what it prunes (`_worth`) and what it grows (`_score`).
+    """A hook of `fit` that rewires; a rule of your own inherits from it and writes one score, or both.
 
-    K = floor(f(t) nnz) synapses of the smallest worth go, at most as many as there are places to grow; the K vacant
-    places of the highest score come with the raw value 0, ties in a random order. The number of synapses is constant.
-    Full patterns have no vacant place and stay as they are.
+    `prune_score` says what goes, here the smallest effective weights; `growth_score` says what comes, here any place.
+    K = floor(f(t) nnz) synapses of the smallest prune score go, at most as many as there are places to grow; the K
+    vacant places of the highest growth score come with the raw value 0, ties in a random order. The number of synapses
+    is constant. Full patterns have no vacant place and stay as they are. A rule that chooses in another way overrides
+    `keep` or `grow`. The page "A rewiring rule of your own" (docs/own_rewiring.md) has an example, and
+    `minisparse.testing.laws` tests it.
 
     Parameters
     ----------
@@ -67,6 +44,15 @@ class Rule:
     ----------
     state : dict of arrays
         What checkpoints carry. A new run of `fit` starts it afresh.
+
+    Examples
+    --------
+    >>> rng = numpy.random.default_rng(0)
+    >>> layers = [minisparse.make_weights(p) for p in (minisparse.fixed_count(9, 64, 90, rng), minisparse.full(3, 9))]
+    >>> model, rule = minisparse.MLP(layers), minisparse.evolve.Rule(minisparse.evolve.Schedule(0.2))
+    >>> event = rule.rewire(model, model.init(rng), minisparse.SGD(), rng)["W0"]
+    >>> len(event.pruned), len(event.grown)
+    (18, 18)
     """
 
     def __init__(
@@ -87,12 +73,13 @@ class Rule:
     def __call__(self, run: Run) -> None:
         """Hook of `fit`, for after_step or after_epoch."""
         step = (run.epoch - 1) * run.steps + run.step + 1
-        self.observe(run.model, run.cache.links)
+        links = getattr(run.cache, "links", {})
+        self.observe(run.model, links)
         if self.schedule.due(step - int(to_numpy(self.state.get("last", 0))), run.steps):
             self.state["last"] = np.array(step)
             share = self.schedule(step, run.epochs * run.steps)
             if share > 0:
-                self.rewire(run.model, run.params, run.opt, run.rng, run.cache.links, share)
+                self.rewire(run.model, run.params, run.opt, run.rng, links, share)
 
     @property
     def needs_epochs(self) -> bool:
@@ -143,11 +130,11 @@ class Rule:
         events, share = {}, self.schedule.fraction if share is None else share
         if not 0 <= number("share", share) <= 1:
             raise InputError(f"share, of the synapses, must lie in 0..1, got {share}")
-        for name in self._names(model):
-            site = _site(model, params, name, links)
-            keep = self._keep(site, share, self._room(site))
-            places, fresh = self._grow(site, keep, rng)
-            events[name] = _exchange(model, params, opt, name, keep, places, fresh)
+        for name in self.names(model):
+            site = site_of(model, params, name, links)
+            keep = self.keep(site, share, self.room(site))
+            places, fresh = self.grow(site, keep, rng)
+            events[name] = exchange(model, params, opt, name, keep, places, fresh)
         return events
 
     def scores(self, model: Model, params: dict[str, Array], links: dict | None = None) -> dict[str, Array]:
@@ -162,39 +149,75 @@ class Rule:
         -------
         dict of arrays
             (post, pre), for each parameter that the rule rewires.
-        """
-        sites = [_site(model, params, name, links) for name in self._names(model)]
-        return {s.name: self._score(s, np.ones(s.values.size, bool))(slice(0, s.weights.shape[0])) for s in sites}
 
-    def _names(self, model: Model) -> list[str]:
+        Raises
+        ------
+        ValueError
+            If the rule has no growth score.
+        """
+        sites = [site_of(model, params, name, links) for name in self.names(model)]
+        found = {site.name: self._by_rows(site, np.ones(site.values.size, bool)) for site in sites}
+        if None in found.values():
+            raise InputError(f"{type(self).__name__} has no growth_score: it grows anywhere")
+        return {site.name: found[site.name](slice(0, site.weights.shape[0])) for site in sites}
+
+    def names(self, model: Model) -> list[str]:
+        """Return the parameters that are rewired: those asked for, or all whose pattern is not full."""
         names = self.parameters or [name for name, w in model.weights.items() if not w.pattern.is_full]
         for name in names:
             storage_of(model, name)
         return list(names)
 
-    def _keep(self, site: Site, share: float, room: int) -> np.ndarray:
+    def keep(self, site: Site, share: float, room: int) -> np.ndarray:
         """Return which synapses stay, (nnz,) bool; at most `room` may go."""
         keep = np.ones(site.values.size, bool)
         count = min(math.floor(share * keep.size), room)  # (E5)
         if count:
-            keep[smallest(self._worth(site), count)] = False
+            keep[smallest(self.prune_score(site), count)] = False
         return keep
 
-    def _worth(self, site: Site) -> np.ndarray:
-        """Return the prune score, (nnz,): the smallest go. Here the effective weight's magnitude."""
+    def prune_score(self, site: Site) -> np.ndarray:
+        """Return the prune score of each synapse, (nnz,): the smallest go. Here the effective weight's magnitude."""
         return np.abs(site.effective)
 
-    def _grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+    def growth_score(self, site: Site, keep: np.ndarray) -> Array | Callable[[slice], Array] | None:
+        """Return the growth score of every place: the highest vacant ones come.
+
+        Parameters
+        ----------
+        site : Site
+        keep : (nnz,) bool
+            The synapses that stay.
+
+        Returns
+        -------
+        (post, pre) array, or callable, or None
+            For large layers a function from a slice of rows to (rows, n_pre), so that no matrix of all places is made.
+            None, as here, for places that are drawn at random.
+        """
+        return None
+
+    def _by_rows(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array] | None:
+        """Return the growth score as a function of a slice of rows."""
+        score = self.growth_score(site, keep)
+        if score is None or callable(score):
+            return score
+        if score.shape != site.weights.shape:
+            raise InputError(
+                f"{type(self).__name__}.growth_score must return a matrix (post, pre) = {site.weights.shape} for "
+                f"{site.name}, got shape {tuple(score.shape)}"
+            )
+        return lambda rows: score[rows]
+
+    def grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         """Return the places (post * n_pre + pre, ascending) and raw values of the new synapses."""
         count = int((~keep).sum())
-        score = self._score(site, keep) if count else None
+        score = self._by_rows(site, keep) if count else None
+        if count and score is None:
+            return self.random_places(site, keep, count, rng), np.zeros(count)
         return highest(site.weights.shape, count, score, self._open(site, keep), rng), np.zeros(count)
 
-    def _score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
-        """Return the growth score: from a slice of rows to (rows, n_pre)."""
-        raise NotImplementedError
-
-    def _random(self, site: Site, keep: np.ndarray, count: int, rng: Rng) -> np.ndarray:
+    def random_places(self, site: Site, keep: np.ndarray, count: int, rng: Rng) -> np.ndarray:
         """Draw `count` of the places where synapses may grow, uniformly."""
         if self.scope == "anywhere":
             return vacant(site.weights.pattern, keep if self.regrow else np.ones_like(keep), count, rng)
@@ -212,8 +235,8 @@ class Rule:
             )
         return post, pre
 
-    def _room(self, site: Site) -> int:
-        """Return how many synapses can grow."""
+    def room(self, site: Site) -> int:
+        """Return how many synapses can grow at a site."""
         pattern = site.weights.pattern
         if self.scope == "anywhere":
             return pattern.nnz if self.regrow else pattern.shape[0] * pattern.shape[1] - pattern.nnz
@@ -249,41 +272,3 @@ def _names_of(parameters: Sequence[str] | None) -> tuple[str, ...] | None:
     if not isinstance(parameters, Sequence) or not all(isinstance(name, str) for name in parameters):
         raise InputError(f"parameters must be names, such as ('W_rec',), got {shown(parameters)}")
     return tuple(parameters)
-
-
-def _site(model: Model, params: dict[str, Array], name: str, links: dict | None) -> Site:
-    weights = model.weights[name]
-    values, effective = (to_numpy(weights.values(w)) for w in (parameter_of(params, name), model.weight(params, name)))
-    return Site(name, weights, values, effective, (links or {}).get(name))
-
-
-def _exchange(
-    model: Model,
-    params: dict[str, Array],
-    opt: Optimiser,
-    name: str,
-    keep: np.ndarray,
-    places: np.ndarray,
-    fresh: np.ndarray,
-) -> Rewired:
-    """Put a new pattern in force: survivors keep value and moments, newcomers get `fresh` and moments of 0."""
-    weights = model.weights[name]
-    n_pre, old = weights.shape[1], flat_places(weights.pattern)
-    event = Rewired(np.stack(np.divmod(old[~keep], n_pre), axis=1), np.stack(np.divmod(places, n_pre), axis=1))
-    if keep.all() and not places.size:
-        return event
-    merged = np.concatenate([old[keep], places])
-    order = np.argsort(merged, kind="stable")
-    rewired = type(weights)(labelled(at_places(merged[order], weights.shape), weights.pattern.groups))
-
-    def carried(packed: Array, newcomers: np.ndarray) -> Array:
-        values = to_numpy(weights.values(packed))
-        values = np.concatenate([values[keep], newcomers.astype(values.dtype)])[order]
-        return rewired.from_values(array_module(packed).asarray(values))
-
-    params[name] = carried(params[name], fresh)
-    for key, value in opt.state.items():
-        if key.partition(".")[2] == name:
-            opt.state[key] = carried(value, np.zeros(places.size))
-    model.weights[name] = rewired
-    return event

@@ -11,8 +11,9 @@ from ..connectivity import Pattern, check_density, fixed_count
 from ..errors import InputError
 from ..protocols import Rng, Seed
 from .places import senders_signs, smallest
-from .routine import Rule, Site
+from .routine import Rule
 from .schedule import Schedule
+from .site import Site
 
 
 class SET(Rule):
@@ -124,7 +125,7 @@ class SET(Rule):
         """Whether newcomers are drawn with these signs, one for each presynaptic neuron."""
         return self.signs is not None and np.array_equal(self.signs, signs)
 
-    def _keep(self, site: Site, share: float, room: int) -> np.ndarray:
+    def keep(self, site: Site, share: float, room: int) -> np.ndarray:
         effective, keep = site.effective, np.ones(site.values.size, bool)
         sides = [effective > 0, effective < 0] if self.by_sign else [keep.copy()]
         for members in map(np.flatnonzero, sides):
@@ -132,9 +133,9 @@ class SET(Rule):
             keep[members[smallest(np.abs(effective[members]), count)]] = False  # (E1)
         return keep
 
-    def _grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+    def grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         count = int((~keep).sum())
-        places = self._random(site, keep, count, rng)  # (E2)
+        places = self.random_places(site, keep, count, rng)  # (E2)
         fresh = self.std * rng.standard_normal(count)  # (E3)
         if self.signs is not None:
             fresh = np.abs(fresh) * senders_signs(self.signs, site.name, site.weights.shape, places)

@@ -11,8 +11,9 @@ from ..arguments import chosen
 from ..backend import Array
 from ..connectivity import Pattern
 from .places import at_places, flat_places, row_blocks
-from .routine import Rule, Site
+from .routine import Rule
 from .schedule import Schedule
+from .site import Site
 
 DIGITS = 9
 """Scores are rounded to this many digits, so that sums of the same terms in another order are ties."""
@@ -66,7 +67,7 @@ class CannistraciHebb(Rule):
         super().__init__(Schedule(fraction, every, unit, decay, stop), **where)
         self.form = form
 
-    def _score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
+    def growth_score(self, site: Site, keep: np.ndarray) -> Callable[[slice], Array]:
         score = FORMS[self.form](at_places(flat_places(site.weights.pattern)[keep], site.weights.shape))
         return lambda rows: score(rows).round(DIGITS)
 

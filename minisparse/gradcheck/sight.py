@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..activations import ACTIVATIONS
-from ..backend import Array, asarray
+from ..backend import Array, use
 from ..connectivity import bernoulli
 from ..dale import Dale
 from ..losses import softmax_cross_entropy
@@ -60,6 +60,9 @@ def what_each_check_sees(sizes: dict[str, int] = SIZES, seed: int = 0, family: s
 def example(storage: str, activation: str, sizes: dict[str, int] = SIZES, seed: int = 0) -> tuple:
     """Return a small model with signed weights: model, params, x, labels, signs; all in float64.
 
+    Its arrays are NumPy's, whatever the backend: a check is thousands of passes of few numbers, and on a GPU each of
+    them would wait for its launches.
+
     Examples
     --------
     >>> model, params, x, labels, signs = minisparse.gradcheck.sight.example("csr", "tanh")
@@ -70,9 +73,10 @@ def example(storage: str, activation: str, sizes: dict[str, int] = SIZES, seed: 
     n = sizes["units"]
     model = RNN(sizes["inputs"], make_weights(bernoulli(n, n, 0.5, rng), storage), sizes["classes"], activation)
     signs = np.where(np.arange(n)[:, None] % 3, 1, -1)
-    params = model.init(rng, dtype=np.float64, w_max=0.8, signs=signs)
-    x = asarray(2 * rng.standard_normal((sizes["time"], sizes["inputs"], sizes["batch"])))
-    return model, params, x, asarray(rng.integers(0, sizes["classes"], sizes["batch"])), signs
+    with use("numpy"):
+        params = model.init(rng, dtype=np.float64, w_max=0.8, signs=signs)
+    x = 2 * rng.standard_normal((sizes["time"], sizes["inputs"], sizes["batch"]))
+    return model, params, x, rng.integers(0, sizes["classes"], sizes["batch"]), signs
 
 
 def _caught(row: Mistake, parts: tuple, params: dict, x: Array, labels: Array, seed: int) -> dict[str, bool]:

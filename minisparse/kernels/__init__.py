@@ -5,9 +5,12 @@
 ``row_sum(rows, values)``    (n_post, 1), an empty row gives 0
 ``add_blocks(blocks, values, x, out)``  out += W x for W made of dense blocks, values (groups, post slots, pre slots)
 ``put_outer(blocks, dy, x, out)``  the blocks of dy xᵀ into out; padding is undefined
+``product(W, x, plus)``      W x + plus of a full matrix
 ``affine(W, x, b)``          W x + b of a full matrix and a stack (time, units, batch), to be read step by step
 ``sum_outer(dy, x)``         dy xᵀ, the full matrix, summed over time if the arguments are stacks
 ``relu(a, out)``             max(a, 0)
+``factor(slope, kept)``      slope(kept), to be multiplied with
+``steps(stack)``             a stack (time, units, batch) to be filled from its last step to its first
 ``adam(w, grad, m, v, ...)`` one optimiser step in place
 ``sgd(w, grad, [m], ...)``   the same for gradient descent
 """
@@ -15,7 +18,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
@@ -23,6 +26,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import Array, array_module
+from ..errors import InputError
+
+MOST = (1 << 31) - 1
+"""Synapses that an int32 can count."""
 
 
 class Rows:
@@ -39,6 +46,16 @@ class Rows:
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int], put: Callable):
         self.indptr, self.indices, self.shape = put(indptr), put(indices), shape
         self._host_indptr, self._put = indptr, put
+
+    @functools.cached_property
+    def short_indptr(self) -> Array:
+        """`indptr` as int32, for libraries that count so; made when a kernel first asks for it."""
+        if self._host_indptr[-1] > MOST:
+            raise InputError(
+                f"a GPU takes at most {MOST:,} synapses in compressed rows, got {self._host_indptr[-1]:,}; "
+                'lower the density, or choose storage="dense"'
+            )
+        return self._put(self._host_indptr.astype(np.int32))
 
     @functools.cached_property
     def rows(self) -> Array:
@@ -109,8 +126,13 @@ def _table(library: str, *dtypes: np.dtype) -> ModuleType:
 
 @functools.cache
 def _numpy_kernels() -> str:
-    fast = (name for name in ("numba", "scipy") if importlib.util.find_spec(name))
-    return next((f"with_{name}" for name in fast), "reference")
+    for name in ("with_numba", "with_scipy"):
+        try:
+            _load(name)
+        except Exception:  # not installed, or there but of no use, as Numba is with a NumPy that it does not know
+            continue
+        return name
+    return "reference"
 
 
 @functools.cache

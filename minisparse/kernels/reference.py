@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..backend import Array, array_module
 from ..errors import InputError
@@ -34,6 +34,11 @@ def added(y: Array, plus: Array | None) -> Array:
         return y + plus
     y += plus
     return y
+
+
+def product(W: Array, x: Array, plus: Array | None = None) -> Array:
+    """Return W x + plus of a full matrix, (n_post, batch)."""
+    return added(W @ x, plus)
 
 
 def sddmm(rows, dy: Array, x: Array) -> Array:
@@ -67,6 +72,16 @@ def affine(W: Array, x: Array, b: Array) -> Sequence[Array]:
 def relu(a: Array, out: Array | None) -> Array:
     """Return max(a, 0), or write it into `out`."""
     return array_module(a).maximum(a, 0, out=out)
+
+
+def factor(slope: Callable, kept: Array) -> Array:
+    """Return slope(kept), to be multiplied with."""
+    return slope(kept)
+
+
+def steps(stack: Array) -> Array:
+    """Return a stack (time, units, batch) as it is, to be filled from its last step to its first."""
+    return stack
 
 
 def add_blocks(blocks, values: Array, x: Array, out: Array) -> None:

@@ -29,6 +29,7 @@ from .products import (
     write_product,
     write_rows,
 )
+from .reference import factor, product, steps  # noqa: F401 - as they are
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True

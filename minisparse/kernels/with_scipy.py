@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from .reference import adam, add_blocks, added, affine, put_outer, relu, sgd, sum_outer
+from .reference import adam, add_blocks, added, affine, factor, product, put_outer, relu, sgd, steps, sum_outer
 
 __all__ = [
-    "adam", "add_blocks", "affine", "own_threads", "put_outer", "relu", "row_sum", "sddmm", "sgd", "spmm", "sum_outer"
+    "adam", "add_blocks", "affine", "factor", "own_threads", "product", "put_outer", "relu", "row_sum", "sddmm", "sgd",
+    "spmm", "steps", "sum_outer",
 ]  # fmt: skip
 
 own_threads = False

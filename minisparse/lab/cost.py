@@ -17,12 +17,15 @@ import numpy as np
 from ..backend import asarray, current_module, to_numpy
 from ..connectivity import bernoulli, check_density, full
 from ..errors import InputError
+from ..kernels import with_cupy
 from ..weights.make import choose_storage, make_weights
 
 ADAM_FLOPS = 12
 """Per stored weight and step."""
 ARRAYS = {"dense": 4, "csr": 2}
 """Arrays (time, neurons, batch) at the peak of a step: state and its gradient; BLAS wants them once more, turned."""
+ARRAYS_ON_GPU = 5
+"""The same on a GPU, for any storage: the drives of all steps come on top, and CuPy keeps what is freed."""
 UNITS = (("s", 1, 100, 0), ("min", 60, 6000, 0), ("h", 3600, 172_800, 1), ("days", 86400, math.inf, 1))
 """Name, seconds, seconds up to which it is used, digits."""
 TYPICAL = {"numpy": 1000, "cupy": 8000}
@@ -65,7 +68,8 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     In float32: dense 16 bytes for each possible weight, and if some do not exist 4 more for the mask and 8 for each
     that does; CSR 16 bytes per neuron and 32 per synapse (16 for the numbers, 12 for indices by row, by column and the
     order between them, 4 for the values in that order). Without Numba, Adam's temporaries add three arrays for a
-    moment.
+    moment. On a GPU CSR takes 4 more per synapse (its row) and 8 per neuron, and where the gradient is taken from the
+    whole product (`with_cupy.SAMPLED_BELOW`) that matrix.
 
     Parameters
     ----------
@@ -89,19 +93,25 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     synapses, indptr = round(density * places), 8 * (nodes + 1)
     if kind(nodes, density, storage) == "csr":
         order = 4 if synapses < 2**31 else 8
-        return (5 * item + 8 + order) * synapses + 2 * indptr
+        found = (5 * item + 8 + order) * synapses + 2 * indptr
+        if _on_gpu():
+            found += 4 * synapses + indptr + (item * places if density > with_cupy.SAMPLED_BELOW else 0)
+        return found
     return 4 * item * places + indptr + (item * places + 8 * synapses if density < 1 else 0)
 
 
 def activations(nodes: int, steps_in_time: int, batch: int, storage: str, dtype: Any = np.float32) -> int:
     """Count the bytes of activity and its gradient at the peak of a step: ``2 T B N`` numbers, dense ``4 T B N``.
 
+    On a GPU they are ``5 T B N``.
+
     Examples
     --------
     >>> minisparse.lab.cost.activations(10_000, 28, 100, "csr")
     224000000
     """
-    return ARRAYS[kind(nodes, 1.0, storage)] * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
+    arrays = ARRAYS_ON_GPU if _on_gpu() else ARRAYS[kind(nodes, 1.0, storage)]
+    return arrays * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
 
 
 def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int = 4, more: int = 0) -> None:
@@ -132,14 +142,13 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
         return
     other = {"dense": "csr", "csr": "dense"}[chosen]
     instead = memory(nodes, density, other, dtype) + more
+    left = f"{_bytes(free)} are free{' on the GPU' if _on_gpu() else ''}"
     each, unit = needed / _stored(nodes, density, chosen), "weight" if chosen == "dense" else "synapse"
     fits = max(1, int(0.99 * nodes * math.sqrt(free / min(needed, instead))))
     mend = f"at density {density:g} some {fits:,} neurons fit; lower --nodes or --density"
     if instead <= free:
         mend = f"at density {density:g} {other} needs {_bytes(instead)}: --storage {other}"
-    raise InputError(
-        f"n={nodes:,} {chosen} needs {_bytes(needed)} ({each:.3g} bytes per {unit}), {_bytes(free)} are free; {mend}"
-    )
+    raise InputError(f"n={nodes:,} {chosen} needs {_bytes(needed)} ({each:.3g} bytes per {unit}), {left}; {mend}")
 
 
 def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[str, float] | None = None) -> dict:
@@ -245,8 +254,8 @@ def available() -> int:
     >>> minisparse.lab.cost.available() > 0
     True
     """
-    xp = current_module()
-    if xp.__name__ == "cupy":
+    if _on_gpu():
+        xp = current_module()
         return xp.cuda.runtime.memGetInfo()[0] + xp.get_default_memory_pool().free_bytes()
     return max(0, min(_on_host(), _in_group()))
 
@@ -291,6 +300,10 @@ def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), 
             count += 1
         rates[storage] = 6 * weights.nnz * batch * count / spent
     return rates
+
+
+def _on_gpu() -> bool:
+    return current_module().__name__ == "cupy"
 
 
 def _bytes(count: float) -> str:

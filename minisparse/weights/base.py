@@ -125,9 +125,12 @@ def sum_outer(dy: Array, x: Array) -> Array:
 
 
 def scaled(dx: Array, times: Array | None) -> Array:
-    """Return a product that nobody else holds, times what the nonlinearity says (its slope)."""
-    if times is not None:
-        dx *= times
+    """Return a product that nobody else holds, times what the nonlinearity says (its slope, or its factor)."""
+    if times is None:
+        return dx
+    if hasattr(times, "onto"):
+        return times.onto(dx)
+    dx *= times
     return dx
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import kernels
 from ..backend import Array
 from ..connectivity import Pattern
-from ..kernels.reference import added
 from ..kernels.reference import dense as spread
 from .base import Storage, check_units, scaled, sum_outer
 
@@ -98,14 +98,14 @@ class BoundDense:
     """The matrix itself: BLAS takes it as it is, or turned."""
 
     def __init__(self, w: Array):
-        self._w = w
+        self._w, self._product = w, kernels.table(w).product
 
     def matmul(self, x: Array, plus: Array | None = None) -> Array:
         """Return W x + plus, a new array (n_post, batch)."""
         check_units(x, self._w.shape[1], "x", "pre")
-        return added(self._w @ x, plus)  # (S1)
+        return self._product(self._w, x, plus)  # (S1)
 
     def matmul_t(self, dy: Array, times: Array | None = None) -> Array:
         """Return Wᵀ dy ∘ times, a new array (n_pre, batch)."""
         check_units(dy, self._w.shape[0], "dy", "post")
-        return scaled(self._w.T @ dy, times)  # (S2)
+        return scaled(self._product(self._w.T, dy), times)  # (S2)

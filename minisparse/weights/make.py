@@ -17,9 +17,11 @@ from .grouped import GroupedWeights, within_groups
 Weights = DenseWeights | CsrWeights | GroupedWeights
 STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights, GroupedWeights)}
 CSR_AT_MOST = {"numpy": 0.25, "cupy": 0.02}
-"""Density up to which CSR takes over from dense, per backend (``python -m benchmarks crossover``)."""
-CSR_FROM = 1 << 16
-"""Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts."""
+"""Density up to which CSR takes over from dense, per backend (``python -m benchmarks crossover``; that of the GPU is
+predicted from its memory traffic against dense float32 products, and not measured)."""
+CSR_FROM = {"numpy": 1 << 16, "cupy": 2500**2}
+"""Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts (that of
+the GPU is predicted from the cost of a launch, and not measured)."""
 GROUPED_AT_MOST = {"numpy": 0.4}
 """Density up to which blocks and CSR together beat dense, per backend (``python -m benchmarks crossover``)."""
 GROUPED_FROM, BLOCK_FROM = 1 << 18, 1 << 12
@@ -74,8 +76,9 @@ def choose_storage(shape: tuple[int, int], density: float, storage: str = "auto"
     """
     storage = _named(storage)
     if storage == "auto":
-        sparse = density <= CSR_AT_MOST.get(backend or current_module().__name__, 0)
-        storage = "csr" if shape[0] * shape[1] >= CSR_FROM and sparse else "dense"
+        backend = backend or current_module().__name__
+        large = shape[0] * shape[1] >= CSR_FROM.get(backend, 0)
+        storage = "csr" if large and density <= CSR_AT_MOST.get(backend, 0) else "dense"
     return storage
 
 

@@ -74,9 +74,25 @@ MODELS = [kind(a, r) for kind, a, r in itertools.product((rnn, mlp), ("relu", "t
 MODELS += [rnn(biases=1), rnn("sigmoid", biases=1), rnn(p=1.0), rnn(storage="csr"), mlp(storage="csr")]
 
 
+def sequence(activation="tanh", rule=None, storage="auto", every=True, **settings):
+    """Two layers, of which the settings are the second one's."""
+    one, two = ms.bernoulli(11, 11, 0.4, 1), ms.bernoulli(7, 7, 0.5, 2)
+    first = ms.Recurrent(3, ms.make_weights(one, storage), "relu", alpha=0.6)
+    second = ms.Recurrent(11, ms.make_weights(two, storage), activation, rule, **settings)
+    return ms.SequenceRNN([first, second], 4, every)
+
+
+MODELS += [sequence(a, r, alpha=0.3, start=True) for a, r in itertools.product(("relu", "tanh", "sigmoid"), RULES)]
+MODELS += [sequence(storage="csr", every=False, biases=1), sequence(start=True, every=False)]
+
+
 def started(model, dtype=np.float32):
-    settings = {"w_max": 0.5} if isinstance(model, ms.RNN) else {}
+    settings = {"w_max": 0.5} if isinstance(model, ms.RNN | ms.SequenceRNN) else {}
     return model.init(np.random.default_rng(3), dtype, **settings)
+
+
+def parts(model):
+    return getattr(model, "layers", [model])
 
 
 @pytest.mark.torch
@@ -85,19 +101,21 @@ def started(model, dtype=np.float32):
 def test_a_module_gives_the_same_logits_and_comes_back_bit_for_bit(model, dtype):
     torch = pytest.importorskip("torch")
     params, x = started(model, dtype), np.random.default_rng(4).standard_normal((6, 5, 3)).astype(dtype)
+    params |= {name: value + 1 for name, value in params.items() if name.startswith("h_init")}
     module = ms.to_torch(model, params)
     ours, _ = model.forward(params, np.ascontiguousarray(x.transpose(1, 2, 0)))
     theirs = module(torch.from_numpy(x)).detach().numpy()
-    assert theirs.shape == (6, 4)
-    assert np.abs(ours.T - theirs).max() <= 1e-6 * max(1, np.abs(ours).max())
+    assert theirs.shape == ((6, 5, 4) if getattr(model, "every", False) else (6, 4))
+    assert np.abs(np.moveaxis(ours, -1, 0) - theirs).max() <= 1e-6 * max(1, np.abs(ours).max())
     again, taken = ms.from_torch(module)
-    assert again.activation is model.activation
+    assert [k.activation for k in parts(again)] == [k.activation for k in parts(model)]
+    assert type(again) is type(model)
     for name, weights in model.weights.items():
         assert again.weights[name].pattern == weights.pattern
         effective = weights.values(model.weight(params, name))
         assert again.weights[name].values(taken[name]).tobytes() == effective.tobytes()
     dense = [name for name in taken if name not in model.weights]
-    assert set(dense) == {name for name in params if name[0] in "Wb"} - set(model.weights)
+    assert set(dense) == {name for name in params if name[0] in "Wbh"} - set(model.weights)
     assert all(taken[name].tobytes() == params[name].tobytes() for name in dense)
     same = ms.to_torch(again, taken).state_dict()
     assert all(torch.equal(value, same[name]) for name, value in module.state_dict().items())
@@ -106,7 +124,7 @@ def test_a_module_gives_the_same_logits_and_comes_back_bit_for_bit(model, dtype)
 @pytest.mark.torch
 def test_training_in_pytorch_leaves_absent_synapses_absent():
     torch = pytest.importorskip("torch")
-    for model in (rnn("tanh"), rnn("sigmoid"), mlp("tanh")):
+    for model in (rnn("tanh"), rnn("sigmoid"), mlp("tanh"), sequence(every=False, start=True)):
         params = started(model)
         module = ms.to_torch(model, params)
         opt = torch.optim.Adam(module.parameters(), lr=0.1)
@@ -140,6 +158,15 @@ def test_modules_of_ones_own_are_taken():
     logits, _ = model.forward(params, x.numpy().transpose(1, 2, 0).copy())
     np.testing.assert_allclose(logits.T, readout(recurrent(x)[1][0]).detach(), atol=1e-6)
 
+    deep, theirs = nn.RNN(3, 11, num_layers=2, batch_first=True), nn.Linear(11, 4)
+    prune.random_unstructured(deep, "weight_hh_l1", 0.6)
+    for every, read in ((False, lambda h: h[:, -1]), (True, lambda h: h)):
+        model, params = ms.from_torch(deep, theirs, every=every)
+        logits, _ = model.forward(params, x.numpy().transpose(1, 2, 0).copy())
+        wanted = theirs(read(deep(x)[0])).detach().numpy()
+        np.testing.assert_allclose(np.moveaxis(logits, -1, 0), wanted, atol=1e-6)
+    assert (model.weights["W_rec0"].nnz, model.weights["W_rec1"].nnz) == (121, round(0.4 * 121))
+
     phi = nn.ReLU()  # one object, used twice
     chain = nn.Sequential(nn.Flatten(), nn.Linear(15, 9), phi, nn.Linear(9, 8), phi, nn.Linear(8, 4))
     prune.l1_unstructured(chain[1], "weight", 0.5)
@@ -156,8 +183,8 @@ def test_what_cannot_be_taken_is_a_sentence():
     torch = pytest.importorskip("torch")
     nn = torch.nn
     for modules, sentence in [
-        ([nn.LSTM(3, 5), nn.Linear(5, 4)], "takes an RNN and a Linear.* got LSTM, Linear"),
-        ([nn.RNN(3, 5, num_layers=2), nn.Linear(5, 4)], "an RNN of one layer and one direction"),
+        ([nn.LSTM(3, 5), nn.Linear(5, 4)], "takes RNNs and a Linear.* got LSTM, Linear"),
+        ([nn.RNN(3, 5, bidirectional=True), nn.Linear(10, 4)], "an RNN of one direction"),
         ([nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2)], "the same everywhere"),
         ([nn.Linear(3, 5), nn.GELU(), nn.Linear(5, 4)], "got Linear, GELU, Linear"),
         ([nn.Linear(3, 5), nn.Linear(5, 4)], "name what stands between the Linears"),
@@ -171,7 +198,7 @@ def test_what_cannot_be_taken_is_a_sentence():
         bridges.pair_of_torch(np.tanh, np.ones(3))
     stem = ms.ConvPool((8, 8), 3)
     net = ms.ConvNet(stem, ms.MLP([ms.make_weights(ms.full(4, stem.n_out))]))
-    with pytest.raises(ms.UserError, match="to_torch takes an RNN or an MLP, not a ConvNet"):
+    with pytest.raises(ms.UserError, match="to_torch takes an RNN, a SequenceRNN or an MLP, not a ConvNet"):
         ms.to_torch(net, net.init(RNG))
     model = rnn(ms.Activation("gelu", lambda a, out: a, lambda a: a))
     with pytest.raises(ms.UserError, match="no activation 'gelu'"):

@@ -21,18 +21,23 @@ from minisparse import estimators
 DIGITS = ms.load("digits")
 X, Y = DIGITS.x_train.reshape(-1, 64)[:200], DIGITS.y_train[:200]
 BOTH = (ms.SparseMLPClassifier, ms.SparseRNNClassifier)
+REGRESSORS = (ms.SparseMLPRegressor, ms.SparseRNNRegressor)
+NUMBERS = StandardScaler().fit_transform(np.stack([X[:, k::8].mean(axis=1) for k in (2, 4, 6)], axis=1))
 CHECKS = """
 import json, minisparse
 from sklearn.utils.estimator_checks import check_estimator
 for estimator in (minisparse.SparseMLPClassifier(), minisparse.SparseRNNClassifier(), minisparse.SparseRNNClassifier(
-        inhibitory=0.2, evolve="set", patience=None), minisparse.SparseMLPClassifier(evolve="rigl", normalise="joint")):
+        inhibitory=0.2, evolve="set", patience=None), minisparse.SparseMLPClassifier(evolve="rigl", normalise="joint"),
+        minisparse.SparseMLPRegressor(), minisparse.SparseRNNRegressor(),
+        minisparse.SparseMLPRegressor(evolve="set", patience=20), minisparse.SparseRNNRegressor(inhibitory=0.2)):
     for done in check_estimator(estimator, on_fail=None, on_skip=None):
         print(json.dumps([done["check_name"], done["status"], str(done["exception"]), str(done["expected_to_fail"])]))
 """
 
 
 def small(kind, **settings):
-    settings = {"epochs": 4, "random_state": 0, **({"n_inputs": 8} if kind is BOTH[1] else {}), **settings}
+    steps = {"n_inputs": 8} if kind in (BOTH[1], REGRESSORS[1]) else {}
+    settings = {"epochs": 4, "random_state": 0, **steps, **settings}
     return kind(**settings)
 
 
@@ -43,13 +48,15 @@ def test_every_check_of_scikit_learn_passes_and_none_is_skipped():
     done = subprocess.run(program, env={**os.environ, "SCIPY_ARRAY_API": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    missing = {} if importlib.util.find_spec("pandas") else {"check_classifier_data_not_an_array"}
-    assert len(rows) > 200
-    assert {name for name, status, _, _ in rows if status == "skipped"} <= set(missing)
+    pandas = {"check_classifier_data_not_an_array", "check_regressor_data_not_an_array"}
+    assert len(rows) > 400
+    assert {name for name, status, _, _ in rows if status == "skipped"} <= (
+        set() if importlib.util.find_spec("pandas") else pandas
+    )
     assert [row for row in rows if row[1] not in ("passed", "skipped") or row[3] != "False"] == []
 
 
-@pytest.mark.parametrize("network", [BOTH[0](20), BOTH[1](units=20)])
+@pytest.mark.parametrize("network", [BOTH[0](20), BOTH[1](units=20), REGRESSORS[0](20)])
 def test_the_checks_of_scikit_learn_pass_on_a_small_one(network):
     done = check_estimator(network.set_params(epochs=6, density=0.5, batch_size=50, lr=0.1), on_skip=None)
     assert {row["status"] for row in done} <= {"passed", "skipped"}
@@ -85,6 +92,30 @@ def test_one_random_state_gives_one_network_and_a_pickle_is_the_same(kind):
     assert (first.n_iter_, len(first.loss_curve_)) == (5, 5)
     other = small(kind, random_state=np.random.RandomState(1)).fit(X, Y)
     assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", REGRESSORS)
+@pytest.mark.parametrize("y", [NUMBERS, NUMBERS[:, 0], NUMBERS[:, :1]], ids=["three", "one", "a column"])
+def test_numbers_are_predicted_in_the_form_they_came(kind, y):
+    regressor = small(kind, epochs=15, lr=0.01).fit(X, y)
+    assert regressor.predict(X).shape == y.shape
+    assert regressor.score(X, y) > 0.4
+    again = pickle.loads(pickle.dumps(regressor))
+    for each in (regressor, again):
+        each.partial_fit(X, y)
+    np.testing.assert_array_equal(again.predict(X), regressor.predict(X))
+    assert regressor.n_iter_ == len(regressor.loss_curve_) == 16
+    assert regressor.loss_curve_[-1] < 0.5 * regressor.loss_curve_[0]
+    with pytest.raises(ms.UserError, match="y has 7 outputs, but the first call had"):
+        regressor.partial_fit(X, np.ones((len(X), 7)))
+
+
+def test_a_regressor_in_a_grid_with_held_back_samples_a_rule_and_dales_principle(capsys):
+    grid = GridSearchCV(small(REGRESSORS[0]), {"density": [0.001, 0.3]}, cv=2).fit(X, NUMBERS)
+    assert grid.best_params_ == {"density": 0.3}
+    regressor = small(REGRESSORS[1], patience=2, inhibitory=0.2, evolve="set", verbose=True).fit(X, NUMBERS)
+    assert ms.Dale(regressor.signs_).violations(regressor.model_, regressor.params_) == 0
+    assert "test mean_absolute_error" in capsys.readouterr().err
 
 
 def test_parts_train_as_the_whole_does():

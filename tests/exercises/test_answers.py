@@ -30,7 +30,7 @@ def test_an_answer_may_have_many_lines():
         (lambda text: text.replace("# (R7) your line", ""), r"the mark # \(R7\) is missing"),
         (lambda text: text + "    da[t] = 1  # (R7) your line\n", r"line \d+: the mark # \(R7\) is there twice"),
         (
-            lambda text: text.replace("    slope = phi.slope", "    slope = np"),
+            lambda text: text.replace("    slope = phi.factor", "    slope = np"),
             r"above \(R6\) the given line is missing",
         ),
         (lambda text: text + "#" * 300_000, "letters; a file of answers has at most"),

@@ -19,9 +19,11 @@ from pathlib import Path
 SURFACE = Path(__file__).with_name("cupy_surface.json")
 MODULES = (
     "cupy",
+    "cupy.cublas",
     "cupy.linalg",
     "cupy.random",
     "cupy.cuda",
+    "cupy.cuda.device",
     "cupy.cuda.runtime",
     "cupyx",
     "cupyx.scipy.sparse",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from minisparse.activations import ACTIVATIONS
 from minisparse.kernels import with_cupy
 
 pytestmark = pytest.mark.nvrtc
@@ -73,6 +74,34 @@ def test_each_entry_point_is_in_the_ptx(nvrtc, kernel, architecture) -> None:
     ptx = nvrtc.ptx(source, [*options, f"--gpu-architecture={architecture}"])
     assert f".entry {name}(" in ptx
     assert f".target {architecture.replace('compute', 'sm')}" in ptx
+
+
+KERNELS = {
+    "adam": lambda: with_cupy._adam_kernel.__wrapped__(),
+    "sgd": lambda: with_cupy._sgd_kernel.__wrapped__(False),
+    "sgd with momentum": lambda: with_cupy._sgd_kernel.__wrapped__(True),
+    "entries": lambda: with_cupy._entries.__wrapped__(),
+    **{
+        f"slope of {name}": lambda phi=phi: with_cupy._times_slope.__wrapped__(phi.slope)
+        for name, phi in ACTIVATIONS.items()
+    },
+}
+
+
+@pytest.mark.parametrize("dtype", ["float", "double"])
+@pytest.mark.parametrize("name", KERNELS)
+def test_what_an_elementwise_kernel_does_compiles(nvrtc, monkeypatch, name, dtype) -> None:
+    recorder = types.SimpleNamespace(ElementwiseKernel=lambda *given: given)
+    monkeypatch.setitem(sys.modules, "cupy", recorder)
+    inputs, outputs, body, _ = KERNELS[name]()
+    inputs = re.sub(r"raw (\w+) (\w+)", r"const \1* \2", inputs)
+    arguments = ", ".join([inputs, *(f"T& {each.split()[-1]}" for each in outputs.split(","))])
+    source = (
+        f"typedef {dtype} T; typedef int int32; typedef long long int64;\n__device__ void f({arguments}) {{ {body}; }}"
+    )
+    nvrtc.ptx(source, ["--gpu-architecture=compute_80"])
+    with pytest.raises(CompileError):
+        nvrtc.ptx(source.replace(body, f"{body} +"), ["--gpu-architecture=compute_80"])
 
 
 def test_nothing_but_the_two_entry_points_is_compiled(nvrtc) -> None:

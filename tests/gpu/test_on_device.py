@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import minisparse
+from benchmarks import launches
 from minisparse import kernels
 from minisparse.kernels import reference
+from minisparse.lab import cost
 
 pytestmark = pytest.mark.gpu
 
@@ -245,6 +247,22 @@ def test_evaluate_and_the_gains(storage) -> None:
         assert run() == pytest.approx(host, rel=1e-9)
 
 
+@pytest.mark.parametrize(("storage", "p"), [("dense", 1), ("csr", 0.3), ("csr", 0.02)])
+def test_memory_is_what_training_takes(cupy, storage, p) -> None:
+    n, steps, batch, pool = 400, 10, 50, cupy.get_default_memory_pool()
+    x = np.zeros((3 * batch, steps, 2), np.float32)
+    task = minisparse.Dataset("toy", x, np.zeros(len(x), int), x[:batch], np.zeros(batch, int), 2)
+    pool.free_all_blocks()
+    before = pool.total_bytes()
+    model = minisparse.RNN(
+        2, minisparse.make_weights(minisparse.full(n, n) if p == 1 else bernoulli(n, n, p), storage), 2
+    )
+    params = model.init(0)
+    minisparse.fit(model, params, minisparse.Adam(), task, 1, 0, batch, quiet=True)
+    said = cost.memory(n, p, storage) + cost.activations(n, steps, batch, storage)
+    assert 0.7 * said < pool.total_bytes() - before < 1.4 * said
+
+
 @pytest.fixture
 def reads(cupy, monkeypatch) -> SimpleNamespace:
     """Count what comes back to the host: item, float, bool, tolist and asnumpy all go through get."""
@@ -259,6 +277,89 @@ def reads(cupy, monkeypatch) -> SimpleNamespace:
     assert counter.count == 1
     counter.count = 0
     return counter
+
+
+def test_a_product_leaves_what_is_added_and_gives_the_same_bits_again(cupy, storage) -> None:
+    pattern, x, y = PATTERNS["sparse"], *(cupy.asarray(draw("float32", n, 33)) for n in (300, 200))
+    weights = minisparse.make_weights(pattern, storage)
+    values = draw("float32", pattern.nnz)
+    bound, before = weights.bind(weights.from_values(cupy.asarray(values))), y.copy()
+    first, again = (bound.matmul(x, plus=y) for _ in range(2))
+    assert bool((first == again).all())
+    assert bool((y == before).all())
+    assert_close(first, reference.spmm(rows_of(pattern, np), values, x.get()) + y.get())
+    assert_close(bound.matmul_t(first, times=x), bound.matmul_t(first).get() * x.get())
+    assert bound.matmul(x, plus=y.astype("float64")).dtype == np.float64
+    with pytest.raises(minisparse.errors.InputError, match="plus must have the shape of the product"):
+        bound.matmul(x, plus=y[:, :1])
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_a_factor_is_the_slope(cupy, activation) -> None:
+    phi = minisparse.activations.get(activation)
+    h, dh = (cupy.asarray(draw("float32", n, 7)) for n in (40, 40))
+    expected = (dh * phi.slope(h)).get()
+    assert_close(dh * phi.factor(h), expected)
+    assert_close(phi.factor(h).onto(dh.copy()), expected)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sgd(cupy, momentum, dtype) -> None:
+    arrays = [draw(dtype, 50, 20), draw(dtype, 20, 50).T.copy(), np.zeros((50, 20), dtype)][: 3 if momentum else 2]
+    device = [cupy.asarray(array) for array in arrays]
+    for _ in range(3):
+        reference.sgd(*arrays, lr=0.1, momentum=momentum)
+        kernels.table(device[0]).sgd(*device, lr=0.1, momentum=momentum)
+    for array, host in zip(device, arrays, strict=True):
+        assert_close(array, host)
+
+
+def test_the_sampled_and_the_whole_product_agree(cupy, monkeypatch) -> None:
+    table, rows = kernels.table(cupy.zeros(1)), rows_of(PATTERNS["gaps"], cupy)
+    dy, x = (cupy.asarray(draw("float64", 5, n, 33)) for n in PATTERNS["gaps"].shape)
+    found = []
+    for below in (0, 1):
+        monkeypatch.setattr(table, "SAMPLED_BELOW", below)
+        found.append(table.sddmm(rows, dy, x))
+    assert_close(found[0], found[1].get())
+
+
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("alpha", [1, 0.3])
+@pytest.mark.parametrize("back", [None, 2])
+def test_stacked_layers_with_a_leak_noise_and_a_learnt_start(storage, every, alpha, back) -> None:
+    def run() -> dict:
+        weights = [minisparse.make_weights(bernoulli(n, n, 0.4), storage) for n in (30, 20)]
+        layers = [minisparse.Recurrent(3, weights[0], "tanh", alpha=alpha, start=True)]
+        layers += [minisparse.Recurrent(30, weights[1], alpha=alpha)]
+        model = minisparse.SequenceRNN(layers, 4, every)
+        params, rng = model.init(np.random.default_rng(1), dtype=float, w_max=0.2), np.random.default_rng(2)
+        x, noise = (minisparse.asarray(rng.standard_normal((5, n, 7))) for n in (3, 30))
+        logits, cache = model.forward(params, x, [noise, None])
+        labels, mask = rng.integers(0, 4, (5, 7)), rng.random((5, 7)) < 0.7
+        if every:
+            labels, mask = minisparse.asarray(labels), minisparse.asarray(mask)
+            loss, dlogits = minisparse.cross_entropy_per_step(logits, labels, mask)
+        else:
+            loss, dlogits = minisparse.mean_squared_error(logits, 0 * logits + 0.5)
+        grads = model.backward(dlogits, cache, wrt_x=True, back=back)
+        step = SimpleNamespace(grads=grads)
+        minisparse.ClipNorm(0.01)(step)
+        return {"logits": logits, "loss": loss, **grads, **{f"{name} clipped": g for name, g in step.grads.items()}}
+
+    with minisparse.use("numpy"):
+        host = run()
+    with minisparse.use("cupy"):
+        device = run()
+    assert device.keys() == host.keys()
+    for name in host:
+        assert_close(device[name], np.asarray(host[name]), name)
+
+
+@pytest.mark.parametrize(("storage", "density"), [("dense", 1), ("dense", 0.1), ("csr", 0.1), ("csr", 0.02)])
+def test_a_training_step_has_few_launches(cupy, storage, density) -> None:
+    assert 0 < launches.counted(launches.recurrent(storage, density)) <= launches.AIM
 
 
 def test_nothing_comes_back_inside_a_training_step(cupy, storage, reads) -> None:

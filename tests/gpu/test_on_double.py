@@ -13,7 +13,7 @@ import strict_double
 
 import minisparse
 from minisparse.groups import labelled
-from minisparse.kernels import Rows, reference, with_cupy
+from minisparse.kernels import Rows, with_cupy
 
 BACKENDS = ("numpy", strict_double.cupy)
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -315,32 +315,11 @@ class Launch:
         assert grid[0] * block[0] >= nnz * with_cupy.WARP > (grid[0] - 1) * block[0]
 
 
-class CsrMatrix:
-    """Stands for CuPy's csr_matrix: built from three arrays it reads two numbers back; its product wants a lot."""
-
-    def __init__(self, arg: tuple, shape: tuple | None = None, dtype: object = None):
-        self.shape, self.has_canonical_format = shape or arg, False
-        if len(arg) == 3:
-            self.data, self.indices, self.indptr = arg
-            strict_double.transfers["to_host"] += 1
-
-    def __matmul__(self, x: strict_double.ndarray) -> strict_double.ndarray:
-        xp = strict_double.cupy
-        assert self.has_canonical_format
-        assert x.flags.f_contiguous
-        assert (self.indices.dtype, self.indptr.dtype, self.data.dtype) == (np.int32, np.int32, x.dtype)
-        rows = rows_of(minisparse.Pattern(self.indptr.get(), self.indices.get(), self.shape), xp)
-        return xp.asfortranarray(reference.spmm(rows, self.data, x))
-
-
 @pytest.fixture
 def cupys_kernels(xp, monkeypatch):
-    """The kernels for CuPy, over the double and stand-ins for the two things it does not have."""
-    cupy = types.SimpleNamespace(RawKernel=Launch)
-    sparse = types.SimpleNamespace(csr_matrix=CsrMatrix)
-    monkeypatch.setitem(sys.modules, "cupy", cupy)
-    for name in ("cupyx", "cupyx.scipy", "cupyx.scipy.sparse"):
-        monkeypatch.setitem(sys.modules, name, sparse)
+    """The kernels for CuPy, over the double and a stand-in for what launches a kernel."""
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(RawKernel=Launch))
+    monkeypatch.setattr(with_cupy, "SAMPLED_BELOW", 1)
     with_cupy._sddmm_kernel.cache_clear()
     yield with_cupy
     with_cupy._sddmm_kernel.cache_clear()
@@ -351,26 +330,40 @@ def rows(xp) -> Rows:
     return rows_of(pattern(), xp)
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_cupys_sparse_product_is_called_as_it_wants_and_without_waiting(
-    cupys_kernels, rows, xp, dtype, monkeypatch
-) -> None:
-    values, x = (xp.asarray(np.random.default_rng(6).standard_normal(s), dtype=dtype) for s in (rows.rows.size, (7, 3)))
-    product = CsrMatrix.__matmul__
-    moved = []
+@pytest.mark.parametrize("activation", minisparse.activations.ACTIVATIONS.values(), ids=str)
+@pytest.mark.parametrize("h", [-0.5, 0.0, 0.75])
+def test_a_slope_is_recorded_in_c_as_python_computes_it(activation, h) -> None:
+    text = activation.slope(with_cupy.Recorded("h")).text
+    assert eval(text, {"T": float, "h": h}) == activation.slope(np.array(h))
 
-    def silent(matrix: CsrMatrix, x: strict_double.ndarray) -> strict_double.ndarray:
-        moved.append(strict_double.transfers["to_host"])
-        return product(matrix, x)
 
-    monkeypatch.setattr(CsrMatrix, "__matmul__", silent)
-    before = strict_double.transfers["to_host"]
-    y = cupys_kernels.spmm(rows, values, x)
-    assert moved == [before]
-    assert y.flags.c_contiguous
-    np.testing.assert_allclose(y.get(), reference.spmm(rows, values, x).get(), rtol=1e-6)
-    sums = cupys_kernels.row_sum(rows, values)
-    np.testing.assert_allclose(sums.get(), reference.row_sum(rows, values).get(), rtol=1e-5)
+def test_a_slope_that_cannot_be_recorded_is_computed(cupys_kernels, xp) -> None:
+    kept = xp.asarray([0.5, 1.0])
+    np.testing.assert_array_equal(cupys_kernels.factor(lambda a: xp.exp(a), kept).get(), np.exp([0.5, 1.0]))
+
+
+@pytest.mark.parametrize(("wanted", "modes"), [(None, []), ("0", []), ("1", [with_cupy.TF32_MATH, 0])])
+def test_a_product_rounds_its_factors_where_that_is_asked_for_and_nowhere_else(monkeypatch, wanted, modes) -> None:
+    monkeypatch.delenv("CUPY_TF32", raising=False)
+    if wanted:
+        monkeypatch.setenv("CUPY_TF32", wanted)
+    found = []
+    cublas = types.SimpleNamespace(getMathMode=lambda handle: 0, setMathMode=lambda handle, mode: found.append(mode))
+    device = types.SimpleNamespace(get_cublas_handle=lambda: None)
+    fakes = {"cupy.cuda.device": device, "cupy_backends.cuda.libs": types.SimpleNamespace(cublas=cublas)}
+    for name in ("cupy", "cupy.cuda", "cupy_backends", "cupy_backends.cuda"):
+        fakes[name] = types.SimpleNamespace()
+    for name, fake in fakes.items():
+        monkeypatch.setitem(sys.modules, name, fake)
+    with with_cupy._math_mode():
+        assert found == modes[:1]
+    assert found == modes
+
+
+def test_too_many_synapses_for_an_int32_are_a_sentence() -> None:
+    rows = Rows(np.array([0, 1 << 31]), np.zeros(0, np.int32), (1, 1 << 32), np.asarray)
+    with pytest.raises(minisparse.errors.InputError, match=r'at most 2,147,483,647 .* storage="dense"'):
+        rows.short_indptr  # noqa: B018
 
 
 @pytest.mark.parametrize("shapes", [((7, 3), (7, 3)), ((5, 7, 3), (5, 7, 3)), ((0, 7, 3), (0, 7, 3))])

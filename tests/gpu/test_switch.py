@@ -41,8 +41,8 @@ def answer(code: str = ASK, **environment: str | None) -> str:
     return done.stdout.strip()
 
 
-def fake_cupy(folder: Path, count: str) -> str:
-    """Write a package that passes for CuPy, with this expression as its device count; return its PYTHONPATH."""
+def fake_cupy(folder: Path, count: str, ones: str = "None") -> str:
+    """Write a package that passes for CuPy, with expressions for its device count and for `ones`; return its path."""
     package = folder / "cupy"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -52,6 +52,8 @@ def getDeviceCount():
     return {count}
 cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=getDeviceCount))
 class ndarray: pass
+def ones(*args, **kwargs):
+    return {ones}
 """,
         encoding="utf-8",
     )
@@ -88,6 +90,28 @@ def test_a_cupy_without_a_device_is_answered_in_cudas_words(tmp_path, count, wor
     assert words in message
     assert "nvidia-smi" in message
     assert "BACKEND=numpy" in message
+
+
+NO_COMPILER = "DynamicLibNotFoundError: Failure finding libnvrtc.so"
+NUMBERS = "__import__('numpy').ones(*args, **kwargs)"
+
+
+@pytest.mark.parametrize(
+    ("ones", "words"),
+    [
+        (
+            f"(_ for _ in ()).throw(RuntimeError({NO_COMPILER!r} + chr(10) + 'and where it was looked for'))",
+            NO_COMPILER,
+        ),
+        (f"2 * {NUMBERS}", "computes 16 as 64.0"),
+    ],
+)
+def test_a_device_that_cannot_compute_is_refused(tmp_path, ones, words) -> None:
+    kinds, message = answer(BACKEND="cupy", PYTHONPATH=fake_cupy(tmp_path, "1", ones)).split(" | ")
+    assert "RuntimeError" in kinds
+    assert words in message
+    assert "looked for" not in message
+    assert "[ctk]" in message or "16" in words
 
 
 def test_importing_minisparse_imports_numpy_alone_and_starts_no_thread() -> None:

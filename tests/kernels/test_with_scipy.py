@@ -8,6 +8,7 @@ import pytest
 from helpers.kernel_cases import MASKS, NAMES, close, dtypes, masks, rows_of
 
 import minisparse as ms
+from minisparse import kernels
 from minisparse.kernels import reference, with_scipy
 
 
@@ -78,3 +79,13 @@ def test_without_numba_training_gives_the_same_numbers(tmp_path, monkeypatch):
     assert trained[False]["losses"][-1] < trained[False]["losses"][0]
     for name, w in trained[False].items():
         np.testing.assert_allclose(trained[True][name], w, rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+def test_a_numba_that_refuses_to_be_imported_counts_as_absent(monkeypatch):
+    def refuses(name):
+        if name == "with_numba":
+            raise ImportError("Numba needs an older NumPy")
+        return name
+
+    monkeypatch.setattr(kernels, "_load", refuses)
+    assert kernels._numpy_kernels.__wrapped__() == "with_scipy"

@@ -2,6 +2,7 @@
 
 import argparse
 import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -145,6 +146,17 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(monkeypatch):
         cost.preflight(35_000, 1, "grouped")
     with pytest.raises(ms.UserError, match="density must be above 0"):
         cost.preflight(10, 0, "csr")
+
+
+def test_on_a_gpu_more_is_counted_and_the_sentence_names_it(monkeypatch):
+    places, synapses = 5000**2, 2_500_000
+    on_host = cost.memory(5000, 0.1, "csr")
+    monkeypatch.setattr(cost, "current_module", lambda: types.SimpleNamespace(__name__="cupy"))
+    monkeypatch.setattr(cost, "available", lambda: 10**8)
+    assert cost.memory(5000, 0.1, "csr") == on_host + 4 * synapses + 8 * 5001 + 4 * places
+    assert cost.activations(100, 28, 10, "csr") == cost.activations(100, 28, 10, "dense") == 5 * 28 * 10 * 100 * 4
+    with pytest.raises(ms.UserError, match=r"needs 190 MB .* 100 MB are free on the GPU; .* lower --nodes"):
+        cost.preflight(5000, 0.1, "csr")
 
 
 def test_free_memory_is_read_where_linux_says_it(tmp_path):

@@ -12,12 +12,12 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from .backend import Array
-from .connectivity import Pattern, full
-from .errors import InputError
-from .groups import labelled
-from .rnn import RNN
-from .weights.make import STORAGES, Weights
+from ..backend import Array
+from ..connectivity import Pattern, full
+from ..errors import InputError
+from ..groups import labelled
+from ..rnn import RNN
+from ..weights.make import STORAGES, Weights
 
 KINK = 0.05
 """How far `activities` stays away from 0: many times any difference step."""
