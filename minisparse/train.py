@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
+from .pace import paced
 from .progress import Progress
 from .protocols import Hook, Loss, Model, Optimiser, Rng, Run, Seed
 from .resume import settings_of, started
@@ -173,14 +175,14 @@ def fit(
     history = started(checkpoint if resume else None, model, params, opt, kept, metrics)
     train, test = _samples(dataset.to_backend(), batch_size)
 
-    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown:
+    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown, paced(model, params) as pace:
         if not history:
             history.append(_row(0, None, _test(run, *test, loss, metrics), 0.0))
         shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
-            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown)
+            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown, pace)
             seconds = time.perf_counter() - start
             _finish_epoch(run, after_epoch)
             history.append(_row(run.epoch, train_loss, _test(run, *test, loss, metrics), seconds))
@@ -235,14 +237,20 @@ def _row(epoch: int, train_loss: float | None, test: dict[str, float], seconds: 
 
 
 def _train_epoch(
-    run: Run, samples: Iterable, loss: Loss, before_step: Sequence, after_step: Sequence, shown: Progress
+    run: Run,
+    samples: Iterable,
+    loss: Loss,
+    before_step: Sequence,
+    after_step: Sequence,
+    shown: Progress,
+    pace: AbstractContextManager,
 ) -> float:
     """Run one epoch; on a GPU losses stay on the device until its end. A step's memory goes before the next one's."""
     xp = array_module(*run.params.values())
     losses, on_host = xp.zeros(run.steps), xp is np
     for run.step, (x, targets) in enumerate(samples):
         run.cache = None
-        with flush_to_zero():  # not the hooks, which are the user's
+        with pace, flush_to_zero():  # not the hooks, which are the user's
             output, run.cache = run.model.forward(run.params, x)
             value, doutput = loss(output, *targets)
             losses[run.step] = value

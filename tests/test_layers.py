@@ -11,14 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "minisparse"
 RANKS = {
-    "ground": "errors files archive identity equations backend protocols arguments threads",
+    "ground": "errors files archive identity equations backend protocols arguments threads processors",
     "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
     "networks": "summary leak recurrent rnn sequence wrappers mlp conv patches",
-    "learning": "data progress train resume checkpoint nonfinite measure",
+    "learning": "data progress pace train resume checkpoint nonfinite measure",
     "plot": "plot style",
     "gradcheck": "gradcheck",
-    "testing": "testing exercises model_file estimators bridges",
+    "testing": "testing exercises model_file estimators bridges selftest",
     "lab": "lab",
     "face": "__init__ __main__ results",
 }
