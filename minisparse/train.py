@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from .losses import softmax_cross_entropy
 from .pace import paced
 from .progress import Progress
 from .protocols import Hook, Loss, Model, Optimiser, Rng, Run, Seed
+from .resume import settings_of, started
 from .threads import flush_to_zero, held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
@@ -153,7 +153,8 @@ def fit(
         If a checkpoint cannot be read or written.
     FloatingPointError
         `NonFiniteError`, if a loss is nan or inf: at once, naming epoch, step and the first tensor that was; on a GPU
-        at the end of the epoch, naming epoch and step.
+        at the end of the epoch, naming epoch and step. After each epoch also if the optimiser's state or a parameter
+        is, naming it: the square of a gradient overflows long before a loss does.
 
     Examples
     --------
@@ -167,13 +168,13 @@ def fit(
     expect(model=model, params=params, opt=opt, dataset=dataset, loss=loss)
     epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume, metrics)
-    hooks = _hooks(before_step=before_step, after_step=after_step, after_epoch=after_epoch)
+    given = {"before_step": before_step, "after_step": after_step, "after_epoch": after_epoch}
+    kept: dict[str, Any] = {"hooks": _hooks(**given)}
     order, rewiring = _streams(rng)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=math.ceil(len(dataset.x_train) / batch_size))
-    drawn = {"batches": order, "rewiring": rewiring, **getattr(model, "generators", {})}
-    kept = {"hooks": hooks, "generators": drawn}
-    kept["settings"] = _settings(dataset, batch_size, patience, hooks, loss)
-    history = _started(checkpoint if resume else None, model, params, opt, kept)
+    kept["generators"] = {"batches": order, "rewiring": rewiring, **getattr(model, "generators", {})}
+    kept["settings"] = checkpoint and settings_of(dataset, batch_size, patience, loss, metrics, epochs, given)
+    history = started(checkpoint if resume else None, model, params, opt, kept, metrics)
     train, test = _samples(dataset.to_backend(), batch_size)
 
     with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown, paced(model, params) as pace:
@@ -231,30 +232,6 @@ def _streams(rng: Seed) -> Sequence[Rng]:
 def _samples(dataset: Dataset, batch_size: int) -> list[tuple]:
     """Return what `batches` takes, of training and of test."""
     return [(getattr(dataset, f"x_{part}"), dataset.targets(part), batch_size) for part in ("train", "test")]
-
-
-def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook], loss: Loss) -> dict:
-    """Return what must agree when a run is resumed; checkpoints of before losses could be chosen have the usual one."""
-    other = {} if loss is softmax_cross_entropy else {"loss": getattr(loss, "__name__", type(loss).__name__)}
-    return {
-        "batch_size": batch_size,
-        "dataset": dataset.name,
-        "samples": len(dataset.x_train),
-        "patience": patience,
-        "hooks": [type(hook).__name__ for hook in hooks],
-        **other,
-    }
-
-
-def _started(
-    checkpoint: str | os.PathLike | None, model: Model, params: dict[str, Array], opt: Optimiser, kept: dict
-) -> list[dict]:
-    """Return the history so far, from a checkpoint if there is one; else tell hooks that count that a run begins."""
-    if checkpoint is not None and Path(checkpoint).exists():
-        return load_checkpoint(checkpoint, model, params, opt, **kept)
-    for hook in kept["hooks"]:
-        getattr(hook, "begin", lambda: None)()
-    return []
 
 
 def _row(epoch: int, train_loss: float | None, test: dict[str, float], seconds: float) -> dict:
@@ -318,6 +295,7 @@ def _test(run: Run, *test: Any) -> dict[str, float]:
     *samples, loss, metrics = test
     value, *found = evaluate(run.model, run.params, *test)
     if math.isfinite(value):
+        nonfinite.look(run)
         return {"test_loss": value, **{f"test_{name}": each for name, each in zip(metrics, found, strict=True)}}
     where = f"in the test after epoch {run.epoch}" if run.epoch else "in the test before training"
     for x, targets in batches(*samples):

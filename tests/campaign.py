@@ -91,7 +91,7 @@ def make_idx(rng: np.random.Generator) -> tuple[str, bytes]:
 
 
 def idx_is_sound(given: tuple[str, bytes], result: np.ndarray) -> bool:
-    content = unpack.unpacked(given[1], "a")
+    content = unpack.unpacked(given[1], "a", formats.LARGEST_IDX)
     sizes = np.frombuffer(content[4 : 4 + 4 * content[3]], ">u4")
     return (
         content[:3] == b"\0\0\x08"
@@ -131,7 +131,8 @@ def make_npz(rng: np.random.Generator) -> bytes:
     file = io.BytesIO()
     images, labels = rng.integers(0, 256, (6, 32, 32, 3)).astype(np.uint8), rng.integers(1, 101, 6)
     wrong: Any = [
-        {}, {"labels": labels.astype(float)}, {"labels": labels - 1}, {"images": images[1:]}, {"labels": labels[:, None]},
+        {}, {"labels": labels.astype(float)}, {"labels": labels - 1}, {"images": images[1:]},
+        {"labels": labels[:, None]},
         {"images": images.astype(np.float32)}, {"images": images[..., :2]}, {"labels": np.array(["a"] * 6)},
     ]  # fmt: skip
     np.savez(file, **{"images": images, "labels": labels, **any_of(rng, wrong)})
@@ -430,6 +431,14 @@ class Arguments:
         return finite and not (given[0] in ("memory", "activations") and result <= 0)
 
 
+def read_idx(given: tuple[str, bytes], _: object) -> np.ndarray:
+    return formats.parse_idx(unpack.unpacked(given[1], "a", formats.LARGEST_IDX), given[0])
+
+
+def change_most(rng: np.random.Generator, content: bytes) -> bytes:
+    return change_bytes(rng, content) if rng.random() < 0.7 else content
+
+
 def corpora() -> list[Corpus]:
     """Return all kinds of input; a new one is a row here."""
     flags, arguments = Flags(), Arguments()
@@ -438,10 +447,10 @@ def corpora() -> list[Corpus]:
         return given[0], change_bytes(rng, given[1])
 
     return [
-        Corpus("idx", make_idx, of_content, lambda g, _: formats.parse_idx(unpack.unpacked(g[1], "a"), g[0]), idx_is_sound),
+        Corpus("idx", make_idx, of_content, read_idx, idx_is_sound),
         Corpus("cifar", make_cifar, of_content, lambda g, _: formats.parse_cifar(g[1], "a", g[0], 10), cifar_is_sound),
         Corpus("ts", make_ts, change_bytes, read_ts, ts_is_sound),
-        Corpus("npz", make_npz, lambda rng, c: change_bytes(rng, c) if rng.random() < 0.7 else c, load_coil, dataset_is_sound),
+        Corpus("npz", make_npz, change_most, load_coil, dataset_is_sound),
         Corpus("rows", make_rows, change_rows, read_rows, rows_are_sound),
         Corpus("flags", flags.make, flags.change, flags.call, flags.sound),
         Corpus("arguments", arguments.make, arguments.change, arguments.call, arguments.sound),
@@ -543,9 +552,9 @@ def watch() -> list[str]:
         if event not in WATCHED or (event == "open" and not writes(*given)):
             return
         for path in given[: 2 if event in ("os.rename", "os.link") else 1]:
-            if isinstance(path, (str, bytes)) and not os.path.realpath(os.fsdecode(path)).startswith(inside):
-                if "__pycache__" not in os.fsdecode(path):
-                    outside.append(f"{event} {path!r}")
+            known = not isinstance(path, (str, bytes)) or "__pycache__" in os.fsdecode(path)
+            if not known and not os.path.realpath(os.fsdecode(path)).startswith(inside):
+                outside.append(f"{event} {path!r}")
 
     def writes(path: Any, mode: Any, flags: int) -> bool:
         return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) if isinstance(flags, int) else str(mode)[:1] != "r"
