@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
+from .pace import paced
 from .progress import Progress
 from .protocols import Hook, Loss, Model, Optimiser, Rng, Run, Seed
 from .threads import flush_to_zero, held_for
@@ -67,6 +69,8 @@ def evaluate(
     targets = labels if isinstance(labels, tuple) else (labels,)
     if not targets:
         raise InputError("labels must be an array, or a tuple of a target and a mask, got ()")
+    if not x.shape or not len(x):
+        raise InputError("x must have at least one sample: a mean over none has no value")
     totals = array_module(x, *targets).zeros(2 + len(metrics))
     for x_batch, given in batches(x, targets, batch_size):
         output, _ = model.forward(params, x_batch)
@@ -172,14 +176,14 @@ def fit(
     history = _started(checkpoint if resume else None, model, params, opt, kept)
     train, test = _samples(dataset.to_backend(), batch_size)
 
-    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown:
+    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown, paced(model, params) as pace:
         if not history:
             history.append(_row(0, None, _test(run, *test, loss, metrics), 0.0))
         shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
-            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown)
+            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown, pace)
             seconds = time.perf_counter() - start
             _finish_epoch(run, after_epoch)
             history.append(_row(run.epoch, train_loss, _test(run, *test, loss, metrics), seconds))
@@ -258,14 +262,20 @@ def _row(epoch: int, train_loss: float | None, test: dict[str, float], seconds: 
 
 
 def _train_epoch(
-    run: Run, samples: Iterable, loss: Loss, before_step: Sequence, after_step: Sequence, shown: Progress
+    run: Run,
+    samples: Iterable,
+    loss: Loss,
+    before_step: Sequence,
+    after_step: Sequence,
+    shown: Progress,
+    pace: AbstractContextManager,
 ) -> float:
     """Run one epoch; on a GPU losses stay on the device until its end. A step's memory goes before the next one's."""
     xp = array_module(*run.params.values())
     losses, on_host = xp.zeros(run.steps), xp is np
     for run.step, (x, targets) in enumerate(samples):
         run.cache = None
-        with flush_to_zero():  # not the hooks, which are the user's
+        with pace, flush_to_zero():  # not the hooks, which are the user's
             output, run.cache = run.model.forward(run.params, x)
             value, doutput = loss(output, *targets)
             losses[run.step] = value

@@ -81,7 +81,7 @@ print("done")
 
 SAID = {
     "minisparse: this process was forked from one that runs compiled kernels; it takes SciPy's, which are slower",
-    "minisparse: compiling sparse kernels, once (about 20 s; kept on disk)",
+    "minisparse: compiling sparse kernels, once (some seconds; kept on disk)",
 }
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 

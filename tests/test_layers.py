@@ -15,7 +15,7 @@ RANKS = {
     "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
     "networks": "summary leak recurrent rnn sequence wrappers mlp conv patches",
-    "learning": "data progress train checkpoint nonfinite measure",
+    "learning": "data progress pace train checkpoint nonfinite measure",
     "plot": "plot style",
     "gradcheck": "gradcheck",
     "testing": "testing exercises model_file estimators bridges selftest",
