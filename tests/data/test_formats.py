@@ -106,7 +106,7 @@ def test_a_batch_file_that_lost_whole_records_is_refused(tmp_path):
     refused(r"data_batch_4.bin has 2 records but data_batch_1.bin has 4; one is", ms.load, "cifar10", root=tmp_path)
 
 
-@pytest.mark.parametrize("name", sources.CIFAR)
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_the_official_archive_does_instead_of_its_files(tmp_path, name, monkeypatch, recwarn):
     known, files = sources.CIFAR[name], cifar_files(name)
     packed = tar({f"{known.folder}/readme.html": b"x", **{f"{known.folder}/{f}": c for f, c in files.items()}})
@@ -120,6 +120,18 @@ def test_the_official_archive_does_instead_of_its_files(tmp_path, name, monkeypa
     assert ms.load(name, root=tmp_path / "packed").origin == "official"
     assert not recwarn.list
     assert [path.name for path in (tmp_path / "packed").rglob("*")] == [name, known.archive], "nothing is unpacked"
+
+
+def test_the_coarse_classes_are_the_first_label_of_a_record(tmp_path):
+    files, pixels = {}, bytes(3072)
+    for file, count in (("train.bin", 4), ("test.bin", 3)):
+        files[file] = b"".join(bytes([19 - k, 50 + k]) + pixels for k in range(count))
+    write(tmp_path / "cifar100", files)
+    coarse, fine = (ms.load(name, root=tmp_path) for name in ("cifar100-coarse", "cifar100"))
+    assert (coarse.n_classes, coarse.y_train.tolist()) == (20, [19, 18, 17, 16])
+    assert (fine.n_classes, fine.y_train.tolist()) == (100, [50, 51, 52, 53])
+    write(tmp_path / "cifar100", {"test.bin": bytes([20, 1]) + pixels})
+    refused("test.bin has the label 20 in record 0, but labels lie in 0..19", ms.load, "cifar100-coarse", root=tmp_path)
 
 
 def test_an_archive_is_read_by_exact_names_of_regular_files():
@@ -213,7 +225,7 @@ def test_a_damaged_coil_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for content in (whole[:-20], whole[: len(whole) // 2], b"", b"<html>", whole[:1000] + b"xx" + whole[1002:]):
         path.write_bytes(content)
-        refused(f"{path} cannot be read", ms.load, "coil100", root=tmp_path)
+        refused(f"{path} (cannot be read|is a web page: fetch it again)", ms.load, "coil100", root=tmp_path)
 
 
 @pytest.mark.slow
