@@ -69,6 +69,8 @@ def evaluate(
     targets = labels if isinstance(labels, tuple) else (labels,)
     if not targets:
         raise InputError("labels must be an array, or a tuple of a target and a mask, got ()")
+    if not x.shape or not len(x):
+        raise InputError("x must have at least one sample: a mean over none has no value")
     totals = array_module(x, *targets).zeros(2 + len(metrics))
     for x_batch, given in batches(x, targets, batch_size):
         output, _ = model.forward(params, x_batch)

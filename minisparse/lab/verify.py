@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..arguments import shown
 from ..errors import InputError
@@ -200,13 +201,13 @@ def sample(table: Iterable[dict], count: int) -> list[dict]:
     left = [row for row in table if "key" in row]
     if not left:
         raise InputError("the file has no cells of which a few could be run; leave --cells out")
-    timed = all("seconds" in row for row in left)
+    timed = all(_is_number(row.get("seconds")) for row in left)
     covered: set[tuple[str, str]] = set()
     chosen: list[dict] = []
 
     def price(row: dict) -> tuple[float, int]:
         fresh = len(_settings(row) - covered)
-        cost = row["seconds"] if timed else row.get("neurons") or row["config"].get("nodes", 1)
+        cost = row["seconds"] if timed else _neurons(row)
         return (cost / fresh**2 if fresh else math.inf), -fresh
 
     while left and len(chosen) < count:
@@ -290,11 +291,21 @@ def _settings(row: dict) -> set[tuple[str, str]]:
     return {(name, json.dumps(value)) for name, value in row["config"].items() if name != "seed"}
 
 
+def _neurons(row: dict) -> float:
+    return next(filter(_is_number, (row.get("neurons"), row["config"].get("nodes"))), 1) or 1
+
+
 def _numbers(row: dict) -> dict[str, float]:
     """Return what is compared of a cell."""
-    last = {name: row[name][-1] for name in ACCURACIES if row.get(name)}
-    plain = {name: value for name, value in row.items() if type(value) in (int, float) and name != "seconds"}
+    last = {
+        name: row[name][-1] for name in ACCURACIES if isinstance(row.get(name), list) and _is_number(*row[name][-1:])
+    }
+    plain = {name: value for name, value in row.items() if _is_number(value) and name != "seconds"}
     return last or plain
+
+
+def _is_number(value: Any = None) -> bool:
+    return type(value) in (int, float)
 
 
 def _differs(what: str, name: str, old: float | None, new: float | None, in_points: bool) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse.data import formats, sources
+from minisparse.data import formats, sources, unpack
 from minisparse.errors import FileError
 
 CIFAR = [("cifar10", 1, 10), ("cifar100", 2, 100)]
@@ -107,7 +107,7 @@ def test_a_batch_file_that_lost_whole_records_is_refused(tmp_path):
     refused(r"data_batch_4.bin has 2 records but data_batch_1.bin has 4; one is", ms.load, "cifar10", root=tmp_path)
 
 
-@pytest.mark.parametrize("name", sources.CIFAR)
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_the_official_archive_does_instead_of_its_files(tmp_path, name, monkeypatch, recwarn):
     known, files = sources.CIFAR[name], cifar_files(name)
     packed = tar({f"{known.folder}/readme.html": b"x", **{f"{known.folder}/{f}": c for f, c in files.items()}})
@@ -121,6 +121,18 @@ def test_the_official_archive_does_instead_of_its_files(tmp_path, name, monkeypa
     assert ms.load(name, root=tmp_path / "packed").origin == "official"
     assert not recwarn.list
     assert [path.name for path in (tmp_path / "packed").rglob("*")] == [name, known.archive], "nothing is unpacked"
+
+
+def test_the_coarse_classes_are_the_first_label_of_a_record(tmp_path):
+    files, pixels = {}, bytes(3072)
+    for file, count in (("train.bin", 4), ("test.bin", 3)):
+        files[file] = b"".join(bytes([19 - k, 50 + k]) + pixels for k in range(count))
+    write(tmp_path / "cifar100", files)
+    coarse, fine = (ms.load(name, root=tmp_path) for name in ("cifar100-coarse", "cifar100"))
+    assert (coarse.n_classes, coarse.y_train.tolist()) == (20, [19, 18, 17, 16])
+    assert (fine.n_classes, fine.y_train.tolist()) == (100, [50, 51, 52, 53])
+    write(tmp_path / "cifar100", {"test.bin": bytes([20, 1]) + pixels})
+    refused("test.bin has the label 20 in record 0, but labels lie in 0..19", ms.load, "cifar100-coarse", root=tmp_path)
 
 
 def test_an_archive_is_read_by_exact_names_of_regular_files():
@@ -142,7 +154,13 @@ def test_a_damaged_or_huge_archive_is_refused(monkeypatch):
     flipped[len(whole) // 2] ^= 0xFF
     half = gzip.compress(gzip.decompress(whole)[:2000])
     for content in (whole[:-10], whole[:3], b"", b"<html>", bytes(flipped), half, gzip.compress(b"no tar" * 200)):
-        refused("^some.tar.gz (cannot be read|holds no)", formats.parse_archive, content, "some.tar.gz", ["wanted"])
+        refused(
+            "^some.tar.gz (cannot be read|holds no|is a web page)",
+            formats.parse_archive,
+            content,
+            "some.tar.gz",
+            ["wanted"],
+        )
     monkeypatch.setattr(formats, "LARGEST_ARCHIVE", len(gzip.decompress(whole)) - 1)
     refused("unpacks to more than .* bytes", formats.parse_archive, whole, "some.tar.gz", ["wanted"])
 
@@ -224,8 +242,8 @@ def test_what_unpacks_to_more_than_the_official_files_is_refused_by_its_size(tmp
     refused(r"coil100.npz is of another kind .its arrays would take \d+ bytes", ms.load, "coil100", root=tmp_path)
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
-    refused(r"a.gz unpacks to more than 10 bytes", formats.unpack, io.BytesIO(gzip.compress(bytes(11))), "a.gz", 10)
-    assert formats.unpack(io.BytesIO(gzip.compress(bytes(10))), "a.gz", 10) == bytes(10)
+    refused(r"a.gz unpacks to more than 10 bytes", unpack.unpacked, gzip.compress(bytes(11)), "a.gz", 10)
+    assert unpack.unpacked(gzip.compress(bytes(10)), "a.gz", 10) == bytes(10)
     monkeypatch.setattr(sources, "LARGEST_IDX", 1000)
     for name, content in ((".gz", gzip.compress(bytes(5000))), ("", bytes(5000))):
         folder = tmp_path / f"idx{name}"
