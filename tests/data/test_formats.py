@@ -154,7 +154,13 @@ def test_a_damaged_or_huge_archive_is_refused(monkeypatch):
     flipped[len(whole) // 2] ^= 0xFF
     half = gzip.compress(gzip.decompress(whole)[:2000])
     for content in (whole[:-10], whole[:3], b"", b"<html>", bytes(flipped), half, gzip.compress(b"no tar" * 200)):
-        refused("^some.tar.gz (cannot be read|holds no|is a web page)", formats.parse_archive, content, "some.tar.gz", ["wanted"])
+        refused(
+            "^some.tar.gz (cannot be read|holds no|is a web page)",
+            formats.parse_archive,
+            content,
+            "some.tar.gz",
+            ["wanted"],
+        )
     monkeypatch.setattr(formats, "LARGEST_ARCHIVE", len(gzip.decompress(whole)) - 1)
     refused("unpacks to more than .* bytes", formats.parse_archive, whole, "some.tar.gz", ["wanted"])
 
@@ -226,8 +232,7 @@ def test_a_damaged_coil_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for content in (whole[:-20], whole[: len(whole) // 2], b"", b"<html>", whole[:1000] + b"xx" + whole[1002:]):
         path.write_bytes(content)
-        said = "(is (damaged|of another kind|a web page: fetch it again)|cannot be read)"
-        refused(f"{path} {said}", ms.load, "coil100", root=tmp_path)
+        refused(f"{path} is (damaged|of another kind|a web page)", ms.load, "coil100", root=tmp_path)
 
 
 def test_what_unpacks_to_more_than_the_official_files_is_refused_by_its_size(tmp_path, monkeypatch):
