@@ -90,8 +90,6 @@ args = lab.chapter(
     {"nodes": 80, "epochs": 10, "seeds": 5, "time": "under a minute"},
     smoke={"nodes": 16, "epochs": 2, "seeds": 1, "time": "under 10 s"}, add=knobs,
 )  # fmt: skip
-if args.layers < 1:
-    raise ms.errors.InputError(f"--layers must be at least 1, got {args.layers}")
 
 # %%
 # The data

@@ -80,8 +80,8 @@ args = lab.chapter(
            "time": "weeks on two cores; use a GPU"},
     add=knobs)  # fmt: skip
 
-if args.images < 2:
-    raise InputError(f"--images must be at least 2, for a correlation, got {args.images}")
+if min(args.equals) < 1:
+    raise InputError(f"--equals must be at least 1, got {min(args.equals)}")
 
 # %%
 # What is measured

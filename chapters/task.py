@@ -536,9 +536,8 @@ if used and not args.smoke:
     seen = statistics.mean(slope**2 for slope in slopes)
     claims.judge("trial", "how much of the evidence is used", {"slope": slopes, "bias": biases}, digits=2,
                  note=f"as if {100 * seen:.0f} % of the steps were added up")  # fmt: skip
-    plain = [row for row in rows if not row["config"]["clip"]]
-    low, high = ([(row["unambiguous"] or 0) >= MEANT for row in plain if (grown(row["gain"]) > 1) == above]
-                 for above in (False, True))  # fmt: skip
+    low, high = ([(row["unambiguous"] or 0) >= MEANT for row in rows if not row["config"]["clip"]
+                  and (grown(row["gain"]) > 1) == above] for above in (False, True))  # fmt: skip
     claims.judge("trial", "as it is, a network learns if 1 - α + α g is at most 1, and not otherwise",
                  {"up to 1": sum(low), "above 1": sum(high)}, all(low) and not any(high),
                  note=f"up to 1 {sum(low)} of {len(low)} learn, above it {sum(high)} of {len(high)}")  # fmt: skip

@@ -208,7 +208,7 @@ def modules() -> dict[str, list[str]]:
         found[module] = sorted(getattr(minisparse, module).__all__)
     found["plot"] = [name for name in minisparse.plot.__all__ if callable(getattr(minisparse.plot, name))]
     testing = minisparse.testing
-    found["testing"] = [name for name in dir(testing) if callable(getattr(testing, name))]
+    found["testing"] = [name for name in dir(testing) if callable(getattr(testing, name)) and name != "Broken"]
     found["normalise"] = [*found["normalise"], "Scaled"]
     found["evolve"] = sorted(name for name in minisparse.evolve.__all__ if callable(getattr(minisparse.evolve, name)))
     found["protocols"] = ["Normaliser", "Rule", "Hook", "Loss", "Layer", "Model", "Weights", "Bound", "Run"]

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+LONGEST = 500
+"""Letters of a message; of a longer one the middle is left out, since the fix stands at the end."""
+
 
 class UserError(Exception):
     """Base of every error a user can fix; chapters print it as one line and end with exit code 2."""
+
+    def __init__(self, message: str = "", *more: object):
+        super().__init__(shortened(message) if isinstance(message, str) else message, *more)
+
+
+def shortened(text: str, length: int = LONGEST) -> str:
+    """Return a text of at most so many letters.
+
+    Examples
+    --------
+    >>> minisparse.errors.shortened("one two three four", 13)
+    'one ... four'
+    """
+    half = (length - 5) // 2
+    return text if len(text) <= length else f"{text[:half].rstrip()} ... {text[-half:].lstrip()}"
 
 
 class InputError(UserError, ValueError):

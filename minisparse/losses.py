@@ -55,7 +55,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     shifted = logits - logits.max(axis=0, keepdims=True)
     log_softmax = shifted - xp.log(xp.exp(shifted).sum(axis=0, keepdims=True))
     onehot = matches.astype(logits.dtype)
-    loss = -(onehot * log_softmax).sum() / batch
+    loss = -xp.where(matches, log_softmax, 0).sum() / batch  # of an impossible class 0 log 0 = 0
     dlogits = (xp.exp(log_softmax) - onehot) / batch  # (L1)
     return loss, dlogits
 

@@ -51,6 +51,36 @@ def error(loss: float, where: str, run: Run, cache: Any, logits: Array, step: in
     return NonFiniteError(message, run.epoch, step, found[0] if found else "loss")
 
 
+def look(run: Run) -> None:
+    """Refuse to go on with an optimiser's state or a parameter that is inf or nan, while the loss is still finite.
+
+    Adam's running mean of squares overflows in float32 once a gradient passes 1.8e19. It then stays inf, and every
+    later step of that weight is 0.
+
+    Raises
+    ------
+    FloatingPointError
+        `NonFiniteError`, naming the first such array, as ``v.W_rec``, the epoch and its last step.
+
+    Examples
+    --------
+    >>> opt = minisparse.Adam()
+    >>> opt.state["v.W"] = numpy.array([numpy.inf])
+    >>> try:
+    ...     minisparse.nonfinite.look(SimpleNamespace(params={}, opt=opt, epoch=1, step=2, steps=3))
+    ... except FloatingPointError as error:
+    ...     print(str(error)[:58])
+    v.W of Adam holds inf or nan after epoch 1, step 3 of 3: i
+    """
+    held = {f"{name} of {type(run.opt).__name__}": value for name, value in run.opt.state.items()} | run.params
+    for name, value in held.items():
+        if hasattr(value, "dtype") and not finite(value):
+            at = f"after epoch {run.epoch}, step {run.step + 1} of {run.steps}" if run.epoch else "before training"
+            step = run.step + 1 if run.epoch else None
+            cost = "its weights no longer move as they should; clip the gradient (ClipNorm), or"
+            raise NonFiniteError(f"{name} holds inf or nan {at}: {cost} {ADVICE}", run.epoch, step, name)
+
+
 def tensors(run: Run, cache: Any, logits: Array) -> Iterator[str]:
     """Name the tensors that hold inf or nan, in the order in which they were computed.
 

@@ -51,10 +51,11 @@ def cross_entropy_per_step(logits: Array, labels: Array, mask: Array | None = No
     if xp is np:
         check_labels(labels.reshape(-1), logits.shape[-2])
     share = shares(logits, mask)
-    onehot = (labels[..., None, :] == xp.arange(logits.shape[-2])[:, None]).astype(logits.dtype)
+    matches = labels[..., None, :] == xp.arange(logits.shape[-2])[:, None]
+    onehot = matches.astype(logits.dtype)
     shifted = logits - logits.max(axis=-2, keepdims=True)
     log_softmax = shifted - xp.log(xp.exp(shifted).sum(axis=-2, keepdims=True))
-    loss = -(share * onehot * log_softmax).sum()
+    loss = -(share * xp.where(matches, log_softmax, 0)).sum()  # of an impossible class 0 log 0 = 0
     dlogits = share * (xp.exp(log_softmax) - onehot)  # (L2)
     return loss, dlogits
 

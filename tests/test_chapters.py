@@ -368,6 +368,53 @@ def test_help_shows_every_default_and_the_expected_time():
     assert "expected time" in text
 
 
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.py"))
+POOR = {"MPLBACKEND": "module://no.such.backend", "PYTHONUTF8": "0", "LC_ALL": "C"}
+"""What a notebook hands on to the programs that it starts, and a terminal without the letters that chapters print."""
+HELP = """
+import os, runpy, sys
+for path in sys.argv[1:]:
+    sys.argv = [path, "--help"]
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, end.code
+    assert "matplotlib" not in sys.modules, f"{path} draws before it has set its backend"
+"""
+
+
+def test_every_chapter_starts_on_a_poor_terminal_and_in_a_notebook():
+    paths = [str(ROOT / "chapters" / f"{name}.py") for name in CHAPTERS]
+    done = subprocess.run([sys.executable, "-c", HELP, *paths], capture_output=True, text=True, encoding="ascii",
+                          env={**os.environ, **POOR, "PYTHONIOENCODING": "ascii"})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage:") == len(CHAPTERS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_chapter_runs_on_a_poor_terminal_and_in_a_notebook(chapter, encoding, tmp_path):
+    command = [sys.executable, str(ROOT / "chapters" / f"{chapter}.py"), "--smoke", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding=encoding, timeout=240,
+                          env={**os.environ, **POOR, "PYTHONIOENCODING": encoding})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("*.png"))
+
+
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|.*[<>:\"|?*\\\x00-\x1f].*|.*[ .]", re.IGNORECASE)
+
+
+def test_no_file_has_a_name_that_windows_or_macos_cannot_keep():
+    """No reserved name, no letter that is none there, and no two names that differ only in upper and lower case."""
+    folders = ("chapters", "minisparse", "tests", "docs", "benchmarks", "data")
+    found = [path.relative_to(ROOT) for name in folders for path in (ROOT / name).rglob("*") if path.is_file()]
+    found = [path for path in found if not {"__pycache__", "_build"} & set(path.parts)]
+    assert [str(path) for path in found if any(map(RESERVED.fullmatch, path.parts))] == []
+    assert len({str(path).lower() for path in found}) == len(found)
+    assert RESERVED.fullmatch("aux.jsonl")
+
+
 @pytest.fixture
 def unfinished(here, undrawn, tmp_path, monkeypatch):
     """Stop a cell after its first epoch, and return its checkpoint: all that is left of it."""
@@ -401,7 +448,7 @@ def test_a_checkpoint_of_another_model_is_one_sentence(tmp_path, unfinished, her
         here("dale", *TINY, "--out", tmp_path, "--resume")
 
 
-@pytest.mark.parametrize("chapter", sorted(path.stem for path in (ROOT / "chapters").glob("*.py")))
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_has_a_run_part_that_its_rows_depend_on(chapter, tmp_path):
     file = ROOT / "chapters" / f"{chapter}.py"
     text, changed = file.read_text(encoding="utf-8"), tmp_path / f"{chapter}.py"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from minisparse import files
 from minisparse.errors import FileError
 from minisparse.files import write_aside
 
@@ -70,3 +71,31 @@ def test_many_writers_of_one_file_leave_one_of_their_texts(tmp_path):
         list(threads.map(lambda k: put(tmp_path / "a", texts[k % 4]), range(24)))
     assert (tmp_path / "a").read_bytes() in texts
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_path_may_begin_with_the_home_folder_and_what_can_be_none_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    put("~/here/a", b"one")
+    assert (tmp_path / "here" / "a").read_bytes() == b"one"
+    for path in ("~no-such-user/a", "a\0b", "\ud800"):
+        with pytest.raises(FileError, match="can be no path"):
+            put(path, b"")
+
+
+def test_a_reader_that_has_the_file_open_on_windows_is_waited_for(tmp_path, monkeypatch):
+    calls, replace = [], files.Path.replace
+
+    def held(self, target):
+        calls.append(target)
+        if len(calls) < 3:
+            raise PermissionError(13, "in use")
+        return replace(self, target)
+
+    aside, target = tmp_path / "aside", tmp_path / "a"
+    aside.write_bytes(b"new")
+    monkeypatch.setattr(type(aside), "replace", held)
+    monkeypatch.setattr(files.time, "sleep", lambda _: None)
+    monkeypatch.setattr(files, "POSIX", False)
+    files._replace(aside, target)
+    assert (len(calls), target.read_bytes()) == (3, b"new")

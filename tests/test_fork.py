@@ -81,7 +81,7 @@ print("done")
 
 SAID = {
     "minisparse: this process was forked from one that runs compiled kernels; it takes SciPy's, which are slower",
-    "minisparse: compiling sparse kernels, once (about 20 s; kept on disk)",
+    "minisparse: compiling sparse kernels, once (some seconds; kept on disk)",
 }
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -111,7 +111,10 @@ def test_a_worker_of_pytorchs_loader_computes():
 def test_with_pytest_forked_a_test_computes(tmp_path):
     pytest.importorskip("pytest_forked")
     test = tmp_path / "test_own.py"
-    test.write_text(f"{HEAD}\n\ndef test_product():\n    assert np.allclose(product(), expected, atol=1e-3)\n")
+    nothing = "\n\ndef test_nothing():\n    pass\n"
+    test.write_text(f"{HEAD}{nothing}\n\ndef test_product():\n    assert np.allclose(product(), expected, atol=1e-3)\n")
     command = [sys.executable, "-m", "pytest", "-q", "--forked", "-p", "no:cacheprovider", str(test)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
-    assert "1 passed" in done.stdout, done.stdout
+    if "FAILED test_own.py::test_nothing" in done.stdout:
+        pytest.skip("this pytest-forked cannot run a test that does nothing: it does not know this pytest")
+    assert "2 passed" in done.stdout, done.stdout

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import chosen, expect, generator, whole
+from ..arguments import chosen, expect, generator, shown, whole
 from ..backend import Array, array_module, asarray, to_numpy
 from ..data import sources
 from ..errors import InputError
+from ..files import expanded
 from ..losses import check_labels
 from ..protocols import Seed
 
@@ -66,8 +67,15 @@ class Dataset:
             return
         object.__setattr__(self, "n_classes", whole("n_classes", self.n_classes, 1))
         for name, array in arrays.items():
-            if not array.ndim:
-                raise InputError(f"{name} must have a row per sample, got a single number")
+            if not array.ndim or array.dtype.kind not in "fiub":
+                raise InputError(f"{name} must be numbers, a row per sample, got {shown(array)} of {array.dtype}")
+        expect(
+            **{
+                f"mask_{part}": mask
+                for part in ("train", "test")
+                if (mask := getattr(self, f"mask_{part}")) is not None
+            }
+        )
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y) or not len(x):
@@ -124,8 +132,13 @@ LOADERS = {
     "digits": sources.digits,
     "mnist": sources.idx,
     "fashion-mnist": sources.idx,
+    "kmnist": sources.idx,
+    "emnist-letters": sources.idx,
+    "emnist-digits": sources.idx,
+    "emnist-balanced": sources.idx,
     "cifar10": sources.cifar,
     "cifar100": sources.cifar,
+    "cifar100-coarse": sources.cifar,
     "coil100": sources.coil100,
     "sleep": sources.sleep,
 }
@@ -142,8 +155,12 @@ def load(name: str, root: str | os.PathLike | None = None, download: bool = Fals
         "digits"                  ships with scikit-learn: 1,797 images of 8 x 8 pixels in [0, 1], a fixed fifth
                                   of them for testing
         "mnist", "fashion-mnist"  IDX files: 28 rows of 28 pixels in [0, 1]
-        "cifar10", "cifar100"     binary version, its files or its archive: 32 rows of 32 red, 32 green and 32
-                                  blue pixels in [-1, 1]; the 100 fine classes
+        "kmnist"                  the same for Japanese letters
+        "emnist-letters",         the same for 26 letters, 10 digits, and 47 of both; images are turned upright,
+        "emnist-digits",          classes count from 0
+        "emnist-balanced"
+        "cifar10", "cifar100",    binary version, its files or its archive: 32 rows of 32 red, 32 green and 32
+        "cifar100-coarse"         blue pixels in [-1, 1]; the 100 fine classes, or the 20 coarse ones
         "coil100"                 coil100.npz of 32 x 32 pixels: rows as for CIFAR, pixels in [0, 1], a fixed
                                   random fifth of them for testing
         "sleep"                   Sleep_TRAIN.ts and Sleep_TEST.ts of the UEA/UCR archive, raw values, pooled and
@@ -185,9 +202,9 @@ def folders(root: str | os.PathLike | None = None) -> list[Path]:
     """Return the folders searched for data sets, first one first."""
     if root is not None:
         expect(path=root)
-        return [Path(root)]
+        return [expanded(root)]
     named = os.environ.get("MINISPARSE_DATA")
-    return ([Path(named)] if named else []) + [Path("data")]
+    return ([expanded(named)] if named else []) + [Path("data")]
 
 
 def batches(x: Array, labels: Any, batch_size: int, rng: Seed | None = None) -> Iterator[tuple[Array, Any]]:

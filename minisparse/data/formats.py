@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import math
 import os
+import re
 import struct
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Iterable
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..errors import FileError
+from .unpack import DAMAGED, ZIP, refuse_foreign, unpacked
 
 LARGEST_ARCHIVE = 2**28
 """Bytes that an unpacked archive may have; those of CIFAR have 184 million."""
+LARGEST_IDX = 2**27
+"""Bytes that the content of one IDX file may have; the images of MNIST have 47 million."""
 LONGEST_LINE = 2**24
 """Characters read at once from a ``.ts`` file; a longer line is refused for what its parts are."""
 BLOCK = 256
 """Series for which room is made at a time."""
-DAMAGED = "the file is damaged or truncated: fetch it again"
 
 
-def parse_idx(content: bytes, file: str) -> np.ndarray:
+def parse_idx(content: bytes, file: str | os.PathLike) -> np.ndarray:
     """Read the content of an IDX file of unsigned bytes (LeCun's format).
 
     Parameters
     ----------
     content : bytes
         Four bytes of magic number (0, 0, 8, number of axes), a big-endian 32-bit size per axis, then the bytes.
-    file : str
-        Its name says what to expect: ``idx3`` images, ``idx1`` labels.
+    file : path
+        Its name says what to expect: ``idx3`` images, ``idx1`` labels; another name, from 1 to 4 axes.
 
     Returns
     -------
@@ -49,8 +51,10 @@ def parse_idx(content: bytes, file: str) -> np.ndarray:
     >>> minisparse.data.formats.parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), "labels-idx1-ubyte")
     array([7, 9], dtype=uint8)
     """
-    axes = int(file.partition("idx")[2][0])
+    said = re.search("idx([1-9])", os.path.basename(file))
+    axes = int(said[1]) if said else min(max(content[3], 1), 4) if len(content) > 3 else 3
     if content[:4] != bytes([0, 0, 8, axes]):
+        refuse_foreign(content, file)
         raise FileError(
             f"{file} does not start as an IDX file of {axes} axes (magic number {content[:4].hex() or 'missing'}, "
             f"expected {bytes([0, 0, 8, axes]).hex()}); is it the right file?"
@@ -68,18 +72,22 @@ def parse_idx(content: bytes, file: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def parse_cifar(content: bytes, file: str, label_bytes: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def parse_cifar(
+    content: bytes, file: str, label_bytes: int, classes: int, label: int = -1
+) -> tuple[np.ndarray, np.ndarray]:
     """Read the content of a file of CIFAR's binary version.
 
     Parameters
     ----------
     content : bytes
-        Records: the label bytes, of which the last is used, then 32 x 32 red, green and blue bytes.
+        Records: the label bytes, then 32 x 32 red, green and blue bytes.
     file : str
         Its name, for errors.
     label_bytes : int
         1 for CIFAR-10, 2 for CIFAR-100 (coarse, fine).
     classes : int
+    label : int
+        Which of the label bytes is used, by default the last.
 
     Returns
     -------
@@ -100,12 +108,13 @@ def parse_cifar(content: bytes, file: str, label_bytes: int, classes: int) -> tu
     """
     size = label_bytes + 3 * 32 * 32
     if not content or len(content) % size:
+        refuse_foreign(content, file)
         raise FileError(
             f"{file} has {len(content)} bytes, which is no multiple of the {size} of a record; it is truncated or "
             "another file: fetch it again"
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, size)
-    labels = records[:, label_bytes - 1].astype(np.int64)
+    labels = records[:, range(label_bytes)[label]].astype(np.int64)
     wrong = np.flatnonzero(labels >= classes)
     if wrong.size:
         raise FileError(
@@ -151,13 +160,7 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     """
     found = {}
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            unpacked = packed.read(LARGEST_ARCHIVE + 1)
-        if len(unpacked) > LARGEST_ARCHIVE:
-            raise FileError(
-                f"{file} unpacks to more than {LARGEST_ARCHIVE} bytes; it is another archive: fetch it again"
-            )
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(unpacked(content, file, LARGEST_ARCHIVE)), mode="r:") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 if name in names and name not in found and member.isreg() and not member.issparse():
@@ -172,27 +175,41 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     return [found[name] for name in names]
 
 
-def read_npz(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
-    """Read arrays by name from an ``.npz`` file; nothing is unpickled.
+def read_npz(path: str | os.PathLike, *names: str, largest: int) -> list[np.ndarray]:
+    """Read arrays by name from an ``.npz`` file, together at most so many bytes; nothing is unpickled.
 
     Raises
     ------
     OSError
         If the file cannot be read or lacks an array.
     """
+    refuse_foreign(_start(path), path, but=(ZIP,))
+    found = read_arrays(path, names=names, largest=largest)
+    return [found[name] for name in names]
+
+
+def _start(path: str | os.PathLike) -> bytes:
+    """Return the first bytes of a file; none of one that cannot be read, as others say why."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise FileError(f"{path} cannot be read ({error}); it should be an .npz file of {', '.join(names)}") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise FileError(f"{path} cannot be read ({error}); {DAMAGED}") from error
+        with open(path, "rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
+
+
+TOLD = {
+    "@timestamps": ("true", "series with a time for each value are not read; write the values alone"),
+    "@classlabel": ("false", "series without labels are not read; take a file for classification"),
+    "@targetlabel": ("true", "series with a number to predict are not read; take a file for classification"),
+}
+"""Headers that say of a file that it is another kind of ``.ts``."""
 
 
 def read_ts(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     """Read a ``.ts`` file of the UEA/UCR archive, line by line: memory holds float32 values and one line of text.
 
-    Lines of ``#`` are comments, lines of ``@`` headers, of which only ``@data`` counts. After it each line is a series:
+    Lines of ``#`` are comments, lines of ``@`` headers, of which ``@data`` counts; series with a time for each value
+    (``@timeStamps true``) or without labels (``@classLabel false``) are refused. After it each line is a series:
     values separated by commas; channels, and last the label, separated by colons.
 
     Parameters
@@ -211,7 +228,9 @@ def read_ts(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
         there is no ``@data``; the sentence names the file and the line.
     """
     try:
-        with open(path, encoding="utf-8", errors="replace") as file, np.errstate(over="ignore"):
+        with open(path, "rb") as start:
+            refuse_foreign(start.read(64), path)
+        with open(path, encoding="utf-8-sig", errors="replace") as file, np.errstate(over="ignore"):
             return _read_series(iter(lambda: file.readline(LONGEST_LINE), ""), path)
     except FileError:
         raise
@@ -229,7 +248,10 @@ def _read_series(lines: Iterable[str], path: str | os.PathLike) -> tuple[np.ndar
         if not started:
             if not line.startswith("@"):
                 raise FileError(f"{where} is no header but comes before @data; add the line @data, or fetch it again")
-            started = line.lower() == "@data"
+            word, _, rest = line.lower().partition(" ")
+            if (what := TOLD.get(word)) and rest.split()[:1] == [what[0]]:
+                raise FileError(f"{where} says {line[:40]!r}: {what[1]}")
+            started = word == "@data"
             continue
         values, label = _parse_series(line, where)
         if blocks and values.shape != blocks[0].shape[1:]:
@@ -266,6 +288,8 @@ def _parse_series(line: str, where: str) -> tuple[np.ndarray, str]:
         good = False
     if not good:
         bad = next(text for row in rows for text in row if not _is_number(text))
+        if bad.strip().startswith("("):
+            raise FileError(f"{where} has {bad.strip()[:20]!r}, a value with its time; write the values alone")
         raise FileError(
             f"{where} has {bad.strip()[:20]!r} where a finite number should be; missing values are not read: fill "
             "them in, or drop the series"

@@ -7,19 +7,30 @@ A loader takes the data set's name, the folders to search and whether to downloa
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
+import os
 import warnings
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..errors import FileError
 from ..files import write_aside
-from .formats import DAMAGED, image_rows, parse_archive, parse_cifar, parse_idx, read_npz, read_ts
+from ..identity import digest
+from .formats import (
+    LARGEST_ARCHIVE,
+    LARGEST_IDX,
+    image_rows,
+    parse_archive,
+    parse_cifar,
+    parse_idx,
+    read_npz,
+    read_ts,
+)
+from .unpack import bounded, content_of
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, str]
 
@@ -39,6 +50,29 @@ IDX_SHA256 = {
     ),
 }
 """Hash of each file's *content* (decompressed), in the order of IDX_FILES."""
+
+
+class Idx(NamedTuple):
+    """A data set of four IDX files."""
+
+    folders: tuple[str, ...]
+    """Where they may lie; the last one is that of torchvision."""
+    classes: int = 10
+    first: int = 0
+    """The label of the first class."""
+    prefix: str = ""
+    """Of the files' names; those with one call their test "test", and keep their images by columns."""
+
+
+EMNIST = ("emnist", "emnist/gzip", "EMNIST/raw")
+IDX = {
+    "mnist": Idx(("mnist", "MNIST/raw")),
+    "fashion-mnist": Idx(("fashion-mnist", "FashionMNIST/raw")),
+    "kmnist": Idx(("kmnist", "KMNIST/raw")),
+    "emnist-letters": Idx(("emnist-letters", *EMNIST), 26, 1, "emnist-letters-"),
+    "emnist-digits": Idx(("emnist-digits", *EMNIST), prefix="emnist-digits-"),
+    "emnist-balanced": Idx(("emnist-balanced", *EMNIST), 47, prefix="emnist-balanced-"),
+}
 MIRRORS = {
     "mnist": (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -58,6 +92,10 @@ class Cifar(NamedTuple):
     classes: int
     archive: str
     archive_md5: str
+    home: str
+    """The data set's own folder."""
+    label: int = -1
+    """Which of the label bytes is used."""
 
 
 CIFAR = {
@@ -69,6 +107,7 @@ CIFAR = {
         10,
         "cifar-10-binary.tar.gz",
         "c32a1d4ab5d03f1284b67883e8d87530",
+        "cifar10",
     ),
     "cifar100": Cifar(
         "cifar-100-binary",
@@ -78,8 +117,12 @@ CIFAR = {
         100,
         "cifar-100-binary.tar.gz",
         "03b5dce01913d631647c71ecec9e9cb8",
+        "cifar100",
     ),
 }
+CIFAR["cifar100-coarse"] = CIFAR["cifar100"]._replace(classes=20, label=0)
+LARGEST_COIL = 2**25
+"""Bytes that the arrays of coil100.npz may have; the 7,200 images have 22 million."""
 SLEEP_FILES = ("Sleep_TRAIN.ts", "Sleep_TEST.ts")
 
 
@@ -95,38 +138,53 @@ def digits(name: str, places: list[Path], download: bool) -> Parts:
 
 
 def idx(name: str, places: list[Path], download: bool) -> Parts:
-    """Load MNIST or Fashion-MNIST from IDX files."""
-    if download:
+    """Load MNIST or a data set in its form from IDX files; those of EMNIST are turned upright."""
+    known, hashes = IDX[name], IDX_SHA256.get(name)
+    files = [known.prefix + (file.replace("t10k", "test") if known.prefix else file) for file in IDX_FILES]
+    if download and hashes:
         _download_idx(name, places[0] / name)
-    contents = [_read_idx(name, file, places) for file in IDX_FILES]
-    official = all(hashlib.sha256(c).hexdigest() == known for c, known in zip(contents, IDX_SHA256[name], strict=True))
-    x_train, y_train, x_test, y_test = (parse_idx(c, f) for c, f in zip(contents, IDX_FILES, strict=True))
-    if not official:
+    contents = [_read_idx(name, file, places) for file in files]
+    x_train, y_train, x_test, y_test = (parse_idx(c, f) for c, f in zip(contents, files, strict=True))
+    origin = "unverified copy"
+    if hashes:
+        official = all(hashlib.sha256(c).hexdigest() == known for c, known in zip(contents, hashes, strict=True))
+        origin = "official" if official else "unofficial copy"
+    if origin == "unofficial copy":
         warnings.warn(
             f"the {name} files are not the official ones; results are labelled 'unofficial copy'", stacklevel=3
         )
-    x_train, x_test = (x.astype(np.float32) / 255 for x in (x_train, x_test))
-    y_train, y_test = (y.astype(np.int64) for y in (y_train, y_test))
-    return x_train, y_train, x_test, y_test, 10, "official" if official else "unofficial copy"
+    for file, labels in zip(files[1::2], (y_train, y_test), strict=True):
+        if known.first and labels.size and labels.min() < known.first:
+            raise FileError(f"{file} has the label {labels.min()}, but labels begin at {known.first}; is it {name}?")
+    if known.prefix:
+        x_train, x_test = x_train.swapaxes(1, 2), x_test.swapaxes(1, 2)
+    x_train, x_test = (np.ascontiguousarray(x, np.float32) / 255 for x in (x_train, x_test))
+    y_train, y_test = (y.astype(np.int64) - known.first for y in (y_train, y_test))
+    return x_train, y_train, x_test, y_test, known.classes, origin
 
 
 def cifar(name: str, places: list[Path], download: bool) -> Parts:
     """Load CIFAR-10 or CIFAR-100 from the binary version's files, else from its archive; pixels end up in [-1, 1]."""
     known = CIFAR[name]
     files = (*known.train, known.test)
-    paths = [_first(f"{name}/{known.folder}/{file}", f"{name}/{file}", places=places) for file in files]
-    archive = _first(f"{name}/{known.archive}", places=places)
+    home = known.home
+    names = {file: (f"{home}/{known.folder}/{file}", f"{home}/{file}", f"{known.folder}/{file}") for file in files}
+    paths = [_first(*names[file], places=places) for file in files]
+    archive = _first(f"{home}/{known.archive}", known.archive, places=places)
     if None not in paths:
-        contents, origin = [_content(path) for path in paths], "unverified copy"
+        contents, origin = [content_of(path, LARGEST_ARCHIVE) for path in paths], "unverified copy"
     elif archive:
-        packed = _content(archive, unpack=False)
+        packed = bounded(archive, LARGEST_ARCHIVE)
         contents = parse_archive(packed, str(archive), files)
         same = hashlib.md5(packed, usedforsecurity=False).hexdigest() == known.archive_md5
         origin = "official" if same else "unverified copy"
     else:
-        raise _missing(f"{files[paths.index(None)]} (or {known.archive})", name, places)
+        raise _missing(f"{files[paths.index(None)]} (or {known.archive})", home, places)
     images, labels = zip(
-        *(parse_cifar(c, f, known.label_bytes, known.classes) for c, f in zip(contents, files, strict=True)),
+        *(
+            parse_cifar(c, f, known.label_bytes, known.classes, known.label)
+            for c, f in zip(contents, files, strict=True)
+        ),
         strict=True,
     )
     sizes = [len(part) for part in labels[:-1]]
@@ -149,7 +207,7 @@ def coil100(name: str, places: list[Path], download: bool) -> Parts:
     path = _first(f"{name}/coil100.npz", places=places)
     if path is None:
         raise _missing("coil100.npz", name, places)
-    images, labels = read_npz(path, "images", "labels")
+    images, labels = read_npz(path, "images", "labels", largest=LARGEST_COIL)
     if images.dtype != np.uint8 or images.shape != (*labels.shape, 32, 32, 3) or labels.dtype.kind not in "iu":
         raise FileError(
             f"{path} has images {images.shape} of {images.dtype} and labels {labels.shape} of {labels.dtype}; it "
@@ -194,13 +252,12 @@ def sleep_split(n: int) -> tuple[np.ndarray, np.ndarray]:
 def _pooled(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Return the series and labels of the training file, then of the test file; keep them next to it in sleep.npz."""
     cache = paths[0].with_name("sleep.npz")
-    found = [path.stat() for path in paths]
-    sizes = [stat.st_size for stat in found]
-    with contextlib.suppress(OSError):
-        if cache.stat().st_mtime_ns >= max(stat.st_mtime_ns for stat in found):
-            x, y, cached = read_npz(cache, "series", "labels", "sizes")
-            if cached.tolist() == sizes:
-                return x, y
+    made_from = np.array(_hash_of(paths))
+    with contextlib.suppress(FileError):
+        kept = read_arrays(cache)
+        known = str(kept.pop("sha256", "")) == digest(kept)  # what was altered is made anew
+        if known and np.array_equal(kept["made_from"], made_from):
+            return kept["series"], kept["labels"]
     parts = [read_ts(path) for path in paths]
     shapes = [x.shape[1:] for x, _ in parts]
     if shapes[0] != shapes[1]:
@@ -210,9 +267,25 @@ def _pooled(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     x = np.concatenate([x for x, _ in parts])
     y = np.concatenate([_whole(labels, path) for (_, labels), path in zip(parts, paths, strict=True)])
     y -= y.min()
+    kept = {"series": x, "labels": y, "made_from": made_from}
     with contextlib.suppress(FileError):
-        write_aside(cache, lambda file: np.savez(file, series=x, labels=y, sizes=np.array(sizes)))
+        write_aside(cache, lambda file: np.savez(file, **kept, sha256=np.array(digest(kept))))
     return x, y
+
+
+def _hash_of(paths: Iterable[Path]) -> list[str]:
+    """Return a hash of the content of each file."""
+    found = []
+    for path in paths:
+        content = hashlib.sha256()
+        try:
+            with open(path, "rb") as file:
+                while block := file.read(2**20):
+                    content.update(block)
+        except OSError as error:
+            raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
+        found.append(content.hexdigest())
+    return found
 
 
 def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
@@ -224,7 +297,7 @@ def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
 
 def _first(*names: str, places: Iterable[Path]) -> Path | None:
     """Return the first file of one of the names in the first folder that has one."""
-    return next((folder / name for folder in places for name in names if (folder / name).is_file()), None)
+    return next((folder / name for folder in places for name in names if os.path.isfile(folder / name)), None)
 
 
 def _missing(file: str, name: str, places: Iterable[Path], fetch: str = "or name") -> FileError:
@@ -236,21 +309,14 @@ def _missing(file: str, name: str, places: Iterable[Path], fetch: str = "or name
 
 
 def _read_idx(name: str, file: str, places: list[Path]) -> bytes:
-    """Return a file's decompressed content from the first folder that has it."""
-    path = _first(f"{name}/{file}.gz", f"{name}/{file}", places=places)
+    """Return a file's decompressed content from the first folder that has it, under one of the names that it has."""
+    names = [file, file.replace("-idx", ".idx"), f"{file}/{file}"]  # as published, as 7-zip and as Kaggle unpack it
+    known = [f"{folder}/{other}{end}" for folder in IDX[name].folders for other in names for end in (".gz", "")]
+    path = _first(*known, places=places)
     if path is None:
-        raise _missing(
-            f"{file}[.gz]", name, places, f'fetch them with minisparse.load("{name}", download=True), or name'
-        )
-    return _content(path)
-
-
-def _content(path: Path, unpack: bool = True) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if unpack and path.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{path} cannot be read ({error}); {DAMAGED}") from error
+        fetch = f'fetch them with minisparse.load("{name}", download=True), or name' if name in MIRRORS else "or name"
+        raise _missing(f"{file}[.gz]", name, places, fetch)
+    return content_of(path, LARGEST_IDX)
 
 
 def _download_idx(name: str, folder: Path) -> None:
@@ -266,7 +332,7 @@ def _download_idx(name: str, folder: Path) -> None:
             aside = target.with_suffix(".part")
             try:
                 pooch.retrieve(f"{mirror}{file}.gz", known_hash=None, fname=aside.name, path=folder)
-                found = hashlib.sha256(_content_of_gzip(aside)).hexdigest()
+                found = hashlib.sha256(content_of(aside, LARGEST_IDX)).hexdigest()
                 if found != known:
                     raise FileError(f"its content has the hash {found[:12]}..., not {known[:12]}...")
                 aside.replace(target)
@@ -277,8 +343,3 @@ def _download_idx(name: str, folder: Path) -> None:
                 aside.unlink(missing_ok=True)
         else:
             raise FileError(f"{file}.gz could not be fetched ({'; '.join(failures)}); put it into {folder} by hand")
-
-
-def _content_of_gzip(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return file.read()

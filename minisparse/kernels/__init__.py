@@ -182,5 +182,7 @@ def leave(library: str, reason: str) -> None:
 
 @functools.cache
 def say(text: str) -> None:
-    """Write a line to stderr, once in a process."""
-    print(f"minisparse: {text}", file=sys.stderr, flush=True)
+    """Write a line to stderr, once in a process; in one piece, because other processes may write there, too."""
+    if sys.stderr is not None:  # a program with windows has none
+        sys.stderr.write(f"minisparse: {text}\n")
+        sys.stderr.flush()

@@ -11,6 +11,7 @@ import functools
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,27 @@ def _temporary_folder() -> str:
         return str(folder)
     say("no folder for compiled kernels can be written (NUMBA_CACHE_DIR names one); each process compiles them")
     return ""
+
+
+PATIENCE = 1.0
+"""Seconds after which a first call says that it is compiling."""
+_ready: set[int] = set()
+"""Kernels that have run."""
+
+
+def run(kernel: Callable, *arguments: Any) -> None:
+    """Run a kernel that may have to be compiled; what takes long is said on stderr, once in a process."""
+    if id(kernel) in _ready:
+        kernel(*arguments)
+        return
+    _ready.add(id(kernel))
+    said = threading.Timer(PATIENCE, say, ["compiling sparse kernels, once (some seconds; kept on disk)"])
+    said.daemon = True
+    said.start()
+    try:
+        kernel(*arguments)
+    finally:
+        said.cancel()
 
 
 _lost: list[bool] = []

@@ -13,15 +13,17 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .. import data, plot
+from ..arguments import shown
 from ..backend import cpu_count, current_module, describe
 from ..connectivity import check_density
-from ..errors import BudgetSpent, FileError, InputError, UserError
-from . import cost
+from ..errors import FileError, InputError, shortened
+from ..files import expanded
+from . import cost, ends
 from .provenance import checkout, stamp
 from .sweep import Deadline, alone
 
@@ -48,8 +50,40 @@ TRAINING: dict[str, dict[str, Any]] = {
     "--budget": {"type": float, "default": math.inf, "metavar": "MINUTES", "help": "then end, with exit code 3"},
 }
 """Flags of every chapter that trains."""
+BOUNDS: dict[str, tuple[float, float]] = {
+    "nodes": (1, 10**6),
+    "sizes": (1, 10**8),
+    "equals": (0, 10**8),
+    "replica": (0, 10**6),
+    "layers": (1, 100),
+    "groups": (1, 10**4),
+    "epochs": (1, 10**6),
+    "seeds": (1, 1000),
+    "first_seed": (0, 2**31),
+    "jobs": (1, max(8, 4 * cpu_count())),
+    "images": (2, 10**6),
+    "pairs": (1, 10**5),
+    "batch": (1, 10**6),
+    "few": (1, 10**6),
+    "per_class": (0, 10**6),
+    "lr": (1e-12, 1e6),
+    "steps": (1e-12, 1e6),
+    "numbers": (1e-12, 1e6),
+    "inhibition_gain": (1e-12, 1e6),
+    "decay": (0, 1),
+    "between": (0, 1),
+    "epsilon": (0, 10**6),
+}
+"""The least and the largest value of a flag, of whichever chapter; every other number must be finite."""
 ASK_ABOVE = 3600.0
 """Seconds of work that a chapter does not start without ``--yes``."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are sentences like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{shortened(message, 300)}; --help lists the flags")
 
 
 def chapter(
@@ -86,14 +120,16 @@ def chapter(
     """
     given = Path(sys.argv[0]).stem == name  # a notebook has another name there, if it sets none
     own = given and plot.notebook() is None
+    ended = ends.OneLine()
     if own:
-        sys.excepthook = _mendable
+        sys.excepthook = ended
+        ends.listen()
         warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
         os.environ["MPLBACKEND"] = "agg"  # a notebook hands on its own, which is not installed everywhere
     for stream in (stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")):
         stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
     shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=f"{name}.py", description=doc, formatter_class=shape, allow_abbrev=False)
+    parser = _Parser(prog=f"{name}.py", description=doc, formatter_class=shape, allow_abbrev=False)
     parser.epilog = f"expected time on two cores: {defaults['time']} by default"
     trains = "epochs" in defaults
     values = {"dataset": "digits", "storage": "auto", "first_seed": 0, **defaults} if trains else defaults
@@ -123,13 +159,20 @@ def chapter(
         add(flag)
 
     argv = sys.argv[1:] if given else []
+    for word in argv:
+        if word.endswith("=--"):  # argparse would make it an empty list
+            raise InputError(f"{shortened(word[:-3], 60)} has no value; --help lists the flags")
     chosen, _ = parser.parse_known_args(argv)
     changes = smoke if chosen.smoke else paper if paper and chosen.paper else {}
     parser.set_defaults(**{key: value for key, value in changes.items() if key != "time"})
     args = parser.parse_args(argv)
     args.command = shlex.join(["python", f"chapters/{name}.py", *argv])
     _check(args)
-    args.out = _writable(Path(args.out))
+    args.out = _writable(args.out)
+    ended.rows = str(getattr(args, "rows", None) or "")
+    if trains:
+        ended.saved = f"finished cells are in {args.out / 'rows.jsonl'}, of the others the last epoch is kept"
+        ended.saved += "; the same command with --resume goes on from there"
     args.made_by = stamp(args.command, name)
     if getattr(args, "jobs", 1) is None:
         args.jobs = 1 if args.smoke or current_module() is not np else cpu_count()
@@ -162,6 +205,9 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
     if getattr(args, "rows", None):
         return
     print(cost.describe(estimate), flush=True)
+    if estimate["bytes"] > estimate["available"]:
+        size, free = cost.size(estimate["bytes"]), cost.size(estimate["available"])
+        raise InputError(f"a run needs about {size}, {free} are free; choose fewer neurons, or a lower density")
     args.jobs = max(1, min(args.jobs, int(estimate["available"] // estimate["bytes"])))
     if estimate["seconds"] > ASK_ABOVE and not args.yes:
         mend = "add --yes to start it, or choose fewer neurons, epochs, densities or seeds"
@@ -171,22 +217,36 @@ def confirm(args: argparse.Namespace, estimate: dict) -> None:
 def _check(args: argparse.Namespace) -> None:
     """Refuse bad values before anything is loaded or written."""
     given = vars(args)
+    for name in ("out", "data_dir", "rows"):
+        if given.get(name) is not None:
+            given[name] = expanded(given[name])
     if args.record:
         checkout("--record")
     if args.record and given.get("rows"):
         raise InputError("--rows takes what is recorded already; leave out --record")
+    if given.get("rows") and not os.path.isfile(args.rows):
+        raise InputError(f"--rows {args.rows} is no file; name a file of recorded rows")
+    for name, values in given.items():
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and name != "budget":
+                _within(f"--{name.replace('_', '-')}", value, *BOUNDS.get(name, (-math.inf, math.inf)))
     for density in given.get("density", ()):
         check_density(density)
-    for name in ("nodes", "epochs", "seeds", "jobs"):
-        if given.get(name, 1) is not None and given.get(name, 1) < 1:
-            raise InputError(f"--{name} must be at least 1, got {given[name]}")
-    if given.get("first_seed", 0) < 0:
-        raise InputError(f"--first-seed must be at least 0, got {args.first_seed}")
     if not given.get("budget", math.inf) > 0:
         raise InputError(f"--budget must be above 0 minutes, got {args.budget:g}")
     for name, what, choices in (("dataset", "data set", data.NAMES), ("storage", "storage", STORAGES)):
         if given.get(name, choices[0]) not in choices:
-            raise InputError(f"{what} {given[name]!r} is unknown; choose one of {', '.join(choices)}")
+            raise InputError(f"{what} {shown(given[name])} is unknown; choose one of {', '.join(choices)}")
+
+
+def _within(flag: str, value: float, least: float, most: float) -> None:
+    """Refuse a number outside its bounds, or one that is not finite."""
+    if not math.isfinite(value):
+        raise InputError(f"{flag} must be a finite number, got {value}")
+    if value < least:
+        raise InputError(f"{flag} must be {'above 0' if least == 1e-12 else f'at least {least:,}'}, got {value:g}")
+    if value > most:
+        raise InputError(f"{flag} must be at most {most:,}, got {value:g}")
 
 
 def _writable(folder: Path) -> Path:
@@ -196,13 +256,3 @@ def _writable(folder: Path) -> Path:
     except OSError as error:
         raise FileError(f"--out {folder} cannot be written ({error.strerror}); name another folder") from error
     return folder
-
-
-def _mendable(kind: type, error: BaseException, trace: Any) -> None:
-    """End with one line for what the user can mend; show the traceback of everything else."""
-    stopped = "interrupted; the same command with --resume goes on from here"
-    ends = {BudgetSpent: (3, str(error)), UserError: (2, f"error: {error}"), KeyboardInterrupt: (130, stopped)}
-    for code, text in (end for known, end in ends.items() if issubclass(kind, known)):
-        print(text, file=sys.stderr)
-        sys.exit(code)
-    sys.__excepthook__(kind, error, trace)

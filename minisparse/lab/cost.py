@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..arguments import expect, whole
 from ..backend import asarray, current_module, to_numpy
 from ..connectivity import bernoulli, check_density, full
 from ..errors import InputError
 from ..kernels import with_cupy
 from ..weights.make import choose_storage, make_weights
+from .free_memory import in_group, on_host
+from .units import duration, size
 
 ADAM_FLOPS = 12
 """Per stored weight and step."""
@@ -26,12 +28,8 @@ ARRAYS = {"dense": 4, "csr": 2}
 """Arrays (time, neurons, batch) at the peak of a step: state and its gradient; BLAS wants them once more, turned."""
 ARRAYS_ON_GPU = 5
 """The same on a GPU, for any storage: the drives of all steps come on top, and CuPy keeps what is freed."""
-UNITS = (("s", 1, 100, 0), ("min", 60, 6000, 0), ("h", 3600, 172_800, 1), ("days", 86400, math.inf, 1))
-"""Name, seconds, seconds up to which it is used, digits."""
 TYPICAL = {"numpy": 1000, "cupy": 8000}
 """Neurons at which `calibrate` measures."""
-UNKNOWN = 1 << 62
-"""Bytes where nobody says how many are free: nothing is refused."""
 
 
 def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: int, classes: int, batch: int) -> float:
@@ -57,6 +55,8 @@ def flops(nodes: int, density: float, storage: str, steps_in_time: int, inputs: 
     >>> f"{minisparse.lab.cost.flops(10_000, 1, 'dense', 28, 28, 10, 100):.3g}"
     '1.62e+12'
     """
+    for name, value in (("steps_in_time", steps_in_time), ("inputs", inputs), ("classes", classes), ("batch", batch)):
+        whole(name, value, 1)
     storage = kind(nodes, density, storage)
     recurrent, others = _products(nodes, density, storage, steps_in_time, inputs, classes, batch)
     return recurrent + others + ADAM_FLOPS * _stored(nodes, density, storage)
@@ -88,6 +88,7 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     >>> minisparse.lab.cost.memory(10_000, 1, "dense"), minisparse.lab.cost.memory(10_000, 0.1, "csr")
     (1600080008, 320160016)
     """
+    nodes = whole("nodes", nodes, 1)
     check_density(density)
     item, places = np.dtype(dtype).itemsize, nodes * nodes
     synapses, indptr = round(density * places), 8 * (nodes + 1)
@@ -110,8 +111,37 @@ def activations(nodes: int, steps_in_time: int, batch: int, storage: str, dtype:
     >>> minisparse.lab.cost.activations(10_000, 28, 100, "csr")
     224000000
     """
+    nodes, steps_in_time, batch = (
+        whole("nodes", nodes, 1),
+        whole("steps_in_time", steps_in_time, 1),
+        whole("batch", batch, 1),
+    )
     arrays = ARRAYS_ON_GPU if _on_gpu() else ARRAYS[kind(nodes, 1.0, storage)]
     return arrays * steps_in_time * batch * nodes * np.dtype(dtype).itemsize
+
+
+def beside(nodes: int, inputs: int, classes: int, dtype: Any = np.float32) -> int:
+    """Count the bytes of input weights, readout and biases in training: each with its gradient and two moments.
+
+    Examples
+    --------
+    >>> minisparse.lab.cost.beside(1000, 28, 10)
+    640160
+    """
+    return 4 * np.dtype(dtype).itemsize * (nodes * (inputs + 2) + classes * (nodes + 1))
+
+
+def samples_of(dataset: Any, batch: int = 100) -> int:
+    """Count the bytes of a data set, of the order of its samples, and of a batch, which is copied twice.
+
+    Examples
+    --------
+    >>> minisparse.lab.cost.samples_of(minisparse.load("digits"))
+    536928
+    """
+    arrays = [getattr(dataset, f"{name}_{part}") for name in ("x", "y", "mask") for part in ("train", "test")]
+    held = sum(array.nbytes for array in arrays if array is not None)
+    return held + 16 * len(dataset.x_train) + 2 * min(batch, len(dataset.x_train)) * dataset.x_train[:1].nbytes
 
 
 def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int = 4, more: int = 0) -> None:
@@ -142,13 +172,13 @@ def preflight(nodes: int, density: float, storage: str = "auto", itemsize: int =
         return
     other = {"dense": "csr", "csr": "dense"}[chosen]
     instead = memory(nodes, density, other, dtype) + more
-    left = f"{_bytes(free)} are free{' on the GPU' if _on_gpu() else ''}"
+    left = f"{size(free)} are free{' on the GPU' if _on_gpu() else ''}"
     each, unit = needed / _stored(nodes, density, chosen), "weight" if chosen == "dense" else "synapse"
     fits = max(1, int(0.99 * nodes * math.sqrt(free / min(needed, instead))))
     mend = f"at density {density:g} some {fits:,} neurons fit; lower --nodes or --density"
     if instead <= free:
-        mend = f"at density {density:g} {other} needs {_bytes(instead)}: --storage {other}"
-    raise InputError(f"n={nodes:,} {chosen} needs {_bytes(needed)} ({each:.3g} bytes per {unit}), {left}; {mend}")
+        mend = f"at density {density:g} {other} needs {size(instead)}: --storage {other}"
+    raise InputError(f"n={nodes:,} {chosen} needs {size(needed)} ({each:.3g} bytes per {unit}), {left}; {mend}")
 
 
 def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[str, float] | None = None) -> dict:
@@ -178,7 +208,10 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
     >>> print(minisparse.lab.cost.describe(found).splitlines()[0])
     cost: 1 run, about 2.2e+10 FLOPs, 2.2 MB, 2 s on this machine
     """
-    runs = list(runs)
+    expect(dataset=dataset)
+    runs, batch = list(runs), whole("batch", batch, 1)
+    for run in runs:
+        whole("epochs", run["epochs"], 0), whole("per_class", run.get("per_class", 0), 0)
     stores = [kind(run["nodes"], run["density"], run["storage"]) for run in runs]
     rates = rates or calibrate(storages=dict.fromkeys([*stores, "dense"]))
     steps, inputs = dataset.sample_shape
@@ -193,8 +226,10 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
         sparse, dense = trained[0] + tested[0], trained[1] + tested[1] + adam
         total += sparse + dense
         seconds += sparse / rates[storage] + dense / rates["dense"]
-        width, deep = (n // 2, 1) if model == "feedforward" else (n, steps)
-        largest = max(largest, memory(width, p, storage) + activations(width, deep, batch, storage))
+        width, deep = (max(1, n // 2), 1) if model == "feedforward" else (n, steps)
+        ends = beside(width, steps * inputs if model == "feedforward" else inputs, dataset.n_classes)
+        largest = max(largest, memory(width, p, storage) + activations(width, deep, batch, storage) + ends)
+    largest += samples_of(dataset, batch)
     found = {"runs": len(runs), "flops": total, "bytes": largest, "seconds": seconds}
     return {**found, "rates": rates, "available": available()}
 
@@ -212,26 +247,12 @@ def describe(found: dict) -> str:
     str
     """
     runs = f"{found['runs']} run{'s' * (found['runs'] != 1)}"
-    size, hours = _bytes(found["bytes"]), duration(found["seconds"])
+    needs, hours = size(found["bytes"]), duration(found["seconds"])
     rates = ", ".join(f"{rate / 1e9:.3g} GFLOP/s {storage}" for storage, rate in found["rates"].items())
     return (
-        f"cost: {runs}, about {found['flops']:.1e} FLOPs, {size}, {hours} on this machine\n"
-        f"      (products measured here: {rates}; {_bytes(found['available'])} of memory are free)"
+        f"cost: {runs}, about {found['flops']:.1e} FLOPs, {needs}, {hours} on this machine\n"
+        f"      (products measured here: {rates}; {size(found['available'])} of memory are free)"
     )
-
-
-def duration(seconds: float) -> str:
-    """Say a time in the unit that suits it.
-
-    Examples
-    --------
-    >>> [minisparse.lab.cost.duration(s) for s in (0.2, 59, 600, 7560, 250_000)]
-    ['under 1 s', '59 s', '10 min', '2.1 h', '2.9 days']
-    """
-    if seconds < 1:
-        return "under 1 s"
-    name, size, _, digits = next(unit for unit in UNITS if seconds < unit[2])
-    return f"{seconds / size:.{digits}f} {name}"
 
 
 def kind(nodes: int, density: float, storage: str) -> str:
@@ -242,6 +263,7 @@ def kind(nodes: int, density: float, storage: str) -> str:
     >>> minisparse.lab.cost.kind(1000, 0.1, "auto"), minisparse.lab.cost.kind(1000, 0.1, "grouped")
     ('csr', 'csr')
     """
+    nodes = whole("nodes", nodes, 1)
     chosen = choose_storage((nodes, nodes), density, storage)
     return "csr" if chosen == "grouped" else chosen
 
@@ -257,7 +279,7 @@ def available() -> int:
     if _on_gpu():
         xp = current_module()
         return xp.cuda.runtime.memGetInfo()[0] + xp.get_default_memory_pool().free_bytes()
-    return max(0, min(_on_host(), _in_group()))
+    return max(0, min(on_host(), in_group()))
 
 
 def calibrate(seconds: float = 1.0, storages: Iterable[str] = ("dense", "csr"), batch: int = 100) -> dict[str, float]:
@@ -306,12 +328,6 @@ def _on_gpu() -> bool:
     return current_module().__name__ == "cupy"
 
 
-def _bytes(count: float) -> str:
-    """Say a size in decimal units, to two digits."""
-    unit, size = ("GB", 1e9) if count >= 1e9 else ("MB", 1e6)
-    return f"{float(f'{count / size:.2g}'):,g} {unit}"
-
-
 def _stored(nodes: int, density: float, storage: str) -> int:
     return round(density * nodes * nodes) if storage == "csr" else nodes * nodes
 
@@ -326,23 +342,3 @@ def _products(
     q = density if storage == "csr" else 1
     ends = min(passes, 2) * steps * inputs + passes * classes  # nobody asks for the gradient of the input
     return 2 * passes * q * batch * nodes * nodes * (steps - 1), 2 * batch * nodes * ends
-
-
-def _on_host(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Return what Linux could hand out; elsewhere nobody says."""
-    try:
-        return 1024 * int(dict(line.split(":") for line in meminfo.read_text().splitlines())["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError):
-        return UNKNOWN
-
-
-def _in_group(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return what a container's limit leaves (control groups, version 2 or 1); pages of files can be dropped."""
-    for folder, names in ((root, ("max", "current")), (root / "memory", ("limit_in_bytes", "usage_in_bytes"))):
-        try:
-            limit, used = (int((folder / f"memory.{name}").read_text()) for name in names)
-            counts = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-            return limit - used + int(counts.get("inactive_file", 0))
-        except (OSError, ValueError):
-            continue
-    return UNKNOWN

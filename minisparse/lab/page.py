@@ -119,7 +119,9 @@ def results_md() -> str:
     left = _not_run()
     if left:
         lines += ["", "## Not run", "", *_table(("figure", "claim", "paper", "needs"), left)]
-        lines += _folded("Their commands", [f"* {row['figure']}: `{row['command']}`" for row in left if row["command"]])
+        lines += _folded(
+            "Their commands", [f"* {literal(row['figure'])}: {_code(row['command'])}" for row in left if row["command"]]
+        )
     return "\n".join([*lines, ""])
 
 
@@ -131,9 +133,9 @@ def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
     yield ""
     yield from _table(("mark", "figure", "claim", "ours", "paper"), claims)
     settings = dict.fromkeys(row["setting"] for row in claims)
-    where = f"commit {made['commit']}, {made['backend'].removeprefix('backend: ')}"
-    command = shown(made["command"])
-    yield from _folded("Command and settings", [f"* `{command}`, {where}", *(f"* {text}" for text in settings)])
+    where = literal(f"commit {made.get('commit')}, {str(made.get('backend')).removeprefix('backend: ')}")
+    command = _code(shown(made["command"]))
+    yield from _folded("Command and settings", [f"* {command}, {where}", *(f"* {literal(text)}" for text in settings)])
 
 
 def shown(command: str) -> str:
@@ -155,10 +157,33 @@ def shown(command: str) -> str:
     return re.sub(r" --out(?: |=)(?:'[^']*'|\S+)", "", command)
 
 
+def _code(command: str) -> str:
+    return "`" + literal(command).replace("`", "'") + "`"
+
+
 def _table(heads: Sequence[str], claims: Iterable[dict]) -> list[str]:
     """Return a table of claims with these entries of each."""
-    found = [[(mark(row) if head == "mark" else row[head]).replace("|", "\\|") for head in heads] for row in claims]
+    found = [[literal(mark(row) if head == "mark" else row[head]) for head in heads] for row in claims]
     return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *found)]
+
+
+def literal(text: str) -> str:
+    """Return a text of a row as a page shows it: on one line, in one cell of a table, without tags.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> minisparse.lab.page.literal("a | b\\n<!-- end --> p < 1")
+    'a \\\\| b &lt;!-- end --> p < 1'
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", re.sub(r"\\*\|", r"\\|", " ".join(text.split())))
 
 
 def _folded(title: str, lines: list[str]) -> list[str]:
@@ -184,7 +209,12 @@ def _figures(paper: str) -> str:
 
 
 def _add(found: dict, row: dict, size: int) -> None:
-    group, panel = FIGURE.match(row["figure"]).groups()
+    named = FIGURE.match(row["figure"])
+    if named is None:
+        raise InputError(
+            f"the figure {shown(row['figure'])[:60]!r} of a claim is named like none, such as 2B or Table 1"
+        )
+    group, panel = named.groups()
     found[group][size][panel] += mark(row)
 
 
@@ -268,10 +298,11 @@ def fill(text: str) -> str:
         part, _, place = figure.rpartition(" ")
         if not claims and place.isdigit() and file in recorded:
             rows = [row for row in read(RESULTS / f"{file}.jsonl") if row["part"] == part]
-            return format(rows[int(place) - 1][name], form)
+            if int(place) <= len(rows) and isinstance(rows[int(place) - 1][name], (int, float, str)):
+                return format(rows[int(place) - 1][name], form)
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:
             raise InputError(f"{match[0]} is asked for, and is no number of exactly one claim")
-        own = {"mark": mark(claims[0]), "ours": claims[0]["ours"]}
+        own = {"mark": mark(claims[0]), "ours": literal(claims[0]["ours"])}
         return own[name] if name in own else _number(claims[0], name, form)
 
     return re.sub(r"\{([^{}|]+ \| [^{}]+)\}", value, text)

@@ -6,17 +6,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import textwrap
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import FileError, InputError
+from ..arguments import shown
+from ..errors import FileError, InputError, shortened
 from ..files import write_aside
+from .claims import STATUSES
 from .provenance import ROOT
 
 RESULTS = ROOT / "chapters" / "results"
 """Where ``--record`` puts rows and figures."""
+ANY = {"part": str, "key": str, "config": dict, "made_by": dict, "command": str, "needs": str}
+"""What these entries are, in every row that has them."""
+CELL = {"key": str, "config": dict, "made_by": dict}
+"""What every row of a cell has."""
+CLAIM = {
+    **dict.fromkeys(("figure", "claim", "setting", "ours", "paper", "status"), str),
+    "numbers": dict,
+    "made_by": dict,
+}
+"""What every row of a claim has."""
+WORDS = {str: "a text", dict: "an object"}
+LONGEST_NUMBER = 100
+"""Digits of a whole number in a row."""
 
 
 def key(config: dict) -> str:
@@ -87,17 +103,83 @@ def read(path: Path) -> list[dict]:
     Raises
     ------
     OSError
-        If a line is not a JSON object, naming the line.
+        If the file cannot be read, a line is no JSON object, or the row of a cell or of a claim lacks what every such
+        row has (`CELL`, `CLAIM`); the sentence names the line. So does the one of a row (`Row`) that is asked for
+        another entry that it lacks.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         return []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise FileError(f"{path} line {number} is no JSON object ({error}); delete the line or the file") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            wrong, row = _parse(line)
+            if wrong:
+                raise FileError(f"{path} line {number} {wrong}; delete the line or the file")
+            rows.append(Row(row, f"{path} line {number}"))
     return rows
+
+
+class Row(dict):
+    """A row that knows where it was read: an entry that it lacks is a sentence, not a KeyError.
+
+    Parameters
+    ----------
+    entries : dict
+    where : str
+        File and line.
+
+    Examples
+    --------
+    >>> minisparse.lab.rows.Row({"part": "cells"}, "rows.jsonl line 1")["accuracy"]
+    Traceback (most recent call last):
+    ...
+    minisparse.errors.FileError: rows.jsonl line 1 has no 'accuracy', which is read here; make the row again
+    """
+
+    def __init__(self, entries: dict, where: str):
+        super().__init__(entries)
+        self.where = where
+
+    def __missing__(self, name: str) -> None:
+        raise FileError(f"{self.where} has no {name!r}, which is read here; make the row again")
+
+    def __reduce__(self) -> tuple:
+        return Row, (dict(self), self.where)
+
+
+def _parse(line: bytes) -> tuple[str, dict]:
+    """Return what is wrong with a line, in words, and its row."""
+    try:
+        row = json.loads(line.decode("utf-8"), parse_int=_whole)
+    except UnicodeDecodeError as error:
+        return f"is no text in UTF-8 (at its byte {error.start + 1})", {}
+    except (ValueError, RecursionError) as error:  # no JSON, a number of thousands of digits, lists in lists in lists
+        return f"is no JSON object ({shortened(str(error), 100)})", {}
+    if not isinstance(row, dict):
+        return f"is no JSON object but {shown(row)}", {}
+    kinds = CLAIM if row.get("part") == "claim" else CELL if "key" in row else {}
+    for name, kind in {**kinds, **{name: kind for name, kind in ANY.items() if name in row}}.items():
+        if name not in row:
+            return f"has no {name!r}, which it should have", {}
+        if not isinstance(row[name], kind):
+            return f"has {shown(row[name])} under {name!r}, which should be {WORDS[kind]}", {}
+    if not isinstance(row.get("made_by", {"command": ""}).get("command"), str):
+        return "does not say under 'made_by' which 'command' made it", {}
+    if kinds is CLAIM and row["status"] not in STATUSES:
+        return f"has the status {shown(row['status'])}, which is none of {', '.join(STATUSES)}", {}
+    if kinds is CLAIM and not all(type(value) in (int, float) for value in row["numbers"].values()):
+        return "has something under 'numbers' that is no number", {}
+    return "", row
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def recorded(file: str, words: str = "") -> None:

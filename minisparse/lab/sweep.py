@@ -26,6 +26,7 @@ from typing import Any
 from .. import backend
 from ..arguments import expect, whole
 from ..errors import BackendMissing, BudgetSpent, InputError, RunError, UserError
+from ..files import expanded
 from . import provenance, rows
 from .cost import duration
 from .grid import as_cells, grid
@@ -55,6 +56,10 @@ class Deadline:
     """
 
     end: float = math.inf
+
+    def config(self) -> dict:
+        """Return no settings: a run that goes on has another deadline."""
+        return {}
 
     def passed(self) -> bool:
         """Whether the budget is spent."""
@@ -124,7 +129,7 @@ def run(
     """
     expect(path=folder)
     jobs, cells = whole("jobs", jobs, 1), as_cells(cells)
-    folder, deadline = Path(folder).absolute(), deadline or Deadline()
+    folder, deadline = expanded(folder).absolute(), deadline or Deadline()
     keys = [rows.key(cell["config"]) for cell in cells]
     wanted = {name: cells[keys.index(name)] for name in keys}
     made_by = provenance.stamp(shlex.join(["python", *sys.argv]) if command is None else command, chapter)
@@ -215,7 +220,7 @@ def _recorded(file: Path, cells: list[dict], out: Path) -> list[dict]:
     if lacking := [name for name in keys if name not in known]:
         mend = "give the flags that it was recorded with: they are in its rows, under made_by"
         raise InputError(f"--rows {file} lacks {len(lacking)} of {len(keys)} cells; {mend}")
-    found = [{**known[name], **cell} for name, cell in zip(keys, cells, strict=True)]
+    found = [rows.Row({**known[name], **cell}, known[name].where) for name, cell in zip(keys, cells, strict=True)]
     rows.write(out / "rows.jsonl", found)
     return found
 
@@ -326,5 +331,7 @@ def _outcome(
         return name, "left", None
     except UserError as error:
         return name, "failed", (str(error), "")
+    except MemoryError as error:
+        return name, "failed", (f"it needs more memory than there is ({error}); take fewer neurons", "")
     except Exception as error:
         return name, "failed", (f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -11,7 +11,9 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from ..arguments import shown
 from ..errors import InputError
 from ..files import write_aside
 from . import cli, provenance, rows
@@ -24,7 +26,7 @@ POINTS = 2.0
 two accuracies lie apart has no size of its own that a share of it could be taken of."""
 ACCURACIES = ("accuracy", "before_rewiring", "after_rewiring")
 """Entries of a cell's row that are accuracies in percent, epoch by epoch."""
-DROPPED = ("--yes", "--resume", "--record", "--budget", "--scheduler", "--out", "--data-dir")
+DROPPED = ("--yes", "--resume", "--record", "--rows", "--budget", "--scheduler", "--out", "--data-dir")
 """Flags that a recorded command is run again without."""
 
 
@@ -57,10 +59,8 @@ def verify(name: str, cells: int | None = None, stamp: bool = False) -> list[str
         If there is no such file, figure or cell, or the recorded command is not one of a chapter of this checkout.
     """
     stem, _, figure = name.partition(":")
-    files = {path.stem: path for path in sorted(rows.RESULTS.glob("*.jsonl"))}
-    if stem not in files:
-        raise InputError(f"there is no result file {stem!r}; the files are {', '.join(files)}")
-    table = rows.read(files[stem])
+    file = _file(stem)
+    table = rows.read(file)
     claims = [row for row in _claims(table) if figure in ("", row["figure"])]
     if not claims:
         raise InputError(f"there is no claim under {name!r}, so nothing can be compared; record the file again")
@@ -88,7 +88,7 @@ def verify(name: str, cells: int | None = None, stamp: bool = False) -> list[str
         ran = {"cells": len(chosen or recorded), "of": len(recorded), "commit": again[-1]["made_by"]["commit"]}
         planned = [row for row in again if row.get("status") == "NOT RUN"]
         kept = [_stamped(row, state, ran) for row in table if row.get("status") != "NOT RUN"]
-        rows.write(files[stem], kept + planned)
+        rows.write(file, kept + planned)
     return differ
 
 
@@ -110,7 +110,7 @@ def redraw(name: str) -> list[str]:
     ValueError
         If there is no such file, it has no cells, or its command does not end.
     """
-    path = rows.RESULTS / f"{name}.jsonl"
+    path = _file(name)
     table = rows.read(path)
     cells = [row for row in table if "key" in row]
     if not cells:
@@ -156,8 +156,10 @@ def arguments(command: str) -> list[str]:
     except ValueError:
         python = script = ""
     file = provenance.ROOT / script
-    if python != "python" or not provenance.CHAPTER.fullmatch(script) or not file.is_file():
-        raise InputError(f"{command!r} is no `python chapters/NAME.py` of this checkout; record the result file again")
+    if python != "python" or not provenance.CHAPTER.fullmatch(script) or not provenance.is_ours(file):
+        raise InputError(
+            f"{command[:120]!r} is no `python chapters/NAME.py` of this checkout; record the result file again"
+        )
     words, kept = [script], True
     known = [
         flag for path in (file, Path(cli.__file__)) for flag in re.findall('"(--[a-z-]+)"', path.read_text("utf-8"))
@@ -199,13 +201,13 @@ def sample(table: Iterable[dict], count: int) -> list[dict]:
     left = [row for row in table if "key" in row]
     if not left:
         raise InputError("the file has no cells of which a few could be run; leave --cells out")
-    timed = all("seconds" in row for row in left)
+    timed = all(_is_number(row.get("seconds")) for row in left)
     covered: set[tuple[str, str]] = set()
     chosen: list[dict] = []
 
     def price(row: dict) -> tuple[float, int]:
         fresh = len(_settings(row) - covered)
-        cost = row["seconds"] if timed else row.get("neurons") or row["config"].get("nodes", 1)
+        cost = row["seconds"] if timed else _neurons(row)
         return (cost / fresh**2 if fresh else math.inf), -fresh
 
     while left and len(chosen) < count:
@@ -267,6 +269,14 @@ def claims_differ(stem: str, kept: Iterable[dict], again: Iterable[dict]) -> lis
     return differ
 
 
+def _file(name: str) -> Path:
+    """Return a result file by its plain name: one that lies in ``chapters/results/``, links included."""
+    files = {path.stem: path for path in sorted(rows.RESULTS.glob("*.jsonl")) if provenance.is_ours(path)}
+    if name not in files:
+        raise InputError(f"there is no result file {shown(name)}; the files are {', '.join(files)}")
+    return files[name]
+
+
 def _claims(table: Iterable[dict]) -> list[dict]:
     return [row for row in table if row["part"] == "claim" and row["status"] != "NOT RUN"]
 
@@ -281,11 +291,21 @@ def _settings(row: dict) -> set[tuple[str, str]]:
     return {(name, json.dumps(value)) for name, value in row["config"].items() if name != "seed"}
 
 
+def _neurons(row: dict) -> float:
+    return next(filter(_is_number, (row.get("neurons"), row["config"].get("nodes"))), 1) or 1
+
+
 def _numbers(row: dict) -> dict[str, float]:
     """Return what is compared of a cell."""
-    last = {name: row[name][-1] for name in ACCURACIES if row.get(name)}
-    plain = {name: value for name, value in row.items() if type(value) in (int, float) and name != "seconds"}
+    last = {
+        name: row[name][-1] for name in ACCURACIES if isinstance(row.get(name), list) and _is_number(*row[name][-1:])
+    }
+    plain = {name: value for name, value in row.items() if _is_number(value) and name != "seconds"}
     return last or plain
+
+
+def _is_number(value: Any = None) -> bool:
+    return type(value) in (int, float)
 
 
 def _differs(what: str, name: str, old: float | None, new: float | None, in_points: bool) -> list[str]:

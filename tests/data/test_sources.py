@@ -115,7 +115,7 @@ GOOD = tiny_files()
         (IMAGES, GOOD[IMAGES] + b"\0", "announces 160; it is longer than its header says"),
         (IMAGES, GOOD[LABELS], r"an IDX file of 3 axes \(magic number 00000801, expected 00000803\)"),
         (LABELS, GOOD[IMAGES], r"an IDX file of 1 axes \(magic number 00000803, expected 00000801\)"),
-        (IMAGES, b"<html>not found</html>", "magic number 3c68746d"),
+        (IMAGES, b"<html>not found</html>", "is a web page: fetch it again"),
         (IMAGES, b"\0\0\x08\x03" + struct.pack(">3I", 2**31, 2**31, 4), "it is truncated"),
         (LABELS, idx(np.full(12, 10)), r"labels must lie in 0..9 \(10 classes\), found 10 at position 0"),
         (LABELS, idx(np.zeros(11)), "12 train samples but 11 labels"),
@@ -137,12 +137,69 @@ def test_a_damaged_gzip_is_refused_by_its_path(tmp_path, official):
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0xFF
-    for content in (whole[:-10], whole[:12], whole[:3], bytes(flipped), official[IMAGES], whole + b"more"):
+    for content in (whole[:-10], whole[:12], whole[:3], bytes(flipped), whole + b"more"):
         path.write_bytes(content)
         with pytest.raises(ms.UserError, match=r"cannot be read .* damaged or truncated: fetch it again") as refused:
             ms.load("mnist", root=tmp_path)
         assert isinstance(refused.value, OSError)
         assert str(path) in str(refused.value)
+
+
+NAMES = {
+    "7-zip": lambda name: f"mnist/{name.replace('-idx', '.idx')}",
+    "Kaggle": lambda name: f"mnist/{name}/{name}",
+    "torchvision": lambda name: f"MNIST/raw/{name}",
+    "torchvision, packed": lambda name: f"MNIST/raw/{name}.gz",
+    "unpacked, named .gz": lambda name: f"mnist/{name}.gz",
+    "packed, not named so": lambda name: f"mnist/{name}",
+}
+
+
+@pytest.mark.parametrize("whose", NAMES)
+def test_files_are_found_under_the_names_that_people_have(tmp_path, official, whose):
+    for name, content in official.items():
+        path = tmp_path / NAMES[whose](name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if "packed" in whose.replace("unpacked", "") else content)
+    assert ms.load("mnist", root=tmp_path).origin == "official"
+
+
+def emnist(name, first, classes, folder="emnist"):
+    """The four files of a data set of EMNIST with one bright pixel in the first row, second column."""
+    image = np.zeros((4, 28, 28), np.uint8)
+    image[:, 1, 0] = 255  # columns come first in these files
+    labels = np.array([first, first + 1, first + classes - 1, first])
+    contents = {"images-idx3-ubyte": idx(image), "labels-idx1-ubyte": idx(labels)}
+    return {f"{folder}/emnist-{name}-{part}-{end}.gz": gzip.compress(content)
+            for part in ("train", "test") for end, content in contents.items()}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "first", "classes"), [("letters", 1, 26), ("digits", 0, 10), ("balanced", 0, 47)])
+@pytest.mark.parametrize("folder", ["emnist", "emnist/gzip", "EMNIST/raw"])
+def test_emnist_is_turned_upright_and_its_classes_count_from_0(tmp_path, name, first, classes, folder, recwarn):
+    for file, content in emnist(name, first, classes, folder).items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(content)
+    loaded = ms.load(f"emnist-{name}", root=tmp_path)
+    assert (loaded.n_classes, loaded.y_train.tolist()) == (classes, [0, 1, classes - 1, 0])
+    assert (loaded.x_train[0, 0, 1], loaded.x_train[0].sum()) == (1, 1)
+    assert loaded.origin == "unverified copy"
+    assert not recwarn.list
+
+
+def test_letters_begin_at_1(tmp_path):
+    for file, content in emnist("letters", 0, 26).items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(ms.UserError, match="has the label 0, but labels begin at 1; is it emnist-letters"):
+        ms.load("emnist-letters", root=tmp_path)
+
+
+def test_kmnist_loads_from_files_alone(tmp_path, official):
+    write(tmp_path / "kmnist", official, packed=True)
+    assert ms.load("kmnist", root=tmp_path).origin == "unverified copy"
+    with pytest.raises(ms.UserError, match=r"was not found in .*put the emnist-digits files there, or name"):
+        ms.load("emnist-digits", root=tmp_path, download=True)
 
 
 def test_a_missing_file_is_answered_with_the_folders_and_the_way_to_fetch_it(tmp_path, official, monkeypatch):
@@ -169,7 +226,8 @@ def test_the_folders_are_searched_in_order_file_by_file(tmp_path, official, monk
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    known = "digits, mnist, fashion-mnist, cifar10, cifar100, coil100, sleep"
+    known = "digits, mnist, fashion-mnist, kmnist, emnist-letters, emnist-digits, emnist-balanced, cifar10, cifar100, "
+    known += "cifar100-coarse, coil100, sleep"
     with pytest.raises(ms.UserError, match=f"data set 'minst' is unknown; choose one of {known}$"):
         ms.load("minst")
 

@@ -172,10 +172,10 @@ class Watch:
     """Counts what was rewired; stops the run at the start of an epoch if told to."""
 
     def __init__(self, stop_at=None):
-        self.patterns, self.changed, self.stop_at = [], [], stop_at
+        self.patterns, self.changed, self._stop_at = [], [], stop_at
 
     def __call__(self, run):
-        if run.epoch == self.stop_at:
+        if run.epoch == self._stop_at:
             raise Killed
         now = {name: set(evolve.flat_places(w.pattern).tolist()) for name, w in run.model.weights.items()}
         if self.patterns:

@@ -1,8 +1,12 @@
 """What a run will cost: FLOPs against counted products, bytes against what is allocated, refusals before that."""
 
 import argparse
+import json
+import subprocess
+import sys
 import tracemalloc
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,22 +163,6 @@ def test_on_a_gpu_more_is_counted_and_the_sentence_names_it(monkeypatch):
         cost.preflight(5000, 0.1, "csr")
 
 
-def test_free_memory_is_read_where_linux_says_it(tmp_path):
-    (tmp_path / "meminfo").write_text("MemTotal:  100 kB\nMemAvailable:    50 kB\n")
-    assert cost._on_host(tmp_path / "meminfo") == 51_200
-    assert cost._on_host(tmp_path / "none") == cost.UNKNOWN
-    assert cost._in_group(tmp_path) == cost.UNKNOWN
-    (tmp_path / "memory").mkdir()
-    for name, text in (("limit_in_bytes", "90"), ("usage_in_bytes", "40"), ("stat", "cache 7\ninactive_file 5\n")):
-        (tmp_path / "memory" / f"memory.{name}").write_text(text)
-    assert cost._in_group(tmp_path) == 55
-    for name, text in (("max", "max\n"), ("current", "40\n"), ("stat", "inactive_file 5\n")):
-        (tmp_path / f"memory.{name}").write_text(text)
-    assert cost._in_group(tmp_path) == 55  # version 2 sets no limit here
-    (tmp_path / "memory.max").write_text("60\n")
-    assert cost._in_group(tmp_path) == 25
-
-
 def test_an_estimate_adds_up_runs_and_takes_the_largest():
     rates = {"dense": 1e9, "csr": 1e8}
     small = {"nodes": 100, "density": 1, "storage": "dense", "epochs": 2}
@@ -183,7 +171,8 @@ def test_an_estimate_adds_up_runs_and_takes_the_largest():
     for key in ("flops", "seconds", "runs"):
         assert both[key] == pytest.approx(one[key] + other[key])
     assert both["bytes"] == max(one["bytes"], other["bytes"])
-    assert one["bytes"] == cost.memory(100, 1, "dense") + cost.activations(100, 8, 100, "dense")
+    own = cost.memory(100, 1, "dense") + cost.activations(100, 8, 100, "dense")
+    assert one["bytes"] == own + cost.beside(100, 8, 10) + cost.samples_of(DIGITS)
     assert one["seconds"] == pytest.approx(one["flops"] / 1e9)
     trained = 2 * len(DIGITS.x_train) * cost.flops(100, 1, "dense", 8, 8, 10, 1)
     assert 0.9 * one["flops"] < trained < 1.2 * one["flops"]
@@ -191,6 +180,72 @@ def test_an_estimate_adds_up_runs_and_takes_the_largest():
     assert few["flops"] < 0.5 * other["flops"]
     layers = cost.estimate(DIGITS, [{**large, "model": "feedforward"}], rates=rates)
     assert layers["flops"] < 0.2 * other["flops"]
+
+
+MEASURED = """
+import json, resource, sys
+import numpy as np
+import minisparse as ms
+from minisparse.lab import cost, recipes
+
+run, (samples, steps, inputs) = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+rng = np.random.default_rng(0)
+
+
+def trained(run, samples, steps, inputs, epochs=1):
+    x = rng.random((samples + 200, steps, inputs), dtype=np.float32)
+    y = rng.integers(0, 10, samples + 200)
+    data = ms.Dataset("toy", x[:samples], y[:samples], x[samples:], y[samples:], 10)
+    net = recipes.MODELS[run.get("model", "recurrent")](data, run["nodes"], run["density"], 0, storage=run["storage"])
+    ms.fit(net.model, net.params, ms.Adam(), data, epochs, net.rng, after_step=net.after_step, quiet=True)
+    return data
+
+
+for nodes in (40, 300):  # kernels of either size are there
+    trained({**run, "nodes": nodes}, 200, 3, 8)
+def now():
+    return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+
+
+before = now()
+open("/proc/self/clear_refs", "w").write("5")  # the peak from here on
+data = trained(run, samples, steps, inputs)
+peak = 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+print(peak - before, cost.estimate(data, [{**run, "epochs": 1}], rates={"dense": 1e9, "csr": 1e9})["bytes"])
+"""
+CONFIGURATIONS = [  # of a run, and of its data: samples, steps in time, inputs
+    ({"nodes": 3000, "density": 1, "storage": "dense"}, (1000, 28, 28)),
+    ({"nodes": 2500, "density": 0.3, "storage": "dense"}, (1000, 28, 28)),
+    ({"nodes": 4000, "density": 0.1, "storage": "csr"}, (1000, 28, 28)),
+    ({"nodes": 1000, "density": 0.1, "storage": "csr"}, (60_000, 28, 28)),
+    ({"nodes": 1000, "density": 1, "storage": "dense"}, (20_000, 32, 96)),
+    ({"nodes": 3000, "density": 0.1, "storage": "csr"}, (500, 8, 4000)),
+    ({"nodes": 6000, "density": 0.2, "storage": "csr", "model": "feedforward"}, (20_000, 28, 28)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of a process is read as Linux says it")
+@pytest.mark.skipif("numba" not in kernels.table(np.empty(0)).__name__, reason="without Numba Adam has temporaries")
+@pytest.mark.parametrize(("run", "sizes"), CONFIGURATIONS)
+def test_the_estimate_of_a_run_is_within_ten_per_cent_of_the_peak_of_its_process(run, sizes):
+    command = [sys.executable, "-c", MEASURED, json.dumps(run), json.dumps(sizes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    peak, said = map(int, done.stdout.split())
+    print(f"{run} {sizes}: peak {peak / 1e6:.0f} MB, estimate {said / 1e6:.0f} MB, {said / peak - 1:+.1%}")
+    assert said == pytest.approx(peak, rel=0.1)
+
+
+@pytest.mark.parametrize("nodes", [-5, 0, 2.5, float("nan"), "5", None])
+def test_a_number_of_neurons_that_is_none_is_refused(nodes):
+    run = {"nodes": nodes, "density": 1, "storage": "dense", "epochs": 1}
+    for call in (
+        lambda: cost.memory(nodes, 1, "dense"), lambda: cost.activations(nodes, 28, 100, "csr"),
+        lambda: cost.flops(nodes, 1, "dense", 28, 28, 10, 100), lambda: cost.preflight(nodes, 1, "csr"),
+        lambda: cost.estimate(DIGITS, [run], rates={"dense": 1.0}),
+    ):  # fmt: skip
+        with pytest.raises(ms.UserError, match="nodes must be a whole number of at least 1"):
+            call()
 
 
 def test_the_estimate_is_said_in_two_lines():

@@ -108,6 +108,22 @@ def test_every_claim_is_a_row_and_commands_are_folded_away(house):
     assert "* 6F: `python chapters/gain.py --figure 6F`" in folded
 
 
+def test_a_claim_cannot_break_the_page_that_it_is_on(house):
+    wild = {
+        **grows(words="a\n| x | y |\n# head\n<!-- end --> \\| b"),
+        "setting": "digits\n\n</details>",
+        "needs": "a\nb",
+    }
+    wild["made_by"] = {**MADE_BY, "command": "python chapters/gain.py `\n# x"}
+    house("=== figures\n=== results\n# Results\n{gain | 6C | ours}\n", gain=[wild | {"ours": "1\n<!-- end -->"}])
+    found = page.results_md().splitlines()
+    assert "| ✓ | 6C | a \\| x \\| y \\| # head &lt;!-- end --> \\| b | 1 &lt;!-- end --> | 5 % |" in found
+    assert "1 &lt;!-- end -->" in found
+    assert "* digits &lt;/details>" in found
+    assert [line for line in found if line.startswith("* `python chapters/gain.py ' # x`, commit")]
+    assert [line for line in found if line.startswith("#")] == ["# Results", "### gain (Fruengel & Oberlaender 2025)"]
+
+
 def test_the_folder_that_a_run_wrote_to_is_not_shown(house):
     written = {"made_by": {**MADE_BY, "command": "python chapters/gain.py --seeds 2 --out /tmp/gain --record"}}
     house("=== figures\n=== results\n# Results\n", gain=[{**grows(), **written}])

@@ -1,5 +1,7 @@
 """Rows: what is written is read, and what a chapter leaves behind, recorded or not."""
 
+import json
+import pickle
 from types import SimpleNamespace
 
 import pytest
@@ -8,13 +10,14 @@ from minisparse.errors import FileError, InputError
 from minisparse.lab import claims, rows
 
 MADE_BY = {"command": "python chapters/tiny.py"}
+CLAIM = {**claims.claim("9Z", "earlier", "here", {}, "REPORTED"), "made_by": MADE_BY}
 CELL = {"part": "cells", "key": "0123456789ab", "config": {}, "made_by": {"command": "earlier"}}
 
 
 @pytest.fixture
 def args(tmp_path):
     """Return what `cli.chapter` would, with a row of a cell, a claim of an earlier run and two figures there."""
-    rows.write(tmp_path / "rows.jsonl", [CELL, {"part": "claim", "made_by": MADE_BY}])
+    rows.write(tmp_path / "rows.jsonl", [CELL, CLAIM])
     for name in ("tiny.png", "2C.png"):
         (tmp_path / name).write_bytes(name.encode())
         (tmp_path / name).with_suffix(".svg").write_bytes(b"<svg/>")
@@ -42,6 +45,48 @@ def test_rows_are_read_as_they_were_written_and_a_broken_line_is_named(tmp_path)
     path.write_text('{"a": 1}\n{"b": \n')
     with pytest.raises(FileError, match=r"rows.jsonl line 2 is no JSON object .*; delete the line or the file"):
         rows.read(path)
+
+
+def line(row, **changes):
+    """A row as a line of a file; an entry changed to None is left out."""
+    return json.dumps({name: value for name, value in (row | changes).items() if value is not None}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\xff\xfe{}", "line 2 is no text in UTF-8"),
+        (b"[" * 100_000, "line 2 is no JSON object"),
+        (b'{"a": ' * 100_000, "line 2 is no JSON object"),
+        (b'{"a": ' + b"9" * 10_000 + b"}", "line 2 is no JSON object .a number of 10000 digits"),
+        (b"[1, 2]", "line 2 is no JSON object but a list"),
+        (b'"text"', "line 2 is no JSON object but 'text'"),
+        (b"null", "line 2 is no JSON object but None"),
+        (line(CELL, made_by=None), "line 2 has no 'made_by', which it should have"),
+        (line(CELL, made_by="me"), "line 2 has 'me' under 'made_by', which should be an object"),
+        (line(CELL, made_by={}), "line 2 does not say under 'made_by' which 'command' made it"),
+        (line(CELL, config=[]), "line 2 has a list under 'config', which should be an object"),
+        (line(CELL, part=3), "line 2 has 3 under 'part', which should be a text"),
+        (line(CLAIM, figure=None), "line 2 has no 'figure'"),
+        (line(CLAIM, status="GOOD"), "line 2 has the status 'GOOD', which is none of REPRODUCED"),
+        (line(CLAIM, numbers={"a": "b"}), "line 2 has something under 'numbers' that is no number"),
+    ],
+)
+def test_a_line_that_is_no_row_is_named_in_one_sentence(content, sentence, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(line(CELL) + b"\n" + content + b"\n")
+    with pytest.raises(FileError, match=sentence) as caught:
+        rows.read(path)
+    assert str(caught.value).endswith("; delete the line or the file")
+    assert len(str(caught.value)) <= 500
+
+
+def test_an_entry_that_a_row_lacks_is_asked_for_in_vain_in_one_sentence(tmp_path):
+    rows.write(tmp_path / "rows.jsonl", [CELL])
+    (row,) = pickle.loads(pickle.dumps(rows.read(tmp_path / "rows.jsonl")))
+    assert row == CELL
+    with pytest.raises(FileError, match=r"rows\.jsonl line 1 has no 'accuracy', which is read here"):
+        row["accuracy"]
 
 
 def test_a_chapter_ends_with_its_claims_in_place_of_earlier_ones(args, results, capsys):
@@ -89,8 +134,8 @@ def test_what_is_not_run_is_listed_once_in_the_file_of_the_default_run(args, res
 
 
 def test_what_another_command_came_to_is_said_from_its_file(results, capsys):
-    claim = claims.claim("2B", "it grows", "digits", {"p = 1": [1.0, 2.0]}, "REPORTED")
-    left = claims.not_run("2B", "it grows further")
+    claim = {**claims.claim("2B", "it grows", "digits", {"p = 1": [1.0, 2.0]}, "REPORTED"), "made_by": MADE_BY}
+    left = {**claims.not_run("2B", "it grows further"), "made_by": MADE_BY}
     rows.write(results / "tiny.jsonl", [CELL, claim, {**claim, "claim": "it falls"}, left])
     rows.recorded("tiny", "grows")
     assert capsys.readouterr().out == "  2B   it grows: REPORTED; p = 1 1.5 ± 0.7\n"

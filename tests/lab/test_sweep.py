@@ -73,7 +73,7 @@ def test_cells_of_one_config_run_once_and_keep_their_parts(tmp_path):
 def test_only_missing_and_stale_rows_are_run(part, tmp_path):
     table = sweep.run(cells_of(x=[0, 1, 2]), Counting(), tmp_path, quiet=True)
     table[1]["made_by"][part] = "of before"
-    rows.write(tmp_path / "rows.jsonl", [*table[:2], {"part": "claim", "made_by": {}}])
+    rows.write(tmp_path / "rows.jsonl", [*table[:2], {"part": "earlier"}])
     again = Counting()
     found = sweep.run(cells_of(x=[0, 1, 2, 3]), again, tmp_path, quiet=True)
     assert again.ran == [1, 2, 3]
