@@ -183,9 +183,8 @@ def verdict(rows: Iterable[dict]) -> str:
     among = f"{len(sparse)} row{'s' * (len(sparse) != 1)} at p <= {SPARSE:g}"
     if sparse and len(ahead) == len(sparse):
         by = f"{min(ahead):.3g}" if len(ahead) == 1 else f"{min(ahead):.3g} to {max(ahead):.3g}"
-        said.append(
-            f"minisparse is first in {'all ' * (len(sparse) > 1)}{'the ' * (len(sparse) == 1)}{among}, by a factor of {by}."
-        )
+        every = "all" if len(sparse) > 1 else "the"
+        said.append(f"minisparse is first in {every} {among}, by a factor of {by}.")
     elif sparse:
         said.append(f"minisparse is first in {len(ahead)} of the {among}.")
     for row in (row for row in measured if row["median"] < 1):

@@ -154,7 +154,13 @@ def test_a_damaged_or_huge_archive_is_refused(monkeypatch):
     flipped[len(whole) // 2] ^= 0xFF
     half = gzip.compress(gzip.decompress(whole)[:2000])
     for content in (whole[:-10], whole[:3], b"", b"<html>", bytes(flipped), half, gzip.compress(b"no tar" * 200)):
-        refused("^some.tar.gz (cannot be read|holds no|is a web page)", formats.parse_archive, content, "some.tar.gz", ["wanted"])
+        refused(
+            "^some.tar.gz (cannot be read|holds no|is a web page)",
+            formats.parse_archive,
+            content,
+            "some.tar.gz",
+            ["wanted"],
+        )
     monkeypatch.setattr(formats, "LARGEST_ARCHIVE", len(gzip.decompress(whole)) - 1)
     refused("unpacks to more than .* bytes", formats.parse_archive, whole, "some.tar.gz", ["wanted"])
 
