@@ -319,7 +319,10 @@ def _from_rows(rows: Iterable[np.ndarray], shape: tuple[int, int]) -> Pattern:
 
 def _frozen(values: np.ndarray, dtype: type, name: str) -> np.ndarray:
     """Return a read-only copy, a vector of the wanted integer type."""
-    values = np.asarray(values)
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be a vector of integers, got {shown(values)} of no one shape") from error
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
         raise InputError(f"{name} must be a vector of integers, got shape {values.shape} of {values.dtype}")
     if values.size and not np.can_cast(values.dtype, dtype):
@@ -338,6 +341,8 @@ def _check_shape(n_post: int, n_pre: int) -> tuple[int, int]:
     sides = tuple(whole(name, n) for name, n in (("n_post", n_post), ("n_pre", n_pre)))
     if min(sides) < 1:
         raise InputError(f"a layer needs at least one neuron on each side, got {n_post} x {n_pre}")
+    if max(sides) > np.iinfo(np.int32).max:
+        raise InputError(f"a side of a layer has at most {np.iinfo(np.int32).max:,} neurons, got {max(sides):.3g}")
     return sides
 
 

@@ -131,8 +131,8 @@ def make_npz(rng: np.random.Generator) -> bytes:
     file = io.BytesIO()
     images, labels = rng.integers(0, 256, (6, 32, 32, 3)).astype(np.uint8), rng.integers(1, 101, 6)
     wrong: Any = [
-        {}, {"labels": labels.astype(float)}, {"labels": labels - 1}, {"images": images[1:]}, {"labels": labels[:, None]},
-        {"images": images.astype(np.float32)}, {"images": images[..., :2]}, {"labels": np.array(["a"] * 6)},
+        {}, {"labels": labels.astype(float)}, {"labels": labels - 1}, {"images": images[1:]},
+        {"labels": labels[:, None]}, {"images": images[..., :2]}, {"labels": np.array(["a"] * 6)},
     ]  # fmt: skip
     np.savez(file, **{"images": images, "labels": labels, **any_of(rng, wrong)})
     return file.getvalue()
@@ -160,7 +160,7 @@ def make_rows(rng: np.random.Generator) -> list[dict]:
     cell = {"part": "6C", "key": rows.key(config), "config": config, "accuracy": [1.0, 2.5], "seconds": 2.0}
     claim = ms.lab.claims.claim("6C", "it grows", "digits", {"p = 1": [1.0, 2.0]}, "REPRODUCED", "5 %")
     left = ms.lab.claims.not_run("6A", "a drawing", "5", "python chapters/gain.py --paper")
-    return [{**row, "made_by": MADE_BY} for row in (cell, claim, left)]
+    return [{**row, "made_by": dict(MADE_BY)} for row in (cell, claim, left)]
 
 
 VALUES = (
@@ -192,7 +192,8 @@ def change_rows(rng: np.random.Generator, table: list[dict]) -> bytes:
         if rng.random() < 0.4:
             where.pop(name, None)
         else:
-            where[name] = any_of(rng, VALUES)
+            alike = [value for value in VALUES if type(value) is type(where.get(name))]
+            where[name] = any_of(rng, alike if alike and rng.random() < 0.7 else VALUES)
     content = "".join(json.dumps(row) + "\n" for row in table).encode()
     return change_bytes(rng, content) if rng.random() < 0.3 else content
 
@@ -437,15 +438,24 @@ def corpora() -> list[Corpus]:
     def of_content(rng: np.random.Generator, given: tuple) -> tuple:
         return given[0], change_bytes(rng, given[1])
 
+    def of_npz(rng: np.random.Generator, content: bytes) -> bytes:
+        return change_bytes(rng, content) if rng.random() < 0.7 else content
+
+    def idx(given: tuple, folder: Path) -> np.ndarray:
+        return formats.parse_idx(unpack.unpacked(given[1], "a"), given[0])
+
+    def cifar(given: tuple, folder: Path) -> tuple:
+        return formats.parse_cifar(given[1], "a", given[0], 10)
+
     return [
-        Corpus("idx", make_idx, of_content, lambda g, _: formats.parse_idx(unpack.unpacked(g[1], "a"), g[0]), idx_is_sound),
-        Corpus("cifar", make_cifar, of_content, lambda g, _: formats.parse_cifar(g[1], "a", g[0], 10), cifar_is_sound),
+        Corpus("idx", make_idx, of_content, idx, idx_is_sound),
+        Corpus("cifar", make_cifar, of_content, cifar, cifar_is_sound),
         Corpus("ts", make_ts, change_bytes, read_ts, ts_is_sound),
-        Corpus("npz", make_npz, lambda rng, c: change_bytes(rng, c) if rng.random() < 0.7 else c, load_coil, dataset_is_sound),
+        Corpus("npz", make_npz, of_npz, load_coil, dataset_is_sound),
         Corpus("rows", make_rows, change_rows, read_rows, rows_are_sound),
         Corpus("flags", flags.make, flags.change, flags.call, flags.sound),
         Corpus("arguments", arguments.make, arguments.change, arguments.call, arguments.sound),
-    ]  # fmt: skip
+    ]
 
 
 # The run
@@ -543,9 +553,10 @@ def watch() -> list[str]:
         if event not in WATCHED or (event == "open" and not writes(*given)):
             return
         for path in given[: 2 if event in ("os.rename", "os.link") else 1]:
-            if isinstance(path, (str, bytes)) and not os.path.realpath(os.fsdecode(path)).startswith(inside):
-                if "__pycache__" not in os.fsdecode(path):
-                    outside.append(f"{event} {path!r}")
+            if not isinstance(path, (str, bytes)) or "__pycache__" in os.fsdecode(path):
+                continue
+            if not os.path.realpath(os.fsdecode(path)).startswith(inside):
+                outside.append(f"{event} {path!r}")
 
     def writes(path: Any, mode: Any, flags: int) -> bool:
         return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) if isinstance(flags, int) else str(mode)[:1] != "r"
