@@ -1,9 +1,9 @@
 """Measure what minisparse costs, as ratios of interleaved runs: a table, one JSON file, three plots.
 
-Every comparison takes turns (A B C A B C ...), at least seven rounds; each round gives a ratio, and the table shows the
-median of the ratios and their quartiles. Times in seconds belong to the machine. Where two sides compute the same, they
-start from the same numbers, and their last losses (or products, as one weighted sum) stand in the row: more than 1e-5
-apart reads DISAGREE. With --quick there are three rounds.
+Every comparison takes turns (A B C A B C ...), seven rounds, and three where a step takes seconds; each round gives a
+ratio, and the table shows the median of the ratios and their quartiles. Times in seconds belong to the machine. Where
+two sides compute the same, they start from the same numbers, and their last losses (or products, as one weighted sum)
+stand in the row: more than 1e-5 apart (1e-4 for peers) reads DISAGREE. With --quick there are three rounds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 
-from . import failing, growth, kernels, launches, networks, programs, report, timing
+from . import against, failing, growth, kernels, launches, memory, networks, programs, report, timing
 from .timing import not_run
 
 Part = Callable[[bool], Iterator[dict]]
@@ -31,9 +31,11 @@ PARTS: dict[str, Part] = {
             networks.vanishing,
             networks.mlp,
             networks.grouped,
+            against.peers,
             kernels.kernels,
             kernels.limits,
             growth.growth,
+            memory.memory,
         ),
         *(growth.rewiring, failing.failing, programs.startup, programs.chapters, programs.no_numba, networks.crossover),
         launches.launches,
@@ -89,7 +91,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(["parts:", *texts, "", "time on two cores: under 10 minutes, --quick under 1 minute"]),
+        epilog="\n".join(["parts:", *texts, "", "time on two cores: under 25 minutes, --quick under 1 minute"]),
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to run; {left_out}")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that all of it works")

@@ -91,8 +91,13 @@ def gather_and_dot(rows: np.ndarray, columns: np.ndarray, dy: np.ndarray, x: np.
 
 def _share_of_step(n: int, p: float) -> dict:
     """Return what part of a step is spent in spmm and sddmm."""
-    network, table = recurrent(random_pattern(n, p), "csr"), tables.table(np.empty(0, np.float32))
-    step, spent = network.side(), []
+    shares = share_of_products(recurrent(random_pattern(n, p), "csr").side(), timing.ROUNDS)
+    return row(f"N = {n}, p = {p:g}, batch {BATCH}", "spmm and sddmm, of a step", shares, "%", n=n, p=p)
+
+
+def share_of_products(step: Call, rounds: int) -> list[float]:
+    """Return what part of a step is spent in spmm and sddmm, in percent, round by round."""
+    table, spent = tables.table(np.empty(0, np.float32)), []
 
     def timed(kernel: Callable) -> Callable:
         def run(*args: object) -> np.ndarray:
@@ -104,11 +109,11 @@ def _share_of_step(n: int, p: float) -> dict:
 
     shares = []
     with mock.patch.multiple(table, spmm=timed(table.spmm), sddmm=timed(table.sddmm)):
-        for _ in range(timing.ROUNDS + 1):
+        for _ in range(rounds + 1):
             spent.clear()
             seconds = step()
-            shares.append(100 * sum(spent) / seconds)
-    return row(f"N = {n}, p = {p:g}, batch {BATCH}", "spmm and sddmm, of a step", shares[1:], "%", n=n, p=p)
+            shares.append(100 * sum(spent) / (step.count * seconds))
+    return shares[1:]
 
 
 def _adam(size: int) -> Iterator[dict]:

@@ -19,6 +19,8 @@ INSTALL = {
     "torch": ("PyTorch", 'pip install -e ".[bench]"'),
     "sklearn": ("scikit-learn", "pip install scikit-learn"),
     "numba": ("Numba", 'pip install -e ".[fast]"'),
+    "jax": ("JAX", 'pip install -e ".[peers]"'),
+    "sparseprop": ("SparseProp", 'pip install -e ".[peers]" && pip install --no-build-isolation sparseprop'),
 }
 """Module to name and command."""
 
@@ -105,16 +107,16 @@ class Peer:
         return words
 
 
-def python(*words: str, **environment: str) -> str:
-    """Run Python in the checkout, with arrays of NumPy whatever ``BACKEND`` says here, and return what it printed.
+def python(*words: str, folder: Path = ROOT, **environment: str) -> str:
+    """Run Python in the checkout or a copy of it, with arrays of NumPy whatever ``BACKEND`` says; return what it said.
 
     Raises
     ------
     ProgramError
         If it failed.
     """
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "BACKEND": "numpy", **environment}
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=env, capture_output=True, text=True)
+    env = {**os.environ, "PYTHONPATH": str(folder), "BACKEND": "numpy", **environment}
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True)
     if done.returncode:
         raise ProgramError(f"python {words[0]} ended with code {done.returncode}: {_last_line(done.stderr)}")
     return done.stdout

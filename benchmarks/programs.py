@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ def double(x):
 double(numpy.ones(1, numpy.float32))
 """
 """What any program pays that calls a compiled function of Numba's, be it read from the cache."""
+CACHED, COLD = 2, 8
+"""Bars: a first step with compiled kernels at hand, over `import numba`; seconds of one that has to compile them."""
 WITHOUT_NUMBA = """
 import json, sys
 sys.modules["numba"] = None
@@ -44,20 +47,42 @@ def startup(quick: bool) -> Iterator[dict]:
     """Seconds until the library is there and the first step is done, over those of importing Numba (or NumPy)."""
     base = "import numpy" if lacking("numba") else "import numba"
     with tempfile.TemporaryDirectory() as folder:
-
-        def cold() -> None:
-            with tempfile.TemporaryDirectory() as fresh:
-                python("-c", FIRST_STEP, NUMBA_CACHE_DIR=fresh)
-
         sides = {words: Call(lambda words=words: python("-c", words)) for words in (base, "import minisparse")}
         if not lacking("numba"):
             program = Path(folder) / "one_line.py"  # Numba caches what stands in a file
             program.write_text(ONE_LINE)
             sides["one line, compiled"] = Call(lambda: python(str(program)))
         sides["first step, compiled"] = Call(lambda: python("-c", FIRST_STEP))
-        yield from compare("a new process", sides, base, same=(), rounds=1 if quick else None)
-        if not quick:
-            yield row("a new process", "first step, compiling", [Call(cold)()], "s")
+        for made in compare("a new process", sides, base, same=(), rounds=1 if quick else None):
+            bar = f"; bar {CACHED}" if made["quantity"].startswith("first step") else ""
+            yield made | {"remark": made["remark"] + bar}
+    for name, run in {} if quick or lacking("numba") else {"empty": _cold, "that cannot be written": _no_cache}.items():
+        case, quantity = f"a new process, a cache {name}", "first step, compiling"
+        try:
+            yield row(case, quantity, [Call(run)()], "s", f"bar {COLD} s")
+        except ProgramError as error:
+            yield not_run(case, quantity, str(error), "FAILED")
+
+
+def _cold() -> None:
+    """Take a first step where no compiled kernel lies in the cache."""
+    with tempfile.TemporaryDirectory() as fresh:
+        python("-c", FIRST_STEP, NUMBA_CACHE_DIR=fresh)
+
+
+def _no_cache() -> None:
+    """Take a first step of an installed copy that Numba finds no place for a cache beside, nor in the home folder.
+
+    A file stands where each folder would have to be made: permissions do not stop an administrator.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "minisparse")
+        shutil.copytree(ROOT / "minisparse", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        for each in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            (each / "__pycache__").touch()
+        nowhere = str(copy / "py.typed" / "home")
+        homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_CACHE_DIR"), nowhere)
+        python("-c", FIRST_STEP, folder=Path(folder), PYTHONDONTWRITEBYTECODE="1", **homes)
 
 
 def chapters(quick: bool) -> Iterator[dict]:

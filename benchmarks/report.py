@@ -46,7 +46,7 @@ def made_by(command: str) -> dict:
     stamp = provenance.stamp(command) | {"processor": processor()}
     if _changed(HERE) and not stamp["commit"].endswith(CHANGED):
         stamp["commit"] += CHANGED
-    for package in ("torch", "matplotlib"):
+    for package in ("torch", "sparseprop", "jax", "matplotlib"):
         try:
             stamp["versions"][package] = version(package)
         except PackageNotFoundError:
@@ -126,21 +126,69 @@ def page(run: dict, plots: Iterable[str]) -> str:
         "",
     ]
     for part in dict.fromkeys(row["part"] for row in run["rows"]):
-        lines += [f"## {part}", "", "| case | quantity | median | quartiles | rounds | |", "|---|---|---|---|---|---|"]
-        for row in run["rows"]:
-            if row["part"] == part:
-                cells = [row["case"], row["quantity"]]
-                if "median" in row:
-                    low, high = row["quartiles"]
-                    status = "" if row["status"] == "ok" else f"{row['status']} "
-                    cells += [f"{row['median']:.3g} {row['unit']}".strip(), f"{low:.3g} to {high:.3g}"]
-                    cells += [str(row["rounds"]), f"{status}{row['remark']}"]
-                else:
-                    cells += [row["status"], "", "", row["remark"]]
-                lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-        lines.append("")
+        rows = [row for row in run["rows"] if row["part"] == part]
+        named = dict.fromkeys(row["peer"] for row in rows if "peer" in row)
+        lines += [f"## {part}", ""]
+        for peer in named:
+            of_peer = [row for row in rows if row.get("peer") == peer]
+            lines += [f"### {peer}", "", verdict(of_peer), "", *_table(of_peer), ""]
+        if rest := [row for row in rows if "peer" not in row]:
+            lines += [*_table(rest), ""]
     lines += [f"![{Path(name).stem} against synapses](results/{name})" for name in plots]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(rows: Iterable[dict]) -> list[str]:
+    """Return rows as a table in Markdown."""
+    lines = ["| case | quantity | median | quartiles | rounds | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        cells = [row["case"], row["quantity"]]
+        if "median" in row:
+            low, high = row["quartiles"]
+            status = "" if row["status"] == "ok" else f"{row['status']} "
+            cells += [f"{row['median']:.3g} {row['unit']}".strip(), f"{low:.3g} to {high:.3g}"]
+            cells += [str(row["rounds"]), f"{status}{row['remark']}"]
+        else:
+            cells += [row["status"], "", "", row["remark"]]
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return lines
+
+
+SPARSE = 0.1
+"""Densities up to this one count when it is said who is first."""
+
+
+def verdict(rows: Iterable[dict]) -> str:
+    """Say where minisparse is faster than a peer, and where not: by how much, and what its own time goes into.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Of one peer. Where the peer is faster, ``products`` is the share of our step in percent that products take.
+
+    Examples
+    --------
+    >>> verdict([{"case": "small", "p": 0.1, "median": 2.0}, {"case": "large", "p": 0.01, "median": 3.0}])
+    'minisparse is first in each of the 2 rows at p <= 0.1, by a factor of 2 to 3.'
+    >>> verdict([{"case": "small", "p": 0.1, "median": 0.5, "products": 30.0}]).partition(" Behind")[0]
+    'minisparse is first in 0 of the 1 rows at p <= 0.1.'
+    """
+    rows = list(rows)
+    measured = [row for row in rows if "median" in row]
+    if not measured:
+        return f"Not measured: {'; '.join(dict.fromkeys(row['remark'] for row in rows))}."
+    sparse = [row for row in measured if row["p"] <= SPARSE]
+    ahead = [row["median"] for row in sparse if row["median"] >= 1]
+    said = []
+    if sparse and len(ahead) == len(sparse):
+        by = f"{min(ahead):.3g}" if len(ahead) == 1 else f"{min(ahead):.3g} to {max(ahead):.3g}"
+        said.append(f"minisparse is first in each of the {len(sparse)} rows at p <= {SPARSE:g}, by a factor of {by}.")
+    elif sparse:
+        said.append(f"minisparse is first in {len(ahead)} of the {len(sparse)} rows at p <= {SPARSE:g}.")
+    for row in (row for row in measured if row["median"] < 1):
+        why = f"{row['products']:.3g} % of our step are sparse products, the rest is calls and elementwise passes"
+        said.append(f"Behind by a factor of {1 / row['median']:.3g}: {row['case']} ({why}).")
+    return " ".join(said)
 
 
 def draw(folder: Path, rows: list[dict]) -> list[Path]:

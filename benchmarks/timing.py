@@ -42,13 +42,14 @@ class Call:
     def __init__(
         self, function: Callable, count: int = 1, scale: float = 1.0, around: Callable = contextlib.nullcontext
     ):
-        self._function, self._count, self._scale, self._around, self.last = function, count, scale, around, None
+        self._function, self._scale, self._around, self.last = function, scale, around, None
+        self.count = count
 
     def __call__(self) -> float:
         """Return the seconds of one call."""
         seconds = []
         with self._around():
-            for _ in range(self._count):
+            for _ in range(self.count):
                 begin = time.perf_counter()
                 self.last = self._function()
                 seconds.append(time.perf_counter() - begin)
@@ -136,6 +137,7 @@ def compare(
     base: str,
     same: Iterable[str] | None = None,
     rounds: int | None = None,
+    agree: float = AGREE,
     **numbers: Any,
 ) -> Iterator[dict]:
     """Run sides in turn and yield each one's time over that of `base`; above 1, `base` is faster.
@@ -153,6 +155,8 @@ def compare(
         likely that both did the same work, in one number.
     rounds : int, optional
         `ROUNDS` if omitted.
+    agree : float
+        Largest relative difference of two results.
     **numbers
         Go into each row.
     """
@@ -169,7 +173,7 @@ def compare(
             apart = difference(pair)
             made |= {"results": pair, "difference": apart}
             remark += f"; results {pair[name]:.6g} and {pair[base]:.6g}, {apart:.0e} apart"
-            if apart > AGREE:
+            if apart > agree:
                 made["status"] = "DISAGREE"
         yield made | {"remark": remark}
 

@@ -207,13 +207,11 @@ def modules() -> dict[str, list[str]]:
     for module in ("measure", "gradcheck", "bridges"):
         found[module] = sorted(getattr(minisparse, module).__all__)
     found["plot"] = [name for name in minisparse.plot.__all__ if callable(getattr(minisparse.plot, name))]
-    for module in ("testing",):
-        home = getattr(minisparse, module)
-        found[module] = [
-            name
-            for name, thing in vars(home).items()
-            if not name.startswith("_") and getattr(thing, "__module__", "") == home.__name__ and callable(thing)
-        ]
+    testing = minisparse.testing
+    found["testing"] = [name for name in dir(testing) if callable(getattr(testing, name)) and name != "Broken"]
+    found["normalise"] = [*found["normalise"], "Scaled"]
+    found["evolve"] = sorted(name for name in minisparse.evolve.__all__ if callable(getattr(minisparse.evolve, name)))
+    found["protocols"] = ["Normaliser", "Rule", "Hook", "Loss", "Layer", "Model", "Weights", "Bound", "Run"]
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArrayError, BackendMissing, DeviceMissing, InputError
+from .processors import cpu_count as cpu_count
 
 Array = Any
 """A NumPy or CuPy array (or one of a module handed to `use`)."""
@@ -240,11 +241,6 @@ def uses_tf32() -> bool:
     False
     """
     return int(os.environ.get("CUPY_TF32") or 0) > 0
-
-
-def cpu_count() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 np.empty((1 << 25) - (1 << 16), np.uint8)

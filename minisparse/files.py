@@ -42,7 +42,8 @@ def expanded(path: str | os.PathLike) -> Path:
 def write_aside(path: str | os.PathLike, write: Callable) -> None:
     """Write a file next to its place, sync it, then rename it: readers see the old file or the new one, never a part.
 
-    A symbolic link stays a link, the file it leads to is written. A file that exists keeps its mode.
+    A symbolic link stays a link, the file it leads to is written. A file that exists keeps its mode, a new one has
+    what the user's umask says.
 
     Parameters
     ----------
@@ -64,11 +65,11 @@ def write_aside(path: str | os.PathLike, write: Callable) -> None:
             raise OSError("it is no regular file")
         try:
             with open(aside, "wb") as file:
+                if mode is not None:
+                    aside.chmod(stat.S_IMODE(mode))  # before there is anything to read
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            if mode is not None:
-                aside.chmod(stat.S_IMODE(mode))
             _replace(aside, target)
             _clear_after_killed_writers(target)
         except BaseException:

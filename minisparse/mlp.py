@@ -14,6 +14,7 @@ from .activations import Activation
 from .arguments import generator, number, parameter_of, shown, storage_of
 from .backend import Array, array_module
 from .errors import InputError
+from .identity import written
 from .initialise import normal, uniform
 from .normalise import rule_of
 from .protocols import Normaliser, Seed, Weights
@@ -99,7 +100,7 @@ class MLP(Summary):
             "units": [self.n_in, *(weights.shape[0] for weights in self.weights.values())],
             "synapses": [weights.nnz for weights in self.weights.values()],
             "activation": self.activation.name,
-            "normalise": [repr(rule) for rule in self.rules],
+            "normalise": [written(rule) for rule in self.rules],
             "shared_scale": self.shared_scale,
         }
 

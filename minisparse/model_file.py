@@ -7,18 +7,16 @@ A file is data from somewhere: what it says is compared with its own length befo
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import math
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import normalise
 from .activations import ACTIVATIONS
+from .archive import read_arrays, reason
 from .backend import Array, asarray, to_numpy
 from .connectivity import Pattern, full
 from .conv import ConvNet, ConvPool
@@ -95,14 +93,12 @@ def load_model(path: str | os.PathLike) -> tuple[Model, dict[str, Array]]:
     --------
     See `save_model`.
     """
+    arrays = read_arrays(path, "model file", damaged="write it again with minisparse.save_model")
     try:
-        arrays = _read(path)
         return from_arrays(arrays)
-    except FileNotFoundError as error:
-        raise FileError(f"model file {path} does not exist; check the path") from error
-    except Exception as error:  # whatever zipfile, NumPy's header parser and JSON make of a foreign file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"{path} is no whole model file ({reason}); write one with minisparse.save_model") from error
+    except Exception as error:  # whatever a note or an array that nobody has checked yet can be
+        said = f"{type(error).__name__}: {reason(error)}" if isinstance(error, KeyError) else reason(error)
+        raise FileError(f"{path} is no whole model file ({said}); write one with minisparse.save_model") from error
 
 
 def to_arrays(model: Model, params: dict[str, Array]) -> dict[str, np.ndarray]:
@@ -153,6 +149,12 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> tuple[Model, dict[str, Array]]
     if note["format"] != FORMAT:
         raise InputError(f"its format is {note['format']}, this version reads {FORMAT}")
     params = {name.partition("/")[2]: value for name, value in arrays.items() if name.startswith("params/")}
+    kinds = sorted({value.dtype.str for value in params.values()})
+    if len(kinds) != 1 or np.dtype(kinds[0]).kind != "f":
+        raise InputError(f"its parameters are of {', '.join(kinds) or 'no type'}; they must be floats of one type")
+    parts = {f"pattern/{name}/{part}" for name in note["weights"] for part in ("indptr", "indices", "post", "pre")}
+    if odd := [name for name in arrays if name != "note" and not name.startswith("params/") and name not in parts]:
+        raise InputError(f"it holds {odd[0]}, which belongs to no part of a network")
     weights = {name: _weights(name, kind, arrays, params) for name, kind in note["weights"].items()}
     model = _made(note["model"], weights, params)
     shapes = model.shapes() | {name: params[name].shape for name in weights}
@@ -160,27 +162,6 @@ def from_arrays(arrays: dict[str, np.ndarray]) -> tuple[Model, dict[str, Array]]
         odd = sorted(k for k in shapes.keys() | params.keys() if k not in params or params[k].shape != shapes.get(k))
         raise InputError(f"its {', '.join(odd)} does not fit its structure")
     return model, {name: asarray(value) for name, value in params.items()}
-
-
-def _read(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read the arrays of an archive that is not compressed: none of them can be larger than the file."""
-    arrays = {}
-    length = Path(path).stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > length or any(m.compress_type for m in members):
-            raise InputError("its parts are larger than the file")
-        for member in members:
-            content = io.BytesIO(archive.read(member))
-            version = np.lib.format.read_magic(content)
-            header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, fortran, dtype = header[version](content)
-            if dtype.kind not in "fiu" or math.prod(shape) * dtype.itemsize != member.file_size - content.tell():
-                raise InputError(f"{member.filename} is no array of numbers of the size it states")
-            values = np.frombuffer(content.read(), dtype)
-            values = values.reshape(shape[::-1]).T if fortran else values.reshape(shape)
-            arrays[member.filename.removesuffix(".npy")] = values.astype(dtype.newbyteorder("="))
-    return arrays
 
 
 def _described(model: Any) -> dict:

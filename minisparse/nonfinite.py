@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from .backend import Array, array_module
 from .errors import NonFiniteError
 from .protocols import Run
@@ -51,6 +53,36 @@ def error(loss: float, where: str, run: Run, cache: Any, logits: Array, step: in
     return NonFiniteError(message, run.epoch, step, found[0] if found else "loss")
 
 
+def look(run: Run) -> None:
+    """Refuse to go on with an optimiser's state or a parameter that is inf or nan, while the loss is still finite.
+
+    Adam's running mean of squares overflows in float32 once a gradient passes 1.8e19. It then stays inf, and every
+    later step of that weight is 0.
+
+    Raises
+    ------
+    FloatingPointError
+        `NonFiniteError`, naming the first such array, as ``v.W_rec``, the epoch and its last step.
+
+    Examples
+    --------
+    >>> opt = minisparse.Adam()
+    >>> opt.state["v.W"] = numpy.array([numpy.inf])
+    >>> try:
+    ...     minisparse.nonfinite.look(SimpleNamespace(params={}, opt=opt, epoch=1, step=2, steps=3))
+    ... except FloatingPointError as error:
+    ...     print(str(error)[:58])
+    v.W of Adam holds inf or nan after epoch 1, step 3 of 3: i
+    """
+    held = {f"{name} of {type(run.opt).__name__}": value for name, value in run.opt.state.items()} | run.params
+    for name, value in held.items():
+        if hasattr(value, "dtype") and not finite(value):
+            at = f"after epoch {run.epoch}, step {run.step + 1} of {run.steps}" if run.epoch else "before training"
+            step = run.step + 1 if run.epoch else None
+            cost = "its weights no longer move as they should; clip the gradient (ClipNorm), or"
+            raise NonFiniteError(f"{name} holds inf or nan {at}: {cost} {ADVICE}", run.epoch, step, name)
+
+
 def tensors(run: Run, cache: Any, logits: Array) -> Iterator[str]:
     """Name the tensors that hold inf or nan, in the order in which they were computed.
 
@@ -88,6 +120,10 @@ def finite(array: Array) -> bool:
     >>> minisparse.nonfinite.finite(numpy.array([1.0, numpy.inf]))
     False
     """
+    if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.size:
+        return bool(
+            np.isfinite(array.min()) and np.isfinite(array.max())
+        )  # no array of truth values, and nan passes on
     return array.dtype.kind not in "fc" or bool(array_module(array).isfinite(array).all())
 
 

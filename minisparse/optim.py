@@ -233,6 +233,8 @@ class Cosine:
     [1.0, 0.854, 0.5, 0.146]
     """
 
+    needs_epochs = True
+
     def __init__(self, lowest: float = 0.0):
         if not number("lowest", lowest) >= 0:
             raise InputError(f"lowest, the learning rate at the end, must be at least 0, got {lowest}")

@@ -216,7 +216,9 @@ class Hook(Protocol):
     """Called by `fit` before or after a step, or after an epoch; see docs/own_hook_and_loss.md.
 
     One with memory keeps it in ``state``, a flat dict of arrays, and forgets it in ``begin()``, called when a run
-    starts.
+    starts. A run is resumed only with hooks of the same settings: what ``config()`` returns, plain values by name, or
+    else its public attributes that are plain (`identity.described`); what else changes in a run begins with ``_``. A
+    hook that looks at ``run.epochs`` says so by ``needs_epochs = True``.
     """
 
     def __call__(self, run: Run) -> None:

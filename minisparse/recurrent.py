@@ -12,6 +12,7 @@ from .activations import Activation
 from .arguments import expect, generator, number, parameter_of, switch, whole
 from .backend import Array, array_module
 from .errors import InputError
+from .identity import written
 from .initialise import one_signed, uniform
 from .leak import Leaky, checked
 from .normalise import rule_of
@@ -89,7 +90,7 @@ class Recurrent(Summary):
             "n": self.n,
             "synapses": self.weights["W_rec"].nnz,
             "activation": self.activation.name,
-            "normalise": repr(self.normalise),
+            "normalise": written(self.normalise),
             "biases": len(self.biases),
             "alpha": self.dynamics.alpha,
             "start": self.start,

@@ -10,6 +10,7 @@ from .activations import Activation
 from .arguments import generator, whole
 from .backend import Array, array_module
 from .errors import InputError
+from .identity import written
 from .initialise import uniform
 from .protocols import Normaliser, Seed, Weights
 from .recurrent import W_MAX, Recurrent, check_shapes
@@ -98,7 +99,7 @@ class RNN(Summary):
             "n_out": self.n_out,
             "synapses": self.weights["W_rec"].nnz,
             "activation": self.activation.name,
-            "normalise": repr(self.normalise),
+            "normalise": written(self.normalise),
             "biases": len(self.biases),
         }
 

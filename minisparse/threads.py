@@ -10,6 +10,7 @@ import ctypes
 import functools
 import importlib.util
 import inspect
+import os
 import platform
 import sys
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import expect
+from .processors import bound_to, cpu_count
 from .protocols import Model
 
 
@@ -35,6 +37,24 @@ def blas_pools() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
+
+
+BLAS_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@functools.cache
+def follow_quota() -> None:
+    """Lower the default number of BLAS's threads to the processors that a container grants, which no BLAS looks at.
+
+    A number that the user has set stays.
+
+    Examples
+    --------
+    >>> minisparse.threads.follow_quota()
+    """
+    if cpu_count() < bound_to() and not any(name in os.environ for name in BLAS_SETTINGS):
+        for pool in blas_pools().lib_controllers:
+            pool.set_num_threads(min(pool.get_num_threads(), cpu_count()))
 
 
 class _OneThread:
@@ -67,8 +87,16 @@ class _OneThread:
                     for pool, count in self._before:
                         pool.set_num_threads(count)
 
+    def after_fork(self) -> None:
+        """Forget, in a child, what threads hold that it does not have."""
+        self._lock = threading.Lock()
+        if self.owner is not None and self.owner is not threading.current_thread():
+            self.owner, self._depth = None, 0
+
 
 _one_thread = _OneThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread.after_fork)
 
 
 def one_blas_thread(wanted: bool = True) -> contextlib.AbstractContextManager:
@@ -113,6 +141,7 @@ def held_for(model: Model, batch: int | None = None) -> contextlib.AbstractConte
     ...     minisparse.threads.blas_is_limited()
     False
     """
+    follow_quota()
     storages = list(model.weights.values())
     if any(weights.own_threads for weights in storages):
         return one_blas_thread()

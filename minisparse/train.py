@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
 from .losses import softmax_cross_entropy
+from .pace import paced
 from .progress import Progress
 from .protocols import Hook, Loss, Model, Optimiser, Rng, Run, Seed
+from .resume import settings_of, started
 from .threads import flush_to_zero, held_for
 
 __all__ = ["evaluate", "fit", "load_checkpoint", "save"]
@@ -151,7 +153,8 @@ def fit(
         If a checkpoint cannot be read or written.
     FloatingPointError
         `NonFiniteError`, if a loss is nan or inf: at once, naming epoch, step and the first tensor that was; on a GPU
-        at the end of the epoch, naming epoch and step.
+        at the end of the epoch, naming epoch and step. After each epoch also if the optimiser's state or a parameter
+        is, naming it: the square of a gradient overflows long before a loss does.
 
     Examples
     --------
@@ -165,23 +168,23 @@ def fit(
     expect(model=model, params=params, opt=opt, dataset=dataset, loss=loss)
     epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
     _check(model, dataset, epochs, batch_size, patience, checkpoint, resume, metrics)
-    hooks = _hooks(before_step=before_step, after_step=after_step, after_epoch=after_epoch)
+    given = {"before_step": before_step, "after_step": after_step, "after_epoch": after_epoch}
+    kept: dict[str, Any] = {"hooks": _hooks(**given)}
     order, rewiring = _streams(rng)
     run = Run(model, params, opt, rewiring, epochs=epochs, steps=math.ceil(len(dataset.x_train) / batch_size))
-    drawn = {"batches": order, "rewiring": rewiring, **getattr(model, "generators", {})}
-    kept = {"hooks": hooks, "generators": drawn}
-    kept["settings"] = _settings(dataset, batch_size, patience, hooks, loss)
-    history = _started(checkpoint if resume else None, model, params, opt, kept)
+    kept["generators"] = {"batches": order, "rewiring": rewiring, **getattr(model, "generators", {})}
+    kept["settings"] = checkpoint and settings_of(dataset, batch_size, patience, loss, metrics, epochs, given)
+    history = started(checkpoint if resume else None, model, params, opt, kept, metrics)
     train, test = _samples(dataset.to_backend(), batch_size)
 
-    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown:
+    with held_for(model, batch_size), Progress(epochs, run.steps, label, quiet) as shown, paced(model, params) as pace:
         if not history:
             history.append(_row(0, None, _test(run, *test, loss, metrics), 0.0))
         shown.start(history[-1]["epoch"])
         while history[-1]["epoch"] < epochs and not _stalled(history, patience):
             run.epoch = history[-1]["epoch"] + 1
             start = time.perf_counter()
-            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown)
+            train_loss = _train_epoch(run, batches(*train, order), loss, before_step, after_step, shown, pace)
             seconds = time.perf_counter() - start
             _finish_epoch(run, after_epoch)
             history.append(_row(run.epoch, train_loss, _test(run, *test, loss, metrics), seconds))
@@ -231,43 +234,25 @@ def _samples(dataset: Dataset, batch_size: int) -> list[tuple]:
     return [(getattr(dataset, f"x_{part}"), dataset.targets(part), batch_size) for part in ("train", "test")]
 
 
-def _settings(dataset: Dataset, batch_size: int, patience: int | None, hooks: Sequence[Hook], loss: Loss) -> dict:
-    """Return what must agree when a run is resumed; checkpoints of before losses could be chosen have the usual one."""
-    other = {} if loss is softmax_cross_entropy else {"loss": getattr(loss, "__name__", type(loss).__name__)}
-    return {
-        "batch_size": batch_size,
-        "dataset": dataset.name,
-        "samples": len(dataset.x_train),
-        "patience": patience,
-        "hooks": [type(hook).__name__ for hook in hooks],
-        **other,
-    }
-
-
-def _started(
-    checkpoint: str | os.PathLike | None, model: Model, params: dict[str, Array], opt: Optimiser, kept: dict
-) -> list[dict]:
-    """Return the history so far, from a checkpoint if there is one; else tell hooks that count that a run begins."""
-    if checkpoint is not None and Path(checkpoint).exists():
-        return load_checkpoint(checkpoint, model, params, opt, **kept)
-    for hook in kept["hooks"]:
-        getattr(hook, "begin", lambda: None)()
-    return []
-
-
 def _row(epoch: int, train_loss: float | None, test: dict[str, float], seconds: float) -> dict:
     return {"epoch": epoch, "train_loss": train_loss, **test, "seconds": seconds}
 
 
 def _train_epoch(
-    run: Run, samples: Iterable, loss: Loss, before_step: Sequence, after_step: Sequence, shown: Progress
+    run: Run,
+    samples: Iterable,
+    loss: Loss,
+    before_step: Sequence,
+    after_step: Sequence,
+    shown: Progress,
+    pace: AbstractContextManager,
 ) -> float:
     """Run one epoch; on a GPU losses stay on the device until its end. A step's memory goes before the next one's."""
     xp = array_module(*run.params.values())
     losses, on_host = xp.zeros(run.steps), xp is np
     for run.step, (x, targets) in enumerate(samples):
         run.cache = None
-        with flush_to_zero():  # not the hooks, which are the user's
+        with pace, flush_to_zero():  # not the hooks, which are the user's
             output, run.cache = run.model.forward(run.params, x)
             value, doutput = loss(output, *targets)
             losses[run.step] = value
@@ -310,6 +295,7 @@ def _test(run: Run, *test: Any) -> dict[str, float]:
     *samples, loss, metrics = test
     value, *found = evaluate(run.model, run.params, *test)
     if math.isfinite(value):
+        nonfinite.look(run)
         return {"test_loss": value, **{f"test_{name}": each for name, each in zip(metrics, found, strict=True)}}
     where = f"in the test after epoch {run.epoch}" if run.epoch else "in the test before training"
     for x, targets in batches(*samples):

@@ -247,13 +247,21 @@ DAMAGE = {
     "half": lambda c: c[: len(c) // 2],
     "last byte missing": lambda c: c[:-1],
     "empty": lambda c: b"",
-    "text": lambda c: b"epoch 3, loss 0.1\n" * 99,
     "zip without its start": lambda c: b"PK\x03\x04" + c[len(c) // 2 :],
-    "no note": lambda c: without(c, "note"),
-    "no pattern": lambda c: without(c, "pattern/W_rec/indptr"),
-    "a pickle in it": lambda c: archive(**arrays_of(c), pickled=np.array([{}], dtype=object)),
-    "note that is no JSON": lambda c: archive(note=np.array("{not json")),
-    "note without format": lambda c: archive(note=np.array("{}")),
+    "a size that it has not": lambda c: c.replace(b"(7, 3), ", b"(9, 9), ", 1),
+}
+ALTERED = {
+    "text": (lambda c: b"epoch 3, loss 0.1\n" * 99, r"is of another kind \(it is no .npz file\); name another file"),
+    "no note": (lambda c: without(c, "note"), "is no whole state of this run"),
+    "no hash": (lambda c: without(c, "sha256"), "is no whole state of this run"),
+    "no pattern": (lambda c: without(c, "pattern/W_rec/indptr"), "was altered after it was written"),
+    "no moments": (lambda c: without(c, "opt/m.W_rec"), "was altered after it was written"),
+    "a pickle in it": (
+        lambda c: archive(**arrays_of(c), pickled=np.array([{}], dtype=object)),
+        "is of another kind .*something else than numbers and text",
+    ),
+    "note that is no JSON": (lambda c: archive(note=np.array("{not json")), "is no whole state of this run"),
+    "note without format": (lambda c: archive(note=np.array("{}")), "is no whole state of this run"),
 }
 
 
@@ -263,6 +271,18 @@ def test_a_damaged_checkpoint_is_refused_by_its_path(tmp_path, damage):
     Run().fit(2, checkpoint=path)
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
     refused(Run(), r"run\.npz is damaged \(.*\); delete it to start again", error=OSError, checkpoint=path)
+
+
+@pytest.mark.parametrize("change", ALTERED)
+def test_what_is_whole_but_no_checkpoint_is_not_called_damaged(tmp_path, change):
+    path = tmp_path / "run.npz"
+    Run().fit(2, checkpoint=path)
+    alter, sentence = ALTERED[change]
+    path.write_bytes(alter(path.read_bytes()))
+    refused(Run(), sentence, error=OSError, checkpoint=path)
+    with pytest.raises(ms.UserError) as caught:
+        Run().fit(4, resume=True, checkpoint=path)
+    assert "delete" not in str(caught.value)
 
 
 @given(testing.generators())
@@ -292,7 +312,7 @@ class TestedCheckpoint:
 
 def test_a_folder_or_a_missing_file_is_no_checkpoint(tmp_path):
     run = Run()
-    refused(run, "is damaged", error=OSError, checkpoint=tmp_path)
+    refused(run, "is a folder; name a file", error=OSError, checkpoint=tmp_path)
     with pytest.raises(ms.UserError, match=r"none\.npz does not exist; check the path"):
         ms.load_checkpoint(tmp_path / "none.npz", run.model, run.params, run.opt)
 

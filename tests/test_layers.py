@@ -11,14 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "minisparse"
 RANKS = {
-    "ground": "errors files equations backend protocols arguments threads",
+    "ground": "errors files archive identity equations backend protocols arguments threads processors",
     "structure": "connectivity patterns groups kernels weights initialise",
     "rules": "activations losses step_losses metrics clip normalise dale optim evolve",
     "networks": "summary leak recurrent rnn sequence wrappers mlp conv patches",
-    "learning": "data progress train checkpoint nonfinite measure",
+    "learning": "data progress pace train resume checkpoint nonfinite measure",
     "plot": "plot style",
     "gradcheck": "gradcheck",
-    "testing": "testing exercises model_file estimators bridges",
+    "testing": "testing exercises model_file estimators bridges selftest",
     "lab": "lab",
     "face": "__init__ __main__ results",
 }
@@ -52,7 +52,6 @@ UNTESTED = {
 LONG = {
     "minisparse/exercises/texts.py": "one entry per line of the library",
     "minisparse/kernels/products.py": "vector code, not part of the lesson",
-    "minisparse/checkpoint.py:load_checkpoint": "all is read and checked before the first object is changed",
     "minisparse/gradcheck/comparison.py:compare": "what is checked, in order",
     "minisparse/gradcheck/probe.py:__init__": "every way in which a forward pass can be unfit for a check",
     "minisparse/gradcheck/steps.py:check_steps": "its arguments, and two steps in order",

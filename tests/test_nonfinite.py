@@ -121,3 +121,24 @@ def test_logits_too_far_apart_are_said_to_be():
     error = stopped(run)
     assert error.tensor == "loss"
     assert "the logits reach 3.0e+38: their softmax overflowed" in str(error)
+
+
+def test_a_memory_that_overflows_while_the_loss_stays_finite_is_no_result(tmp_path):
+    """Adam's v in float32: after one gradient above 1.8e19 it would stay inf, and every later step would be 0."""
+
+    def kick(run):
+        if (run.epoch, run.step) == (2, 1):
+            run.grads["W_rec"] = run.grads["W_rec"] + np.float32(3e19)
+
+    run = Run()
+    error = stopped(run, before_step=[kick], checkpoint=tmp_path / "run.npz")
+    assert (error.epoch, error.step, error.tensor) == (2, 3, "v.W_rec of Adam")
+    assert str(error).startswith("v.W_rec of Adam holds inf or nan after epoch 2, step 3 of 3: ")
+    assert "ClipNorm" in str(error)
+    assert len(str(error)) < 500
+    kept = Run().fit(1, checkpoint=tmp_path / "run.npz", resume=True, before_step=[kick])
+    assert len(kept.history) == 2, "the epoch before is kept"
+
+    whole = Run(dtype=np.float64)
+    whole.fit(3, before_step=[kick])
+    assert all(np.isfinite(w).all() for w in whole.opt.state.values())

@@ -418,3 +418,9 @@ def test_the_scale_gradient_is_a_sum_of_products_and_no_matrix_product():
 def _one_call(functions):
     y, cache = functions["forward"](**functions["inputs"])
     return np.random.default_rng(0).standard_normal(y.shape), cache
+
+
+def test_a_rule_of_ones_own_needs_a_size():
+    weights = ms.DenseWeights(ms.full(1, 2))
+    with pytest.raises(NotImplementedError, match=r"Scaled needs a method size\(weights, v\)"):
+        ms.normalise.Scaled().init(weights, np.ones((1, 2)))

@@ -327,20 +327,20 @@ def test_a_run_on_a_schedule_resumes_bit_for_bit(tmp_path):
         model = ms.MLP([ms.make_weights(ms.fixed_count(20, 64, 300, rng)), ms.make_weights(ms.full(10, 20))], "relu")
         return model, model.init(rng, w_max=0.2), ms.Adam(lr=0.01, decay=0.1), np.random.default_rng(1)
 
-    def stop(run):
-        if run.epoch == 3:
-            raise KeyboardInterrupt
+    def train(stops=False, resume=False):
+        def stop(run):
+            if stops and run.epoch == 3:
+                raise KeyboardInterrupt
 
-    def train(after_epoch=(), resume=False):
         model, params, opt, rng = start()
-        settings = {"after_step": [ms.Cosine(0.001)], "after_epoch": after_epoch, "quiet": True, "resume": resume}
+        settings = {"after_step": [ms.Cosine(0.001)], "after_epoch": [stop], "quiet": True, "resume": resume}
         ms.fit(model, params, opt, digits, 4, rng, 100, checkpoint=tmp_path / "run.npz", **settings)
         return params
 
-    whole = train(after_epoch=[lambda run: None])
+    whole = train()
     with pytest.raises(KeyboardInterrupt):
-        train(after_epoch=[stop])
-    resumed = train(after_epoch=[lambda run: None], resume=True)
+        train(stops=True)
+    resumed = train(resume=True)
     for name, w in whole.items():
         np.testing.assert_array_equal(w, resumed[name])
 

@@ -30,7 +30,7 @@ def run(folder, *flags):
         patch.setattr(ms.plot, "save", lambda figure, path, alt: Path(path).write_text(alt))
         if "--rows" in flags:
             patch.setattr(sweep, "run", lambda *_, **__: pytest.fail("nothing is to be run"))
-        names = runpy.run_path(str(ROOT / "chapters" / "task.py"))
+        names = runpy.run_path(str(ROOT / "chapters" / "task.py"), run_name="__main__")
     return printed.getvalue(), SimpleNamespace(**names)
 
 
@@ -122,7 +122,7 @@ def test_a_fall_of_the_curve_is_counted_in_standard_errors(lesson):
 
 @pytest.mark.slow
 def test_the_bars_hold_on_seeds_that_are_not_the_default_ones(tmp_path):
-    chapter = run(tmp_path, "--w-max", "0.5", "--first-seed", "20")[1]
+    chapter = run(tmp_path, "--w-max", "0.5", "--first-seed", "20", "--jobs", "1")[1]
     held = {row["claim"]: row["status"] for row in chapter.claims}
     for start in ("at least 85 %", "no weight", "the psychometric"):
         (status,) = (status for name, status in held.items() if name.startswith(start))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import math
 import os
 import re
 import struct
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import FileError, shortened
-from .unpack import DAMAGED, ZIP, refuse_foreign
+from ..archive import read_arrays
+from ..errors import FileError
+from .unpack import DAMAGED, ZIP, refuse_foreign, unpacked
 
 LARGEST_ARCHIVE = 2**28
 """Bytes that an unpacked archive may have; those of CIFAR have 184 million."""
+LARGEST_IDX = 2**27
+"""Bytes that the content of one IDX file may have; the images of MNIST have 47 million."""
 LONGEST_LINE = 2**24
 """Characters read at once from a ``.ts`` file; a longer line is refused for what its parts are."""
 BLOCK = 256
@@ -159,13 +160,7 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     """
     found = {}
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            unpacked = packed.read(LARGEST_ARCHIVE + 1)
-        if len(unpacked) > LARGEST_ARCHIVE:
-            raise FileError(
-                f"{file} unpacks to more than {LARGEST_ARCHIVE} bytes; it is another archive: fetch it again"
-            )
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(unpacked(content, file, LARGEST_ARCHIVE)), mode="r:") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 if name in names and name not in found and member.isreg() and not member.issparse():
@@ -180,26 +175,26 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     return [found[name] for name in names]
 
 
-def read_npz(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
-    """Read arrays by name from an ``.npz`` file; nothing is unpickled.
+def read_npz(path: str | os.PathLike, *names: str, largest: int) -> list[np.ndarray]:
+    """Read arrays by name from an ``.npz`` file, together at most so many bytes; nothing is unpickled.
 
     Raises
     ------
     OSError
         If the file cannot be read or lacks an array.
     """
+    refuse_foreign(_start(path), path, but=(ZIP,))
+    found = read_arrays(path, names=names, largest=largest)
+    return [found[name] for name in names]
+
+
+def _start(path: str | os.PathLike) -> bytes:
+    """Return the first bytes of a file; none of one that cannot be read, as others say why."""
     try:
-        with open(path, "rb") as start:
-            refuse_foreign(start.read(64), path, but=(ZIP,))
-        with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except FileError:
-        raise
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise FileError(f"{path} cannot be read ({error}); {DAMAGED}") from error
-    except Exception as error:  # whatever NumPy's header parser makes of a foreign file
-        said = " ".join(shortened(str(error), 200).split())
-        raise FileError(f"{path} cannot be read ({said}); it should be an .npz file of {', '.join(names)}") from error
+        with open(path, "rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
 
 
 TOLD = {

@@ -7,7 +7,6 @@ A loader takes the data set's name, the folders to search and whether to downloa
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import os
 import warnings
@@ -17,10 +16,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..errors import FileError
 from ..files import write_aside
-from .formats import image_rows, parse_archive, parse_cifar, parse_idx, read_npz, read_ts
-from .unpack import unpacked
+from ..identity import digest
+from .formats import (
+    LARGEST_ARCHIVE,
+    LARGEST_IDX,
+    image_rows,
+    parse_archive,
+    parse_cifar,
+    parse_idx,
+    read_npz,
+    read_ts,
+)
+from .unpack import bounded, content_of
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, str]
 
@@ -111,6 +121,8 @@ CIFAR = {
     ),
 }
 CIFAR["cifar100-coarse"] = CIFAR["cifar100"]._replace(classes=20, label=0)
+LARGEST_COIL = 2**25
+"""Bytes that the arrays of coil100.npz may have; the 7,200 images have 22 million."""
 SLEEP_FILES = ("Sleep_TRAIN.ts", "Sleep_TEST.ts")
 
 
@@ -160,9 +172,9 @@ def cifar(name: str, places: list[Path], download: bool) -> Parts:
     paths = [_first(*names[file], places=places) for file in files]
     archive = _first(f"{home}/{known.archive}", known.archive, places=places)
     if None not in paths:
-        contents, origin = [unpacked(_content(path), path) for path in paths], "unverified copy"
+        contents, origin = [content_of(path, LARGEST_ARCHIVE) for path in paths], "unverified copy"
     elif archive:
-        packed = _content(archive)
+        packed = bounded(archive, LARGEST_ARCHIVE)
         contents = parse_archive(packed, str(archive), files)
         same = hashlib.md5(packed, usedforsecurity=False).hexdigest() == known.archive_md5
         origin = "official" if same else "unverified copy"
@@ -195,7 +207,7 @@ def coil100(name: str, places: list[Path], download: bool) -> Parts:
     path = _first(f"{name}/coil100.npz", places=places)
     if path is None:
         raise _missing("coil100.npz", name, places)
-    images, labels = read_npz(path, "images", "labels")
+    images, labels = read_npz(path, "images", "labels", largest=LARGEST_COIL)
     if images.dtype != np.uint8 or images.shape != (*labels.shape, 32, 32, 3) or labels.dtype.kind not in "iu":
         raise FileError(
             f"{path} has images {images.shape} of {images.dtype} and labels {labels.shape} of {labels.dtype}; it "
@@ -240,13 +252,12 @@ def sleep_split(n: int) -> tuple[np.ndarray, np.ndarray]:
 def _pooled(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Return the series and labels of the training file, then of the test file; keep them next to it in sleep.npz."""
     cache = paths[0].with_name("sleep.npz")
-    found = [path.stat() for path in paths]
-    sizes = [stat.st_size for stat in found]
-    with contextlib.suppress(OSError):
-        if cache.stat().st_mtime_ns >= max(stat.st_mtime_ns for stat in found):
-            x, y, cached = read_npz(cache, "series", "labels", "sizes")
-            if cached.tolist() == sizes:
-                return x, y
+    made_from = np.array(_hash_of(paths))
+    with contextlib.suppress(FileError):
+        kept = read_arrays(cache)
+        known = str(kept.pop("sha256", "")) == digest(kept)  # what was altered is made anew
+        if known and np.array_equal(kept["made_from"], made_from):
+            return kept["series"], kept["labels"]
     parts = [read_ts(path) for path in paths]
     shapes = [x.shape[1:] for x, _ in parts]
     if shapes[0] != shapes[1]:
@@ -256,9 +267,25 @@ def _pooled(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     x = np.concatenate([x for x, _ in parts])
     y = np.concatenate([_whole(labels, path) for (_, labels), path in zip(parts, paths, strict=True)])
     y -= y.min()
+    kept = {"series": x, "labels": y, "made_from": made_from}
     with contextlib.suppress(FileError):
-        write_aside(cache, lambda file: np.savez(file, series=x, labels=y, sizes=np.array(sizes)))
+        write_aside(cache, lambda file: np.savez(file, **kept, sha256=np.array(digest(kept))))
     return x, y
+
+
+def _hash_of(paths: Iterable[Path]) -> list[str]:
+    """Return a hash of the content of each file."""
+    found = []
+    for path in paths:
+        content = hashlib.sha256()
+        try:
+            with open(path, "rb") as file:
+                while block := file.read(2**20):
+                    content.update(block)
+        except OSError as error:
+            raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
+        found.append(content.hexdigest())
+    return found
 
 
 def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
@@ -289,14 +316,7 @@ def _read_idx(name: str, file: str, places: list[Path]) -> bytes:
     if path is None:
         fetch = f'fetch them with minisparse.load("{name}", download=True), or name' if name in MIRRORS else "or name"
         raise _missing(f"{file}[.gz]", name, places, fetch)
-    return unpacked(_content(path), path)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
+    return content_of(path, LARGEST_IDX)
 
 
 def _download_idx(name: str, folder: Path) -> None:
@@ -312,7 +332,7 @@ def _download_idx(name: str, folder: Path) -> None:
             aside = target.with_suffix(".part")
             try:
                 pooch.retrieve(f"{mirror}{file}.gz", known_hash=None, fname=aside.name, path=folder)
-                found = hashlib.sha256(_content_of_gzip(aside)).hexdigest()
+                found = hashlib.sha256(content_of(aside, LARGEST_IDX)).hexdigest()
                 if found != known:
                     raise FileError(f"its content has the hash {found[:12]}..., not {known[:12]}...")
                 aside.replace(target)
@@ -323,8 +343,3 @@ def _download_idx(name: str, folder: Path) -> None:
                 aside.unlink(missing_ok=True)
         else:
             raise FileError(f"{file}.gz could not be fetched ({'; '.join(failures)}); put it into {folder} by hand")
-
-
-def _content_of_gzip(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return file.read()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
+from pathlib import Path
 
 from ..errors import FileError
 
@@ -51,14 +53,17 @@ def refuse_foreign(content: bytes, file: str | os.PathLike, but: tuple[bytes, ..
             raise FileError(f"{file} is {what}: {mend}")
 
 
-def unpacked(content: bytes, file: str | os.PathLike) -> bytes:
+def unpacked(content: bytes, file: str | os.PathLike, largest: int) -> bytes:
     """Return what a file holds: what begins as gzip is unpacked, whatever the name says.
+
+    Of what has more than `largest` bytes no more is unpacked.
 
     Parameters
     ----------
     content : bytes
     file : path
         For errors.
+    largest : int
 
     Returns
     -------
@@ -67,10 +72,50 @@ def unpacked(content: bytes, file: str | os.PathLike) -> bytes:
     Raises
     ------
     OSError
-        If it is damaged, or no data at all.
+        If there is more, if it is damaged, or no data at all.
+
+    Examples
+    --------
+    >>> minisparse.data.unpack.unpacked(gzip.compress(b"ab"), "a.gz", 2)
+    b'ab'
     """
     refuse_foreign(content, file, but=(GZIP,))
+    if content.startswith(GZIP):
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+                content = stream.read(largest + 1)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise FileError(f"{file} cannot be read ({error}); {DAMAGED}") from error
+    if len(content) > largest:
+        raise FileError(f"{file} unpacks to more than {largest} bytes; it is another file: fetch it again")
+    return content
+
+
+def content_of(path: Path, largest: int) -> bytes:
+    """Return what a file holds, unpacked if it is packed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or has more than `largest` bytes: there is no memory taken for them.
+    """
+    return unpacked(bounded(path, largest), path, largest)
+
+
+def bounded(path: Path, largest: int) -> bytes:
+    """Return the bytes of a file as they are.
+
+    Raises
+    ------
+    OSError
+        As for `content_of`.
+    """
     try:
-        return gzip.decompress(content) if content.startswith(GZIP) else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{file} cannot be read ({error}); {DAMAGED}") from error
+        with open(path, "rb") as file:
+            if (length := os.fstat(file.fileno()).st_size) > largest:
+                raise FileError(f"{path} has {length} bytes, more than {largest}; it is another file: fetch it again")
+            return file.read()
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path and its rights") from error

@@ -81,6 +81,11 @@ class Rule:
             if share > 0:
                 self.rewire(run.model, run.params, run.opt, run.rng, links, share)
 
+    @property
+    def needs_epochs(self) -> bool:
+        """Whether a longer training is another one from its first step on: such a run is not resumed for longer."""
+        return self.schedule.needs_total
+
     def begin(self) -> None:
         """Forget what an earlier run has left: `fit` calls this when a run starts that is not resumed."""
         self.state.clear()

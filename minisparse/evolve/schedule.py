@@ -64,6 +64,11 @@ class Schedule:
             return self.fraction
         return self.fraction / 2 * (1 + math.cos(math.pi * step / end))  # (E4)
 
+    @property
+    def needs_total(self) -> bool:
+        """Whether the number of steps of the whole training changes what is rewired before its end."""
+        return self.stop <= 1 and (self.decay is not None or self.stop < 1)
+
     def due(self, elapsed: int, steps: int) -> bool:
         """Whether it is time again, `elapsed` steps after the last rewiring, with `steps` in an epoch."""
         return elapsed >= self.every * (steps if self.unit == "epochs" else 1)

@@ -17,8 +17,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib
+import importlib.util
+import os
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
@@ -27,6 +30,7 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..errors import InputError
+from ..processors import bound_to, cpu_count
 
 MOST = (1 << 31) - 1
 """Synapses that an int32 can count."""
@@ -126,15 +130,59 @@ def _table(library: str, *dtypes: np.dtype) -> ModuleType:
 
 @functools.cache
 def _numpy_kernels() -> str:
-    for name in ("with_numba", "with_scipy"):
-        try:
-            _load(name)
-        except Exception:  # not installed, or there but of no use, as Numba is with a NumPy that it does not know
-            continue
-        return name
+    """Return the module that computes with NumPy arrays here: the first that can be loaded."""
+    for name in ("numba", "scipy"):
+        if name in _left:
+            say(_left[name])
+        elif importlib.util.find_spec(name):
+            try:
+                if name == "numba":
+                    choose_threads()
+                _load(f"with_{name}")
+                return f"with_{name}"
+            except Exception as error:  # of no use here, as Numba is with a NumPy that it does not know
+                say(f"no kernels with {name} ({' '.join(str(error).split())[:200]}); the next library takes over")
     return "reference"
 
 
 @functools.cache
 def _load(name: str) -> ModuleType:
     return importlib.import_module(f".{name}", __name__)
+
+
+THREADS = "NUMBA_NUM_THREADS"
+CROWD = 8
+"""Threads per processor above which a number of threads is a slip."""
+
+
+def choose_threads() -> None:
+    """Set the number of threads of compiled code, if nobody has, or not to one that can be; Numba reads it once."""
+    wanted, count = os.environ.get(THREADS, "").strip(), cpu_count()
+    fits = wanted.isdecimal() and 1 <= int(wanted) <= CROWD * count
+    if fits or (not wanted and count == bound_to()):  # without a quota Numba counts as we do
+        return
+    with contextlib.suppress(KeyError, ValueError):  # Numba is not loaded, or has no threads yet
+        sys.modules["numba"].threading_layer()
+        return
+    if wanted:
+        say(f"{THREADS}={wanted[:20]} is no number from 1 to {CROWD * count}; sparse kernels take {count} threads")
+    os.environ[THREADS] = str(count)
+
+
+_left: dict[str, str] = {}
+"""Libraries that cannot compute in this process any more, and why."""
+
+
+def leave(library: str, reason: str) -> None:
+    """Take no kernels of a library from now on; the next product says why."""
+    _left[library] = reason
+    _tables.clear()
+    _numpy_kernels.cache_clear()
+
+
+@functools.cache
+def say(text: str) -> None:
+    """Write a line to stderr, once in a process; in one piece, because other processes may write there, too."""
+    if sys.stderr is not None:  # a program with windows has none
+        sys.stderr.write(f"minisparse: {text}\n")
+        sys.stderr.flush()

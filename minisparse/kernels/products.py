@@ -17,15 +17,17 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .compiled import compiled
 
 BYTES, LINE = 32, 64
 """Of a vector, of a line of the cache."""
 AHEAD = 8
 """How many synapses ahead a row of activity is asked for: at the end of a row, of those of the next row."""
-OPTIONS = {"parallel": True, "cache": True, "nogil": True, "error_model": "numpy"}
+OPTIONS = {"parallel": True, "nogil": True, "error_model": "numpy"}
 SERIAL = {**OPTIONS, "parallel": False}
 ROWS = 8
 """Rows that a thread takes at a time."""
@@ -238,7 +240,7 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(c, builder.fmul(a, b, flags=_FUSED), flags=_FUSED)
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def write_rows(indptr, indices, values, x, plus, out, first, last):
     """Write some rows of W x + plus to out."""
     lanes = BYTES // x.itemsize
@@ -280,7 +282,7 @@ def write_rows(indptr, indices, values, x, plus, out, first, last):
             add_rows(o, b, 0, 1, values, indices, start, end, x)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def write_product(indptr, indices, values, x, plus, out):
     """Write W x + plus to out, row by row; plus has no rows if there is nothing to add."""
     setting = float_setting()
@@ -290,7 +292,7 @@ def write_product(indptr, indices, values, x, plus, out):
         take_over(own)
 
 
-@njit(**{**SUMS, "parallel": False})
+@compiled(**{**SUMS, "parallel": False})
 def add_rows_of_samples(indptr, indices, dy, x, out, first, last):
     """Add the entries of some rows of dy xᵀ to out."""
     for t in range(len(dy)):
@@ -306,7 +308,7 @@ def add_rows_of_samples(indptr, indices, dy, x, out, first, last):
                 out[rest] += s
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def add_samples(indptr, indices, dy, x, out, height):
     """Add the entries of dy xᵀ to out; a task is so many rows, which go through the time steps one after another."""
     setting = float_setting()

@@ -7,18 +7,16 @@ blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 
 from __future__ import annotations
 
-import functools
-import sys
-import threading
 from collections.abc import Sequence
 
 import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
-from numba import njit, prange
+from numba import prange
 
 from ..kernels import reference
 from ..threads import add_pool, blas_is_limited
+from .compiled import compiled, has_threads, run
 from .products import (
     OPTIONS,
     SERIAL,
@@ -43,8 +41,6 @@ on a busy one, every parallel region waits until the other thread has its turn, 
 WIDE = 1 << 17
 """Entries from which an elementwise pass between products goes by rows, as they do: each thread finds its own in its
 cache."""
-PATIENCE = 1.0
-"""Seconds after which a first call says that it is compiling."""
 PANEL = 128
 """Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
@@ -57,9 +53,9 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, plus: np.ndarray | None = None
     first = plus if fused else y[:0]
     given = rows.indptr, rows.indices.view(np.uint32), values, x, first, y
     if values.size * x.shape[1] < PARALLEL:
-        _run(write_rows, *given, 0, len(y))
+        run(write_rows, *given, 0, len(y))
     else:
-        _run(write_product, *given)
+        run(write_product, *given)
     return y if fused else reference.added(y, plus)
 
 
@@ -69,41 +65,26 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
     given = rows.indptr, rows.indices.view(np.uint32), dy, x, out
     if out.size * x.shape[0] * x.shape[2] < PARALLEL:
-        _run(add_rows_of_samples, *given, 0, rows.shape[0])
+        run(add_rows_of_samples, *given, 0, rows.shape[0])
     else:  # each thread takes its rows through all time steps
-        _run(add_samples, *given, max(1, -(-rows.shape[0] // numba.get_num_threads())))
+        run(add_samples, *given, max(1, -(-rows.shape[0] // numba.get_num_threads())))
     return out
 
 
 def pool_settings() -> np.ndarray:
-    """Return how each thread of Numba's pool computes with floats, (threads,); the first call starts the pool."""
+    """Return how each thread of Numba's pool computes with floats, (threads,); the first call starts the pool.
+
+    After a fork there is no pool, and no threads to tell of.
+    """
+    if not has_threads():
+        return np.zeros(0, np.uint64)
     found = np.zeros(numba.get_num_threads(), np.uint64)
     _settings(found)
     return found
 
 
-_ready: set[int] = set()
-"""Kernels that have run."""
-
-
-def _run(kernel, *arguments) -> None:
-    """Run a kernel that may have to be compiled; what takes long is said on stderr, once in a process."""
-    if id(kernel) in _ready:
-        kernel(*arguments)
-        return
-    _ready.add(id(kernel))
-    said = threading.Timer(PATIENCE, _say)
-    said.daemon = True
-    said.start()
-    try:
-        kernel(*arguments)
-    finally:
-        said.cancel()
-
-
-@functools.cache
-def _say() -> None:
-    print("minisparse: compiling sparse kernels, once (about 20 s; kept on disk)", file=sys.stderr, flush=True)
+threads, use_threads = numba.get_num_threads, numba.set_num_threads
+"""How many threads the next kernel takes; and how many are to be taken, of those of the pool."""
 
 
 def _laid_out(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
@@ -130,7 +111,7 @@ def affine(W: np.ndarray, x: np.ndarray, b: np.ndarray) -> Sequence[np.ndarray]:
     if work >= PARALLEL:
         return _Affine(W, x, b)
     out = np.empty((len(x), len(W), x.shape[2]), W.dtype)
-    _run(_affine if work * len(x) >= PARALLEL else _affine_small, W, b, x, out, len(W))
+    run(_affine if work * len(x) >= PARALLEL else _affine_small, W, b, x, out, len(W))
     return out
 
 
@@ -154,8 +135,8 @@ def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     fits = dy.ndim == x.ndim == 3 and dy.shape[::2] == x.shape[::2] and x.shape[1] < x.shape[2]
     if not (fits and blas_is_limited() and _compilable(dy, x)):
         return reference.sum_outer(dy, x)
-    out = np.zeros((dy.shape[1], x.shape[1]), dy.dtype)
-    _run(_sum_outer if out.size * x.shape[0] * x.shape[2] >= 4 * PARALLEL else _sum_outer_small, dy, x, out)
+    out, x = np.zeros((dy.shape[1], x.shape[1]), dy.dtype), np.ascontiguousarray(x.transpose(0, 2, 1))
+    run(_sum_outer if out.size * x.shape[0] * x.shape[1] >= 4 * PARALLEL else _sum_outer_small, dy, x, out)
     return out
 
 
@@ -212,13 +193,13 @@ def sgd(w, grad, *moments, lr, momentum) -> None:
     return _sgd_momentum(*flat, number(lr), number(momentum)) if moments else _sgd(*flat, number(lr))
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _settings(out):
     for i in prange(len(out)):
         out[i] = float_setting()
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _row_sum(indptr, values, out):
     setting = float_setting()
     for i in prange(out.shape[0]):
@@ -238,29 +219,37 @@ def _affine_loop(W, b, x, out, height):
         part = out[t][first : first + height]
         np.dot(W[first : first + height], x[t], part)
         for i in range(len(part)):
-            part[i] += b[first + i, 0]
+            o, offset = part[i], b[first + i, 0]
+            for k in range(o.size):
+                o[k] += offset
         take_over(own)
 
 
-_affine = njit(**OPTIONS)(_affine_loop)
-_affine_small = njit(**SERIAL)(_affine_loop)
+_affine = compiled(**OPTIONS)(_affine_loop)
+_affine_small = compiled(**SERIAL)(_affine_loop)
 
 
 def _sum_outer_loop(dy, x, out):
+    """Add dy xᵀ to out; x is (time, batch, units): with rows as they lie, BLAS is twice as fast."""
     setting = float_setting()
     for task in prange((len(out) + PANEL - 1) // PANEL):
-        own = take_over(setting)
-        rows = slice(task * PANEL, (task + 1) * PANEL)
+        own, first = take_over(setting), task * PANEL
+        part = out[first : first + PANEL]
+        y = np.empty(part.shape, out.dtype)
         for t in range(len(dy)):
-            out[rows] += np.dot(dy[t, rows], x[t].T)
+            np.dot(dy[t, first : first + len(part)], x[t], y)
+            for i in range(len(part)):
+                o, row = part[i], y[i]
+                for k in range(o.size):
+                    o[k] += row[k]
         take_over(own)
 
 
-_sum_outer = njit(**OPTIONS)(_sum_outer_loop)
-_sum_outer_small = njit(**SERIAL)(_sum_outer_loop)
+_sum_outer = compiled(**OPTIONS)(_sum_outer_loop)
+_sum_outer_small = compiled(**SERIAL)(_sum_outer_loop)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _relu(a, out):
     setting = float_setting()
     for i in prange(len(a)):
@@ -270,7 +259,7 @@ def _relu(a, out):
         take_over(own)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
     panels, setting = (values.shape[1] + PANEL - 1) // PANEL, float_setting()
     for task in prange(values.shape[0] * panels):
@@ -288,7 +277,7 @@ def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
         take_over(own)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
     panels, setting = (out.shape[1] + PANEL - 1) // PANEL, float_setting()
     for task in prange(out.shape[0] * panels):
@@ -304,7 +293,7 @@ def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
         take_over(own)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _taken(x, rows):
     """Return some rows of x, one after another."""
     out = np.empty((rows.size, x.shape[1]), x.dtype)
@@ -313,7 +302,7 @@ def _taken(x, rows):
     return out
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def _adam_small(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
     for i in range(w.size):
         m[i] = beta1 * m[i] + rest1 * grad[i]
@@ -321,7 +310,7 @@ def _adam_small(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, co
         w[i] -= lr * (m[i] / correct1) / (np.sqrt(v[i] / correct2) + eps)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _adam(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2):
     setting = float_setting()
     for task in prange((w.size + TINY - 1) // TINY):
@@ -330,13 +319,13 @@ def _adam(w, grad, m, v, lr, beta1, rest1, beta2, rest2, eps, correct1, correct2
         take_over(own)
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def _sgd(w, grad, lr):
     for i in range(w.size):
         w[i] -= lr * grad[i]
 
 
-@njit(**SERIAL)
+@compiled(**SERIAL)
 def _sgd_momentum(w, grad, m, lr, momentum):
     for i in range(w.size):
         m[i] = momentum * m[i] + grad[i]

@@ -87,6 +87,11 @@ def is_within(value: float, wanted: float, tolerance: float) -> bool:
 def measured(question: Question) -> dict[str, float]:
     """Run what an exercise's numbers come from, in a process and a temporary folder of its own.
 
+    An exercise is code of this project, as a chapter is: its Python, and its change to the chapter, run with all rights
+    of the one who asks for it. So the command line runs those of ``chapters/exercises/`` in this checkout alone, by the
+    plain name of their chapter; read what somebody has sent before it is there, as any other change of the code.
+    A command is limited further: ``python chapters/NAME.py`` with flags of that chapter.
+
     Parameters
     ----------
     question : Question

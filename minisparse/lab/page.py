@@ -336,10 +336,11 @@ def section(name: str) -> str:
 def _backward() -> str:
     """Return the lines of the backward pass, with their tags; the body of the loop is indented."""
     counts = count_code()
-    beside = sum(counts[f"minisparse/{room}"] for room in ("gradcheck", "exercises", "lab"))
+    beside = sum(counts[f"minisparse/{room}"] for room in ("gradcheck", "testing", "exercises", "lab"))
     said = (
         f"The library is {counts['minisparse'] - beside:,} lines of code (no blanks, comments, docstrings), "
-        f"{counts['minisparse/kernels']:,} of them sparse kernels; checker, exercises and lab are {beside:,} more."
+        f"{counts['minisparse/kernels']:,} of them sparse kernels; checker, laws, exercises and lab are "
+        f"{beside:,} more."
     )
     lines, inside = ["```python"], False
     for tag in BACKWARD:

@@ -43,6 +43,26 @@ def checkout(what: str) -> None:
         raise InputError(f"{what} needs the chapters, which {ROOT} does not hold; {mend}")
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file lies in this checkout, also after its links are followed: no other is run or taken for ours.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> provenance = minisparse.lab.provenance
+    >>> provenance.is_ours(provenance.ROOT / "setup.cfg"), provenance.is_ours(provenance.ROOT / ".." / "x")
+    (True, False)
+    """
+    return path.is_file() and path.resolve().is_relative_to(ROOT.resolve())
+
+
 def stamp(command: str, chapter: str = "") -> dict:
     """Say what made a row: command, commit, versions, backend, golden numbers and the chapter's run part.
 

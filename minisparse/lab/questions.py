@@ -17,10 +17,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ..arguments import shown
 from ..errors import InputError
 from . import rows
 from .page import NEVER
-from .provenance import ROOT
+from .provenance import ROOT, is_ours
 
 FOLDER = ROOT / "chapters" / "exercises"
 RECORDED = FOLDER / "runs.jsonl"
@@ -78,7 +79,7 @@ def names() -> list[str]:
     >>> "dale" in minisparse.lab.questions.names()
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.md"))
+    return sorted(path.stem for path in FOLDER.glob("*.md") if is_ours(path))
 
 
 def exercises(chapter: str) -> list[Question]:
@@ -103,7 +104,7 @@ def exercises(chapter: str) -> list[Question]:
     '512'
     """
     if chapter not in names():
-        raise InputError(f"there are no exercises of {chapter!r}; there are those of {', '.join(names())}")
+        raise InputError(f"there are no exercises of {shown(chapter)}; there are those of {', '.join(names())}")
     return parse((FOLDER / f"{chapter}.md").read_text(encoding="utf-8"), chapter)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..arguments import shown
 from ..errors import InputError
 from ..files import write_aside
 from . import cli, provenance, rows
@@ -25,7 +26,7 @@ POINTS = 2.0
 two accuracies lie apart has no size of its own that a share of it could be taken of."""
 ACCURACIES = ("accuracy", "before_rewiring", "after_rewiring")
 """Entries of a cell's row that are accuracies in percent, epoch by epoch."""
-DROPPED = ("--yes", "--resume", "--record", "--budget", "--scheduler", "--out", "--data-dir")
+DROPPED = ("--yes", "--resume", "--record", "--rows", "--budget", "--scheduler", "--out", "--data-dir")
 """Flags that a recorded command is run again without."""
 
 
@@ -58,10 +59,8 @@ def verify(name: str, cells: int | None = None, stamp: bool = False) -> list[str
         If there is no such file, figure or cell, or the recorded command is not one of a chapter of this checkout.
     """
     stem, _, figure = name.partition(":")
-    files = {path.stem: path for path in sorted(rows.RESULTS.glob("*.jsonl"))}
-    if stem not in files:
-        raise InputError(f"there is no result file {stem!r}; the files are {', '.join(files)}")
-    table = rows.read(files[stem])
+    file = _file(stem)
+    table = rows.read(file)
     claims = [row for row in _claims(table) if figure in ("", row["figure"])]
     if not claims:
         raise InputError(f"there is no claim under {name!r}, so nothing can be compared; record the file again")
@@ -89,7 +88,7 @@ def verify(name: str, cells: int | None = None, stamp: bool = False) -> list[str
         ran = {"cells": len(chosen or recorded), "of": len(recorded), "commit": again[-1]["made_by"]["commit"]}
         planned = [row for row in again if row.get("status") == "NOT RUN"]
         kept = [_stamped(row, state, ran) for row in table if row.get("status") != "NOT RUN"]
-        rows.write(files[stem], kept + planned)
+        rows.write(file, kept + planned)
     return differ
 
 
@@ -111,7 +110,7 @@ def redraw(name: str) -> list[str]:
     ValueError
         If there is no such file, it has no cells, or its command does not end.
     """
-    path = rows.RESULTS / f"{name}.jsonl"
+    path = _file(name)
     table = rows.read(path)
     cells = [row for row in table if "key" in row]
     if not cells:
@@ -157,8 +156,10 @@ def arguments(command: str) -> list[str]:
     except ValueError:
         python = script = ""
     file = provenance.ROOT / script
-    if python != "python" or not provenance.CHAPTER.fullmatch(script) or not file.is_file():
-        raise InputError(f"{command!r} is no `python chapters/NAME.py` of this checkout; record the result file again")
+    if python != "python" or not provenance.CHAPTER.fullmatch(script) or not provenance.is_ours(file):
+        raise InputError(
+            f"{command[:120]!r} is no `python chapters/NAME.py` of this checkout; record the result file again"
+        )
     words, kept = [script], True
     known = [
         flag for path in (file, Path(cli.__file__)) for flag in re.findall('"(--[a-z-]+)"', path.read_text("utf-8"))
@@ -266,6 +267,14 @@ def claims_differ(stem: str, kept: Iterable[dict], again: Iterable[dict]) -> lis
         for name, value in row["numbers"].items():
             differ += _differs(what, name, value, now["numbers"].get(name), " - " in name)
     return differ
+
+
+def _file(name: str) -> Path:
+    """Return a result file by its plain name: one that lies in ``chapters/results/``, links included."""
+    files = {path.stem: path for path in sorted(rows.RESULTS.glob("*.jsonl")) if provenance.is_ours(path)}
+    if name not in files:
+        raise InputError(f"there is no result file {shown(name)}; the files are {', '.join(files)}")
+    return files[name]
 
 
 def _claims(table: Iterable[dict]) -> list[dict]:

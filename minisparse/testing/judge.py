@@ -260,4 +260,5 @@ def _judged(rule: Any, kind: str, found: list[Law], exempt: dict[str, str]) -> V
 
 
 def _name(rule: Any) -> str:
-    return getattr(rule, "__name__", None) or getattr(rule, "name", None) or type(rule).__name__
+    names = (getattr(rule, name, None) for name in ("__name__", "name"))
+    return next((name for name in names if isinstance(name, str)), type(rule).__name__)

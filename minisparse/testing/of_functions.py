@@ -134,19 +134,16 @@ class LossCase:
                 target = "numbers"
         target = chosen("target", target or "classes", ("classes", "numbers"))
         self.target: Any = labels if target == "classes" else numbers
-        self.masks = len(_positional(rule)) > 2
+        self.masks = _takes_mask(rule)
 
     def __call__(self, output: np.ndarray, target: Any = None, *mask: np.ndarray) -> tuple[Any, Any]:
         return self.loss(output, self.target if target is None else target, *mask)
 
 
-def _positional(rule: Callable) -> list[str]:
-    kinds = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    )
-    return [name for name, p in inspect.signature(rule).parameters.items() if p.kind in kinds]
+def _takes_mask(rule: Callable) -> bool:
+    """Whether a loss has a third argument that is a mask: one that must be given, or is None if it is not."""
+    parameters = list(inspect.signature(rule).parameters.values())
+    return len(parameters) > 2 and parameters[2].default in (None, parameters[2].empty)
 
 
 def it_returns_a_value_and_a_gradient(case: LossCase) -> Iterator[str]:
@@ -184,7 +181,7 @@ def float32_stays_float32_in_the_gradient(case: LossCase) -> Iterator[str]:
     for dtype in (np.float32, np.float64):
         _, doutput = case(case.output.astype(dtype))
         if doutput.dtype != dtype:
-            yield f"the gradient of a {np.dtype(dtype)} output is {doutput.dtype}"
+            yield f"the gradient of a {np.dtype(dtype)} output is {doutput.dtype}; give target and mask its dtype"
 
 
 def large_outputs_stay_finite(case: LossCase) -> Iterator[str]:

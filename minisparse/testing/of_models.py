@@ -95,7 +95,7 @@ def float32_stays_float32(case: Case) -> Iterator[str]:
             arrays = {**params, "the output": y, **{f"the gradient of {k}": g for k, g in grads.items()}}
             for name, array in arrays.items():
                 if array.dtype != dtype:
-                    yield f"{name} is {array.dtype}, with parameters and input of {np.dtype(dtype)}"
+                    yield f"{name} is {array.dtype}, where {np.dtype(dtype)} was asked for"
                 elif not finite(array):
                     yield f"{name} holds nan or inf"
 
@@ -192,7 +192,7 @@ def the_weights_in_force_are_used(case: Case) -> Iterator[str]:
             continue
         found = compare(**_pair(model, params, x), mode="direction", seed=0, tolerance=1e-6)
         if not found.report.ok:
-            yield f"{storage}: after a rewiring {said(found.report)}; read self.weights in each forward"
+            yield f"{storage}: after a rewiring {said(found.report)}; does forward read self.weights?"
         y, cache = model.forward(params, x)
         for name, weights in model.weights.items():
             if off_pattern(weights, model.backward(y, cache)[name] + 0.0):

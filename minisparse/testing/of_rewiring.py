@@ -67,7 +67,8 @@ class Rewiring:
         links = getattr(self.cache, "links", {})
         if hasattr(self.rule, "observe"):
             self.rule.observe(self.model, links)
-        wants = "links" in inspect.signature(self.rule.rewire).parameters
+        parameters = inspect.signature(self.rule.rewire).parameters.values()
+        wants = any(p.name == "links" or p.kind is p.VAR_KEYWORD for p in parameters)
         return self.rule.rewire(self.model, self.params, self.opt, self.rng, **({"links": links} if wants else {}))
 
     def shot(self) -> dict[str, dict[int, tuple]]:
@@ -160,7 +161,7 @@ def moments_of_newcomers_are_0(case: Case) -> Iterator[str]:
     for storage in PAIR:
         done = case.rewired(storage)
         for name in done.events:
-            grown = done.moved(name)[1]
+            grown = done.moved(name)[1] & done.after[name].keys()
             if any(any(moment != 0 for moment in done.after[name][place][1:]) for place in grown):
                 yield f"{storage}: a new synapse of {name} has moments of another one; set them to 0"
 
@@ -206,7 +207,8 @@ def newcomers_have_the_signs_it_promises(case: Case) -> Iterator[str]:
             signs = np.where(np.arange(n_pre) % 2, 1, -1)[:, None]
             if not done.rule.keeps_signs(signs):
                 continue
-            if any(done.after[name][place][0] * signs[place % n_pre, 0] < 0 for place in done.moved(name)[1]):
+            grown = done.moved(name)[1] & done.after[name].keys()
+            if any(done.after[name][place][0] * signs[place % n_pre, 0] < 0 for place in grown):
                 yield f"keeps_signs is true, but a new synapse of {name} has the wrong sign"
 
 

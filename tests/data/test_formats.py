@@ -4,12 +4,13 @@ import gzip
 import hashlib
 import io
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import minisparse as ms
-from minisparse.data import formats, sources
+from minisparse.data import formats, sources, unpack
 from minisparse.errors import FileError
 
 CIFAR = [("cifar10", 1, 10), ("cifar100", 2, 100)]
@@ -153,7 +154,13 @@ def test_a_damaged_or_huge_archive_is_refused(monkeypatch):
     flipped[len(whole) // 2] ^= 0xFF
     half = gzip.compress(gzip.decompress(whole)[:2000])
     for content in (whole[:-10], whole[:3], b"", b"<html>", bytes(flipped), half, gzip.compress(b"no tar" * 200)):
-        refused("^some.tar.gz (cannot be read|holds no)", formats.parse_archive, content, "some.tar.gz", ["wanted"])
+        refused(
+            "^some.tar.gz (cannot be read|holds no|is a web page)",
+            formats.parse_archive,
+            content,
+            "some.tar.gz",
+            ["wanted"],
+        )
     monkeypatch.setattr(formats, "LARGEST_ARCHIVE", len(gzip.decompress(whole)) - 1)
     refused("unpacks to more than .* bytes", formats.parse_archive, whole, "some.tar.gz", ["wanted"])
 
@@ -205,8 +212,8 @@ def test_coil_is_split_at_random_in_the_same_way_every_time(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"labels": None}, "coil100.npz cannot be read .*labels.*; it should be an .npz file of images, labels"),
-        ({"labels": np.array([{}] * 720)}, "coil100.npz cannot be read"),
+        ({"labels": None}, "coil100.npz is of another kind .it holds no labels.; name another file"),
+        ({"labels": np.array([{}] * 720)}, "coil100.npz is of another kind .*something else than numbers"),
         ({"labels": np.arange(720)}, "should have labels 1..100, one per image, but has others"),
         ({"labels": np.arange(1, 10)}, r"labels \(9,\) of int64; it should have"),
         ({"labels": np.ones(720)}, r"labels \(720,\) of float64; it should have"),
@@ -225,7 +232,24 @@ def test_a_damaged_coil_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for content in (whole[:-20], whole[: len(whole) // 2], b"", b"<html>", whole[:1000] + b"xx" + whole[1002:]):
         path.write_bytes(content)
-        refused(f"{path} (cannot be read|is a web page: fetch it again)", ms.load, "coil100", root=tmp_path)
+        said = "(is (damaged|of another kind|a web page: fetch it again)|cannot be read)"
+        refused(f"{path} {said}", ms.load, "coil100", root=tmp_path)
+
+
+def test_what_unpacks_to_more_than_the_official_files_is_refused_by_its_size(tmp_path, monkeypatch):
+    (tmp_path / "coil100").mkdir()
+    np.savez_compressed(tmp_path / "coil100" / "coil100.npz", images=np.zeros(2**26, np.uint8), labels=np.ones(1, int))
+    tracemalloc.start()
+    refused(r"coil100.npz is of another kind .its arrays would take \d+ bytes", ms.load, "coil100", root=tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    refused(r"a.gz unpacks to more than 10 bytes", unpack.unpacked, gzip.compress(bytes(11)), "a.gz", 10)
+    assert unpack.unpacked(gzip.compress(bytes(10)), "a.gz", 10) == bytes(10)
+    monkeypatch.setattr(sources, "LARGEST_IDX", 1000)
+    for name, content in ((".gz", gzip.compress(bytes(5000))), ("", bytes(5000))):
+        folder = tmp_path / f"idx{name}"
+        write(folder / "mnist", {f"{file}{name}": content for file in sources.IDX_FILES})
+        refused("(unpacks to|bytes,) more than 1000", ms.load, "mnist", root=folder)
 
 
 @pytest.mark.slow

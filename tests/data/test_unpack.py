@@ -23,11 +23,11 @@ from minisparse.errors import FileError
 )
 def test_what_is_no_data_is_called_what_it_is(content, sentence):
     with pytest.raises(FileError, match=sentence):
-        unpack.unpacked(content, Path("labels.gz"))
+        unpack.unpacked(content, Path("labels.gz"), 10**6)
 
 
 def test_what_begins_as_gzip_is_unpacked_whatever_its_name():
-    assert unpack.unpacked(gzip.compress(b"abc"), "labels") == unpack.unpacked(b"abc", "labels.gz") == b"abc"
+    assert unpack.unpacked(gzip.compress(b"abc"), "labels", 3) == unpack.unpacked(b"abc", "labels.gz", 3) == b"abc"
     unpack.refuse_foreign(b"PK\x03\x04", "a.npz", but=(unpack.ZIP,))
 
 

@@ -172,10 +172,10 @@ class Watch:
     """Counts what was rewired; stops the run at the start of an epoch if told to."""
 
     def __init__(self, stop_at=None):
-        self.patterns, self.changed, self.stop_at = [], [], stop_at
+        self.patterns, self.changed, self._stop_at = [], [], stop_at
 
     def __call__(self, run):
-        if run.epoch == self.stop_at:
+        if run.epoch == self._stop_at:
             raise Killed
         now = {name: set(evolve.flat_places(w.pattern).tolist()) for name, w in run.model.weights.items()}
         if self.patterns:
@@ -325,3 +325,38 @@ def test_scores_choose_the_best_and_ties_go_by_a_seeded_random_order():
     everywhere = lambda rows: np.ones((rows.stop - rows.start, 4), bool)  # noqa: E731
     assert places.highest((3, 4), 5, lambda rows: nan[rows], everywhere, np.random.default_rng(0)).size == 5
     assert places.highest((3, 4), 5, lambda rows: nan[rows], everywhere, np.random.RandomState(0)).size == 5
+
+
+class Own(evolve.Rule):
+    """A user's rule: the last synapses go, and places come by a matrix of scores."""
+
+    def prune_score(self, site):
+        return -np.arange(site.values.size)
+
+    def growth_score(self, site, keep):
+        return np.arange(site.weights.shape[0] * site.weights.shape[1]).reshape(site.weights.shape)
+
+
+def test_a_rule_of_ones_own_is_a_score_or_two():
+    pattern = ms.Pattern.from_mask(np.eye(3, 5))
+    model, params, opt, _, _ = trained(pattern, "csr")
+    schedule = evolve.Schedule(0.4)
+    assert Own(schedule).scores(model, params)["W0"].shape == (3, 5)
+    event = Own(schedule).rewire(model, params, opt, 0)["W0"]
+    assert event.pruned.tolist() == [[2, 2]]
+    assert event.grown.tolist() == [[2, 4]]
+    event = evolve.Rule(schedule).rewire(model, params, opt, 0)["W0"]  # at random
+    assert len(event.grown) == 1
+    assert model.weights["W0"].nnz == 3
+    with pytest.raises(ms.UserError, match="Rule has no growth_score: it grows anywhere"):
+        evolve.Rule(schedule).scores(model, params)
+    Own.growth_score = lambda self, site, keep: np.zeros((2, 2))
+    with pytest.raises(ms.UserError, match=r"must return a matrix \(post, pre\) = \(3, 5\) for W0, got shape \(2, 2\)"):
+        Own(schedule).rewire(model, params, opt, 0)
+
+
+def test_a_model_whose_cache_has_no_links_is_rewired_too():
+    model, params, opt, _, _ = trained(ms.Pattern.from_mask(np.eye(3, 5)), "csr")
+    run = ms.protocols.Run(model, params, opt, np.random.default_rng(0), epoch=1, epochs=1, steps=1, cache=object())
+    evolve.Rule(evolve.Schedule(0.4, decay=None, stop=1.0))(run)
+    assert model.weights["W0"].pattern.indices.tolist() != [0, 1, 2]

@@ -132,6 +132,18 @@ def test_no_other_command_is_run(run, monkeypatch):
         marking.measured(question("delay of part=6B", run))
 
 
+@pytest.mark.parametrize("name", ["../exercises/dale", "/tmp/dale", "dale.md", "outside", ""])
+def test_exercises_go_by_plain_names_of_files_in_this_checkout(name, monkeypatch, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "outside.md").write_text("# outside\n\n## 1\n?\n\n### Run\n```python\nx = 1\n```\n")
+    (tmp_path / "here" / "outside.md").symlink_to(tmp_path / "outside.md")
+    monkeypatch.setattr(questions, "FOLDER", tmp_path / "here")
+    monkeypatch.setattr(marking.subprocess, "run", lambda *_, **__: pytest.fail("nothing is to be run"))
+    with pytest.raises(ValueError, match="there are no exercises of"):
+        questions.exercises(name)
+    assert __main__.main(["exercise", name or "''", "1", "--run"]) == 2
+
+
 def test_numbers_come_from_settings_curves_claims_and_logarithms():
     table = [
         {"part": "a", "config": {"p": 1.0, "rule": "one, two"}, "curve": [1, 2], "delay": None, "loss": 10.0},

@@ -240,6 +240,61 @@ def test_flags_that_change_no_row_or_reach_elsewhere_are_left_out(never):
     ]  # fmt: skip
 
 
+OUTSIDE = [
+    'python -c \'open("ran", "w")\'',
+    "python /tmp/other.py",
+    "python chapters/../../other.py",
+    "python chapters/sub/tiny.py",
+    "python ../other.py",
+    "python chapters/link.py",
+    "python chapters/tiny.py; touch ran",
+    "python chapters/tiny.py --rule plain -- --record",
+    "python -m pytest",
+    "sh chapters/tiny.py",
+    "python chapters/tiny.py --unknown x",
+    "python 'chapters/tiny.py",
+    "",
+]
+
+
+@pytest.mark.parametrize("command", OUTSIDE)
+def test_a_file_of_rows_runs_nothing_but_a_chapter_of_this_checkout(tiny, tmp_path, monkeypatch, command, capsys):
+    (tmp_path / "other.py").write_text("open('ran', 'w')")
+    link = tiny / "chapters" / "link.py"
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / "other.py")
+    monkeypatch.setattr(verify.subprocess, "run", lambda *_, **__: pytest.fail("nothing is to be run"))
+    table = rows.read(file_of(tiny))
+    rows.write(file_of(tiny), [{**row, "made_by": row["made_by"] | {"command": command}} for row in table])
+    for words in (["--verify", "tiny"], ["--redraw", "tiny"]):
+        assert results(*words) == 2
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1
+        assert len(error) < 500
+
+
+@pytest.mark.parametrize("name", ["../tiny", "/etc/passwd", "sub/tiny", "tiny.jsonl", "", ".", "outside"])
+def test_result_files_go_by_plain_names(tiny, tmp_path, monkeypatch, name, capsys):
+    for folder in (tiny / "chapters", tmp_path):
+        shutil.copy(file_of(tiny), folder / "tiny.jsonl")
+    link = file_of(tiny).with_name("outside.jsonl")
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / "tiny.jsonl")
+    monkeypatch.setattr(verify.subprocess, "run", lambda *_, **__: pytest.fail("nothing is to be run"))
+    for flag in ("--verify", "--redraw"):
+        assert results(flag, name) == 2
+        assert f"there is no result file {name!r}" in capsys.readouterr().err
+    link.unlink()
+
+
+def test_recorded_rows_of_elsewhere_are_not_taken(tiny):
+    assert verify.arguments("python chapters/tiny.py --rows /elsewhere/rows.jsonl --seeds 1")[1:] == [
+        "--seeds",
+        "1",
+        "--yes",
+    ]
+
+
 def test_every_recorded_command_is_one_that_would_be_run():
     files = sorted(rows.RESULTS.glob("*.jsonl"))
     assert files
