@@ -313,13 +313,15 @@ def _from_rows(rows: Iterable[np.ndarray], shape: tuple[int, int]) -> Pattern:
     _check_shape(*shape)
     pieces = [row.astype(np.int32) for row in rows]
     indptr = np.concatenate([[0], np.cumsum([piece.size for piece in pieces])])
-    indices = np.concatenate(pieces)
-    return Pattern(indptr, indices, shape)
+    return Pattern(indptr, np.concatenate(pieces), shape)
 
 
 def _frozen(values: np.ndarray, dtype: type, name: str) -> np.ndarray:
     """Return a read-only copy, a vector of the wanted integer type."""
-    values = np.asarray(values)
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be a vector of integers ({error})") from error
     if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
         raise InputError(f"{name} must be a vector of integers, got shape {values.shape} of {values.dtype}")
     if values.size and not np.can_cast(values.dtype, dtype):
@@ -336,8 +338,9 @@ def _read_only(values: np.ndarray) -> np.ndarray:
 
 def _check_shape(n_post: int, n_pre: int) -> tuple[int, int]:
     sides = tuple(whole(name, n) for name, n in (("n_post", n_post), ("n_pre", n_pre)))
-    if min(sides) < 1:
-        raise InputError(f"a layer needs at least one neuron on each side, got {n_post} x {n_pre}")
+    if min(sides) < 1 or max(sides) > np.iinfo(np.int32).max:
+        few = "at least one neuron" if min(sides) < 1 else f"at most {np.iinfo(np.int32).max:,} neurons"
+        raise InputError(f"a layer needs {few} on each side, got {n_post} x {n_pre}")
     return sides
 
 

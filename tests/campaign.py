@@ -161,7 +161,7 @@ def make_rows(rng: np.random.Generator) -> list[dict]:
     cell = {"part": "6C", "key": rows.key(config), "config": config, "accuracy": [1.0, 2.5], "seconds": 2.0}
     claim = ms.lab.claims.claim("6C", "it grows", "digits", {"p = 1": [1.0, 2.0]}, "REPRODUCED", "5 %")
     left = ms.lab.claims.not_run("6A", "a drawing", "5", "python chapters/gain.py --paper")
-    return [{**row, "made_by": MADE_BY} for row in (cell, claim, left)]
+    return [{**row, "made_by": dict(MADE_BY)} for row in (cell, claim, left)]
 
 
 VALUES = (
@@ -183,6 +183,9 @@ VALUES = (
 )
 
 
+VALUES += ("2B", "Table 1", "S5", "x" * 600, "NOT RUN", "REPORTED", "digits", "\\", "</details>", "claim")
+
+
 def change_rows(rng: np.random.Generator, table: list[dict]) -> bytes:
     """Change an entry, leave one out, or change the bytes."""
     for _ in range(rng.integers(1, 4)):
@@ -193,7 +196,8 @@ def change_rows(rng: np.random.Generator, table: list[dict]) -> bytes:
         if rng.random() < 0.4:
             where.pop(name, None)
         else:
-            where[name] = any_of(rng, VALUES)
+            alike = [value for value in VALUES if type(value) is type(where.get(name))]
+            where[name] = any_of(rng, alike if alike and rng.random() < 0.7 else VALUES)
     content = "".join(json.dumps(row) + "\n" for row in table).encode()
     return change_bytes(rng, content) if rng.random() < 0.3 else content
 
@@ -454,7 +458,7 @@ def corpora() -> list[Corpus]:
         Corpus("rows", make_rows, change_rows, read_rows, rows_are_sound),
         Corpus("flags", flags.make, flags.change, flags.call, flags.sound),
         Corpus("arguments", arguments.make, arguments.change, arguments.call, arguments.sound),
-    ]  # fmt: skip
+    ]
 
 
 # The run

@@ -67,6 +67,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; what is written is whole, start the same command again", file=sys.stderr)
+        return 130
 
 
 def _exercise(parser: argparse.ArgumentParser) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 import statistics
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ..errors import InputError
-from .provenance import ROOT
+from .provenance import ROOT, words_of
 
 STATUSES = (
     "REPRODUCED",
@@ -319,10 +318,9 @@ def setting(command: str) -> dict[str, list[str]]:
     >>> minisparse.lab.claims.setting("BACKEND=cupy python chapters/gain.py --figure 6C 6D --jobs 2 --record")
     {'': ['chapters/gain.py'], 'figure': ['6C', '6D']}
     """
-    words = shlex.split(command)
     found: dict[str, list[str]] = {"": []}
     flag = ""
-    for word in words[words.index("python") + 1 :]:
+    for word in words_of(command):
         if word.startswith("--"):
             flag, _, value = word[2:].partition("=")
             found[flag] = [value] if value else []

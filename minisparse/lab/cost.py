@@ -28,6 +28,8 @@ ARRAYS = {"dense": 4, "csr": 2}
 """Arrays (time, neurons, batch) at the peak of a step: state and its gradient; BLAS wants them once more, turned."""
 ARRAYS_ON_GPU = 5
 """The same on a GPU, for any storage: the drives of all steps come on top, and CuPy keeps what is freed."""
+OVERHEAD = 10_000_000
+"""Bytes that a process takes on in a run beside all arrays: code that is loaded, memory that is free in pieces."""
 TYPICAL = {"numpy": 1000, "cupy": 8000}
 """Neurons at which `calibrate` measures."""
 
@@ -137,7 +139,7 @@ def samples_of(dataset: Any, batch: int = 100) -> int:
     Examples
     --------
     >>> minisparse.lab.cost.samples_of(minisparse.load("digits"))
-    536928
+    548600
     """
     arrays = [getattr(dataset, f"{name}_{part}") for name in ("x", "y", "mask") for part in ("train", "test")]
     held = sum(array.nbytes for array in arrays if array is not None)
@@ -206,7 +208,7 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
     >>> runs = [{"nodes": 300, "density": 0.1, "storage": "csr", "epochs": 30}]
     >>> found = minisparse.lab.cost.estimate(minisparse.load("digits"), runs, rates={"dense": 1e11, "csr": 1e10})
     >>> print(minisparse.lab.cost.describe(found).splitlines()[0])
-    cost: 1 run, about 2.2e+10 FLOPs, 2.2 MB, 2 s on this machine
+    cost: 1 run, about 2.2e+10 FLOPs, 13 MB, 2 s on this machine
     """
     expect(dataset=dataset)
     runs, batch = list(runs), whole("batch", batch, 1)
@@ -226,10 +228,10 @@ def estimate(dataset: Any, runs: Iterable[dict], batch: int = 100, rates: dict[s
         sparse, dense = trained[0] + tested[0], trained[1] + tested[1] + adam
         total += sparse + dense
         seconds += sparse / rates[storage] + dense / rates["dense"]
-        width, deep = (max(1, n // 2), 1) if model == "feedforward" else (n, steps)
+        width, deep = (max(1, n // 2), 4) if model == "feedforward" else (n, steps)  # two layers, states and drives
         ends = beside(width, steps * inputs if model == "feedforward" else inputs, dataset.n_classes)
         largest = max(largest, memory(width, p, storage) + activations(width, deep, batch, storage) + ends)
-    largest += samples_of(dataset, batch)
+    largest += samples_of(dataset, batch) + OVERHEAD
     found = {"runs": len(runs), "flops": total, "bytes": largest, "seconds": seconds}
     return {**found, "rates": rates, "available": available()}
 
@@ -264,6 +266,7 @@ def kind(nodes: int, density: float, storage: str) -> str:
     ('csr', 'csr')
     """
     nodes = whole("nodes", nodes, 1)
+    check_density(density)
     chosen = choose_storage((nodes, nodes), density, storage)
     return "csr" if chosen == "grouped" else chosen
 

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import platform
 import re
+import shlex
 import subprocess
 import symtable
 from importlib.metadata import distributions
@@ -85,6 +86,34 @@ def state(chapter: str) -> dict[str, str]:
     golden = GOLDEN.read_bytes() if GOLDEN.is_file() else b""
     file = ROOT / "chapters" / f"{chapter}.py"
     return {"golden": hashlib.sha256(golden).hexdigest()[:12], "run": run_part(file) if file.is_file() else ""}
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words after ``python`` of a recorded command.
+
+    Parameters
+    ----------
+    command : str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+
+    Examples
+    --------
+    >>> minisparse.lab.provenance.words_of("BACKEND=cupy python chapters/gain.py --paper")
+    ['chapters/gain.py', '--paper']
+    """
+    try:
+        words = shlex.split(command)
+        return words[words.index("python") + 1 :]
+    except ValueError as error:
+        raise InputError(f"{command!r} is no `python chapters/NAME.py` ({error}); record it again") from error
 
 
 def is_stale(row: dict) -> bool:
