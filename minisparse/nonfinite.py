@@ -75,8 +75,12 @@ def look(run: Run) -> None:
     v.W of Adam holds inf or nan after epoch 1, step 3 of 3: i
     """
     held = {f"{name} of {type(run.opt).__name__}": value for name, value in run.opt.state.items()} | run.params
+    held = {name: value for name, value in held.items() if getattr(getattr(value, "dtype", None), "kind", "") == "f"}
+    xp = array_module(*held.values())
+    if xp is not np and xp.stack([xp.isfinite(value).all() for value in held.values()]).all():
+        return  # one answer from the device, not one of each array
     for name, value in held.items():
-        if hasattr(value, "dtype") and not finite(value):
+        if not finite(value):
             at = f"after epoch {run.epoch}, step {run.step + 1} of {run.steps}" if run.epoch else "before training"
             step = run.step + 1 if run.epoch else None
             cost = "its weights no longer move as they should; clip the gradient (ClipNorm), or"

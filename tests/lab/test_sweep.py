@@ -255,9 +255,9 @@ SCRIPT = """
 import json, os, sys, time
 from pathlib import Path
 from minisparse import backend
-from minisparse.lab import cli, sweep
+from minisparse.lab import ends, sweep
 
-sys.excepthook = cli._mendable
+sys.excepthook = ends.OneLine()
 folder, count, seconds, jobs, scheduler = Path(sys.argv[1]), *map(json.loads, sys.argv[2:])
 OFFSET = 3
 
