@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import numpy as np
 
+import minisparse as ms
 from minisparse.lab import cost
 
 from .growth import AFFERENTS, peak_in_fit, per_synapse
@@ -68,13 +68,14 @@ def beside_preflight(nodes: int, density: float, storage: str, steps: int = STEP
 
 
 def preflight_bytes(nodes: int, density: float, storage: str, steps: int = STEPS, batch: int = BATCH) -> int:
-    """Return the bytes that the preflight prints for one run.
+    """Return the bytes that the preflight counts for the arrays of one run, without its data.
 
     Examples
     --------
     >>> preflight_bytes(1000, 0.1, "csr") < preflight_bytes(1000, 1, "dense")
     True
     """
-    task = SimpleNamespace(sample_shape=(steps, INPUTS), n_classes=CLASSES, x_train=np.empty(batch), x_test=np.empty(0))
+    x, y = np.zeros((batch, steps, INPUTS), np.float32), np.zeros(batch, int)
+    task = ms.Dataset("one batch", x, y, x[:1], y[:1], CLASSES)
     runs = [{"nodes": nodes, "density": density, "storage": storage, "epochs": 1}]
-    return cost.estimate(task, runs, batch, rates={"dense": 1.0, "csr": 1.0})["bytes"]
+    return cost.estimate(task, runs, batch, rates={"dense": 1.0, "csr": 1.0})["bytes"] - cost.OVERHEAD  # of arrays
