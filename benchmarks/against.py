@@ -130,7 +130,7 @@ def feedforward_task(units: tuple, p: float, count: int, batch: int = BATCH) -> 
     patterns = layers(units, p)
 
     def make(storage: str = "csr") -> Network:
-        network = feedforward(patterns, storage, ms.SGD(lr=0.01, momentum=0.9), batch, "relu")
+        network = feedforward(patterns, storage, ms.SGD(lr=1e-3, momentum=0.9), batch, "relu")
         for name, weights in network.model.weights.items():
             afferents = weights.pattern.nnz / weights.pattern.shape[0]
             network.params[name] *= np.float32(np.sqrt(6 / afferents) / 0.05)

@@ -21,17 +21,16 @@ NEAR = 10
 PROGRAM = """
 import tracemalloc
 import numpy as np, minisparse as ms
+from benchmarks.memory import random_samples
 
 def prepare(n):
+    dataset = random_samples({steps}, {batch})
     rng = np.random.default_rng(0)
     pattern = ms.full(n, n) if {density} == 1 else ms.bernoulli(n, n, {density}, rng)
     model = ms.RNN({inputs}, ms.make_weights(pattern, {storage!r}), {classes})
     params = model.init(rng)
     return lambda: ms.fit(model, params, ms.Adam(), dataset, 1, rng, batch_size={batch}, quiet=True)
 
-x = np.random.default_rng(1).random((2 * {batch}, {steps}, {inputs}), np.float32)
-labels = np.arange(2 * {batch}) % {classes}
-dataset = ms.Dataset("random", x, labels, x[:{batch}], labels[:{batch}], {classes})
 prepare(64)()  # what is loaded and compiled the first time is not counted
 tracemalloc.start()
 train = prepare({nodes})
@@ -39,7 +38,14 @@ tracemalloc.reset_peak()
 train()
 print(tracemalloc.get_traced_memory()[1])
 """
-"""Prints the bytes of a short training at its peak: all arrays but the data."""
+"""Prints the bytes of a short training at its peak: all arrays."""
+
+
+def random_samples(steps: int, batch: int) -> ms.Dataset:
+    """Return data for two batches of training and one of testing."""
+    x = np.random.default_rng(1).random((2 * batch, steps, INPUTS), np.float32)
+    labels = np.arange(2 * batch) % CLASSES
+    return ms.Dataset("random", x, labels, x[:batch].copy(), labels[:batch].copy(), CLASSES)
 
 
 def memory(quick: bool) -> Iterator[dict]:
@@ -56,7 +62,7 @@ def memory(quick: bool) -> Iterator[dict]:
 
 
 def beside_preflight(nodes: int, density: float, storage: str, steps: int = STEPS, batch: int = BATCH) -> dict:
-    """Return the row of one network: its peak inside `fit` over what the preflight says; data are left out of both."""
+    """Return the row of one network: its peak inside `fit` over what the preflight says."""
     foretold = preflight_bytes(nodes, density, storage, steps, batch)
     settings = {"nodes": nodes, "density": density, "storage": storage, "steps": steps, "batch": batch}
     measured = int(python("-c", PROGRAM.format(**settings, inputs=INPUTS, classes=CLASSES)))
@@ -68,14 +74,13 @@ def beside_preflight(nodes: int, density: float, storage: str, steps: int = STEP
 
 
 def preflight_bytes(nodes: int, density: float, storage: str, steps: int = STEPS, batch: int = BATCH) -> int:
-    """Return the bytes that the preflight counts for the arrays of one run, without its data.
+    """Return the bytes that the preflight prints for one run.
 
     Examples
     --------
     >>> preflight_bytes(1000, 0.1, "csr") < preflight_bytes(1000, 1, "dense")
     True
     """
-    x, y = np.zeros((batch, steps, INPUTS), np.float32), np.zeros(batch, int)
-    task = ms.Dataset("one batch", x, y, x[:1], y[:1], CLASSES)
     runs = [{"nodes": nodes, "density": density, "storage": storage, "epochs": 1}]
-    return cost.estimate(task, runs, batch, rates={"dense": 1.0, "csr": 1.0})["bytes"] - cost.OVERHEAD  # of arrays
+    found = cost.estimate(random_samples(steps, batch), runs, batch, rates={"dense": 1.0, "csr": 1.0})["bytes"]
+    return found - cost.OVERHEAD  # what is measured is arrays alone

@@ -169,9 +169,9 @@ def verdict(rows: Iterable[dict]) -> str:
     Examples
     --------
     >>> verdict([{"case": "small", "p": 0.1, "median": 2.0}, {"case": "large", "p": 0.01, "median": 3.0}])
-    'minisparse is first in each of the 2 rows at p <= 0.1, by a factor of 2 to 3.'
+    'minisparse is first in all 2 rows at p <= 0.1, by a factor of 2 to 3.'
     >>> verdict([{"case": "small", "p": 0.1, "median": 0.5, "products": 30.0}]).partition(" Behind")[0]
-    'minisparse is first in 0 of the 1 rows at p <= 0.1.'
+    'minisparse is first in 0 of the 1 row at p <= 0.1.'
     """
     rows = list(rows)
     measured = [row for row in rows if "median" in row]
@@ -180,11 +180,13 @@ def verdict(rows: Iterable[dict]) -> str:
     sparse = [row for row in measured if row["p"] <= SPARSE]
     ahead = [row["median"] for row in sparse if row["median"] >= 1]
     said = []
+    among = f"{len(sparse)} row{'s' * (len(sparse) != 1)} at p <= {SPARSE:g}"
     if sparse and len(ahead) == len(sparse):
         by = f"{min(ahead):.3g}" if len(ahead) == 1 else f"{min(ahead):.3g} to {max(ahead):.3g}"
-        said.append(f"minisparse is first in each of the {len(sparse)} rows at p <= {SPARSE:g}, by a factor of {by}.")
+        every = "all" if len(sparse) > 1 else "the"
+        said.append(f"minisparse is first in {every} {among}, by a factor of {by}.")
     elif sparse:
-        said.append(f"minisparse is first in {len(ahead)} of the {len(sparse)} rows at p <= {SPARSE:g}.")
+        said.append(f"minisparse is first in {len(ahead)} of the {among}.")
     for row in (row for row in measured if row["median"] < 1):
         why = f"{row['products']:.3g} % of our step are sparse products, the rest is calls and elementwise passes"
         said.append(f"Behind by a factor of {1 / row['median']:.3g}: {row['case']} ({why}).")

@@ -77,10 +77,10 @@ def test_the_page_says_for_each_peer_who_is_first_and_why_not():
     assert page.index("| small |") < page.index("### B\n\nNot measured: B is not installed.") < page.index("| all |")
 
 
-def test_the_preflight_of_a_row_is_the_one_that_is_printed():
+def test_the_preflight_of_a_row_counts_the_matrix_and_the_activity():
     sizes = (1000, 0.1, "csr")
-    expected = memory.cost.memory(*sizes) + memory.cost.activations(1000, 28, 100, "csr")
-    assert memory.preflight_bytes(*sizes) == expected
+    least = memory.cost.memory(*sizes) + memory.cost.activations(1000, 28, 100, "csr")
+    assert least <= memory.preflight_bytes(*sizes) < 1.2 * least
 
 
 @pytest.mark.slow

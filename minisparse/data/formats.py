@@ -160,7 +160,8 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     """
     found = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(unpacked(content, file, LARGEST_ARCHIVE)), mode="r:") as archive:
+        plain = unpacked(content, file, LARGEST_ARCHIVE)
+        with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 if name in names and name not in found and member.isreg() and not member.issparse():
@@ -175,6 +176,15 @@ def parse_archive(content: bytes, file: str, names: Iterable[str]) -> list[bytes
     return [found[name] for name in names]
 
 
+def _start(path: str | os.PathLike) -> bytes:
+    """Return the first bytes of a file; none of one that cannot be read, as others say why."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
+
+
 def read_npz(path: str | os.PathLike, *names: str, largest: int) -> list[np.ndarray]:
     """Read arrays by name from an ``.npz`` file, together at most so many bytes; nothing is unpickled.
 
@@ -186,15 +196,6 @@ def read_npz(path: str | os.PathLike, *names: str, largest: int) -> list[np.ndar
     refuse_foreign(_start(path), path, but=(ZIP,))
     found = read_arrays(path, names=names, largest=largest)
     return [found[name] for name in names]
-
-
-def _start(path: str | os.PathLike) -> bytes:
-    """Return the first bytes of a file; none of one that cannot be read, as others say why."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(64)
-    except OSError:
-        return b""
 
 
 TOLD = {

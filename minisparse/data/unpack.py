@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import FileError
 
 DAMAGED = "the file is damaged or truncated: fetch it again"
+LARGEST = 2**28
+"""Bytes that a file may have unpacked, where nothing smaller is known."""
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 FOREIGN = {
     b"<!doctype": "a web page", b"<html": "a web page", b"<?xml": "a web page", b"<head": "a web page",
@@ -53,10 +57,8 @@ def refuse_foreign(content: bytes, file: str | os.PathLike, but: tuple[bytes, ..
             raise FileError(f"{file} is {what}: {mend}")
 
 
-def unpacked(content: bytes, file: str | os.PathLike, largest: int) -> bytes:
-    """Return what a file holds: what begins as gzip is unpacked, whatever the name says.
-
-    Of what has more than `largest` bytes no more is unpacked.
+def unpacked(content: bytes, file: str | os.PathLike, largest: int = LARGEST) -> bytes:
+    """Return what a file holds: what begins as gzip is unpacked, whatever the name says, up to a bound.
 
     Parameters
     ----------
@@ -64,6 +66,7 @@ def unpacked(content: bytes, file: str | os.PathLike, largest: int) -> bytes:
     file : path
         For errors.
     largest : int
+        Bytes that it may have; of more, no more is unpacked.
 
     Returns
     -------
@@ -72,50 +75,43 @@ def unpacked(content: bytes, file: str | os.PathLike, largest: int) -> bytes:
     Raises
     ------
     OSError
-        If there is more, if it is damaged, or no data at all.
-
-    Examples
-    --------
-    >>> minisparse.data.unpack.unpacked(gzip.compress(b"ab"), "a.gz", 2)
-    b'ab'
+        If it is damaged, too large, or no data at all.
     """
     refuse_foreign(content, file, but=(GZIP,))
-    if content.startswith(GZIP):
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-                content = stream.read(largest + 1)
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            raise FileError(f"{file} cannot be read ({error}); {DAMAGED}") from error
-    if len(content) > largest:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            plain = stream.read(largest + 1) if content.startswith(GZIP) else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"{file} cannot be read ({error}); {DAMAGED}") from error
+    if len(plain) > largest:
         raise FileError(f"{file} unpacks to more than {largest} bytes; it is another file: fetch it again")
-    return content
+    return plain
 
 
-def content_of(path: Path, largest: int) -> bytes:
-    """Return what a file holds, unpacked if it is packed.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, or has more than `largest` bytes: there is no memory taken for them.
-    """
-    return unpacked(bounded(path, largest), path, largest)
-
-
-def bounded(path: Path, largest: int) -> bytes:
-    """Return the bytes of a file as they are.
-
-    Raises
-    ------
-    OSError
-        As for `content_of`.
-    """
+def content_of(path: Path, largest: int, packed: bool = False) -> bytes:
+    """Return a file's content, unpacked unless it stays ``packed``; a larger one is refused before it is read."""
     try:
         with open(path, "rb") as file:
             if (length := os.fstat(file.fileno()).st_size) > largest:
                 raise FileError(f"{path} has {length} bytes, more than {largest}; it is another file: fetch it again")
-            return file.read()
+            content = file.read()
     except FileError:
         raise
     except OSError as error:
         raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path and its rights") from error
+    return content if packed else unpacked(content, path, largest)
+
+
+def hash_of(paths: Iterable[Path]) -> list[str]:
+    """Return a hash of the content of each file."""
+    found = []
+    for path in paths:
+        content = hashlib.sha256()
+        try:
+            with open(path, "rb") as file:
+                while block := file.read(2**20):
+                    content.update(block)
+        except OSError as error:
+            raise FileError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
+        found.append(content.hexdigest())
+    return found

@@ -232,8 +232,7 @@ def test_a_damaged_coil_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for content in (whole[:-20], whole[: len(whole) // 2], b"", b"<html>", whole[:1000] + b"xx" + whole[1002:]):
         path.write_bytes(content)
-        said = "(is (damaged|of another kind|a web page: fetch it again)|cannot be read)"
-        refused(f"{path} {said}", ms.load, "coil100", root=tmp_path)
+        refused(f"{path} is (damaged|of another kind|a web page)", ms.load, "coil100", root=tmp_path)
 
 
 def test_what_unpacks_to_more_than_the_official_files_is_refused_by_its_size(tmp_path, monkeypatch):
