@@ -18,6 +18,7 @@ from pathlib import Path
 import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
+from minisparse.files import expanded
 
 from . import against, failing, growth, kernels, launches, memory, networks, programs, report, timing
 from .timing import not_run
@@ -109,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
     command = " ".join(["python -m benchmarks", *(sys.argv[1:] if argv is None else argv)])
     try:
+        args.out, args.json = expanded(args.out), args.json and expanded(args.json)
         if args.backend not in CHOICES:
             raise InputError(f"there is no backend {args.backend!r}; choose from {', '.join(CHOICES)}")
         names = chosen(args.parts)

@@ -74,7 +74,7 @@ def beside_preflight(nodes: int, density: float, storage: str, steps: int = STEP
 
 
 def preflight_bytes(nodes: int, density: float, storage: str, steps: int = STEPS, batch: int = BATCH) -> int:
-    """Return the bytes of arrays of what the preflight prints for one run; it adds what a process takes on beside.
+    """Return the bytes that the preflight prints for one run.
 
     Examples
     --------
@@ -82,5 +82,5 @@ def preflight_bytes(nodes: int, density: float, storage: str, steps: int = STEPS
     True
     """
     runs = [{"nodes": nodes, "density": density, "storage": storage, "epochs": 1}]
-    found = cost.estimate(random_samples(steps, batch), runs, batch, rates={"dense": 1.0, "csr": 1.0})
-    return found["bytes"] - cost.OVERHEAD
+    found = cost.estimate(random_samples(steps, batch), runs, batch, rates={"dense": 1.0, "csr": 1.0})["bytes"]
+    return found - cost.OVERHEAD  # what is measured is arrays alone

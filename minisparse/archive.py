@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .errors import FileError
+from .files import expanded
 
 KINDS = "biufcSU"
 """Kinds of numbers, truth values and text (`numpy.dtype.kind`) that an archive may hold."""
@@ -75,6 +76,7 @@ def read_arrays(
     ...     minisparse.archive.read_arrays(path)
     {'x': array([0, 1, 2])}
     """
+    path = expanded(path)
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):

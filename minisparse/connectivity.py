@@ -296,7 +296,7 @@ def dale_signs(n: int, fraction: float, rng: Seed, replacement: bool = False) ->
     >>> int((minisparse.dale_signs(200, 0.115, numpy.random.default_rng(0)) < 0).sum())
     23
     """
-    n, rng = whole("n, the number of neurons,", n, 1), generator(rng, "signs")
+    (n, _), rng = _check_shape(whole("n, the number of neurons,", n, 1), 1), generator(rng, "signs")
     if not 0 <= number("the inhibitory fraction", fraction) <= 1:
         raise InputError(f"the inhibitory fraction must lie in [0, 1], got {fraction}")
     if replacement:

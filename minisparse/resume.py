@@ -9,6 +9,7 @@ from .backend import Array
 from .checkpoint import AGAIN, read
 from .data.dataset import Dataset
 from .errors import FileError
+from .files import expanded
 from .identity import described, digest, name_of, written
 from .protocols import Hook, Loss, Model, Optimiser
 
@@ -100,7 +101,7 @@ def started(
 def _is_there(path: str | os.PathLike) -> bool:
     """Whether there is a file; one that may not be looked at counts, and reading it says why."""
     try:
-        os.stat(path)
+        os.stat(expanded(path))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

@@ -10,6 +10,19 @@ import minisparse as ms
 from minisparse import train
 
 
+def test_a_checkpoint_may_lie_below_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    digits, model = ms.load("digits"), ms.RNN(8, ms.make_weights(ms.full(5, 5)), 10)
+    small = ms.Dataset("few", digits.x_test[:20], digits.y_test[:20], digits.x_test[:20], digits.y_test[:20], 10)
+    for epochs in (1, 2):
+        params = model.init(0)
+        rows = ms.fit(model, params, ms.Adam(), small, epochs, 0, checkpoint="~/a.npz", resume=True, quiet=True)
+    assert (len(rows), [path.name for path in tmp_path.iterdir()]) == (3, ["a.npz"])
+    ms.save_model("~/b.npz", model, params)
+    assert ms.load_model("~/b.npz")[0].n_out == 10
+
+
 def test_there_is_a_row_before_training_and_one_per_epoch():
     run = Run()
     loss, accuracy = ms.evaluate(run.model, run.params, TOY.x_test, TOY.y_test)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError, UserError
-from ..files import write_aside
+from ..files import expanded, write_aside
 from . import games, grade, passes, progress
 from .exercise import Lesson, Pass, get, names
 from .notebook import notebook
@@ -60,7 +60,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _mark_by_name(args: argparse.Namespace) -> int:
-    path = Path(args.file)
+    path = expanded(args.file)
     return _mark(path if path.suffix == ".py" else progress.FOLDER / f"{args.file}.py", args)
 
 
@@ -194,7 +194,7 @@ def _notebook(args: argparse.Namespace) -> int:
 
 
 def _grade(args: argparse.Namespace) -> int:
-    folder, jobs, seconds = args.folder, max(1, min(args.jobs, 64)), float(max(1, args.seconds))
+    folder, jobs, seconds = expanded(args.folder), max(1, min(args.jobs, 64)), float(max(1, args.seconds))
     graded = []
     total = len(grade.submissions(folder))
     for each in grade.grade(folder, jobs, seconds):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError, UserError
-from ..files import write_aside
+from ..files import expanded, write_aside
 from .provenance import ROOT, checkout
 
 
@@ -54,7 +54,11 @@ def main(argv: list[str] | None = None) -> int:
         if args.task == "notebooks":
             from .notebook import write_notebooks
 
-            print("\n".join(f"wrote {path}" for path in write_notebooks(args.folder, args.flags, args.repository)))
+            print(
+                "\n".join(
+                    f"wrote {path}" for path in write_notebooks(expanded(args.folder), args.flags, args.repository)
+                )
+            )
             return 0
         if not args.verify and (args.stamp or args.cells is not None):
             raise InputError("--cells and --stamp go with --verify FILE")
@@ -67,9 +71,6 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; what is written is whole, start the same command again", file=sys.stderr)
-        return 130
 
 
 def _exercise(parser: argparse.ArgumentParser) -> None:
@@ -114,4 +115,7 @@ def _pages(write: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; what is written is whole, start the same command again")

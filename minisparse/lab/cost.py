@@ -93,7 +93,7 @@ def memory(nodes: int, density: float, storage: str, dtype: Any = np.float32) ->
     nodes = whole("nodes", nodes, 1)
     check_density(density)
     item, places = np.dtype(dtype).itemsize, nodes * nodes
-    synapses, indptr = round(density * places), 8 * (nodes + 1)
+    synapses, indptr = round(float(density) * places), 8 * (nodes + 1)
     if kind(nodes, density, storage) == "csr":
         order = 4 if synapses < 2**31 else 8
         found = (5 * item + 8 + order) * synapses + 2 * indptr
@@ -332,7 +332,7 @@ def _on_gpu() -> bool:
 
 
 def _stored(nodes: int, density: float, storage: str) -> int:
-    return round(density * nodes * nodes) if storage == "csr" else nodes * nodes
+    return round(float(density) * nodes * nodes) if storage == "csr" else nodes * nodes
 
 
 def _products(
