@@ -342,6 +342,7 @@ def test_what_cannot_run_on_a_backend_is_not_run_and_says_why(monkeypatch):
     assert row["remark"].startswith("BACKEND=cupy ") or row["remark"] == "it measures the CPU"
 
 
+@pytest.mark.slow
 def test_three_plots_are_drawn_and_say_what_they_show(tmp_path):
     seconds = {"CSR": 0.1, "dense": 0.4, "PyTorch": 0.5}
     rows = [{"part": "rnn", **timing.row("", "", [4.0], p=0.1, synapses=n, seconds=seconds)} for n in (100, 400)]

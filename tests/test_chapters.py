@@ -175,7 +175,7 @@ def test_figures_and_claims_come_from_recorded_rows_alone(chapter, tmp_path, her
         short(printed, tmp_path)
 
 
-@pytest.mark.parametrize("chapter", ["dale", "sparse_rnn"])
+@pytest.mark.parametrize("chapter", ["dale", pytest.param("sparse_rnn", marks=pytest.mark.slow)])
 def test_a_default_run_of_fewer_figures_than_are_recorded_is_short(chapter, tmp_path, here, undrawn):
     short(here(chapter, "--rows", ROOT / "chapters" / "results" / f"{chapter}.jsonl", "--out", tmp_path), tmp_path)
 
@@ -225,6 +225,7 @@ def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, her
     assert shown[3, 5] > shown[1, 5] > shown[3, 1] > shown[1, 1], shown
 
 
+@pytest.mark.slow
 def test_the_dendritic_chapter_writes_every_figure_and_trains_each_network_once(tmp_path, here):
     names = ("1D", "2", "3C", "3E", "3F", "3G")
     printed = here("dendritic", "--smoke", "--epochs", "1", "--figure", *names, "--out", tmp_path)
@@ -342,6 +343,7 @@ def test_a_bad_data_file_ends_in_one_sentence(tmp_path, here, undrawn, name, cha
     assert sentence in str(caught.value)
 
 
+@pytest.mark.slow
 def test_other_content_runs_and_is_labelled_in_every_row(tmp_path):
     write_idx(tmp_path)
     done = run("dale", *TINY, "--dataset", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "out")

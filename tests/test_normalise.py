@@ -88,7 +88,7 @@ def test_each_rule_and_its_way_back_agree_with_automatic_differentiation(name):
     holds()
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_back_propagation_through_time_through_any_rule(examples):
     settings(max_examples=examples)(given(testing.networks(), testing.choices(*RULES))(passes_the_check))()
 
@@ -109,7 +109,7 @@ def in_two(*shape):
     return [np.arange(n) % 2 for n in shape]
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_feedforward_network_through_any_rule(examples):
     drawn = testing.sizes(5), testing.choices(*RULES), testing.choices(False, True), testing.storages()
     settings(max_examples=examples)(given(*drawn, testing.generators())(a_feedforward_network_passes))()

@@ -31,7 +31,9 @@ def test_the_line_then_the_reason_solve_a_riddle(seed):
     assert told.mistake.right in said
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["gain", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "gain")]
+)
 def test_curves_are_told_by_their_numbers(kind):
     told = curves(kind, 0)
     order = "".join(sorted(LETTERS, key=lambda letter: told.numbers[LETTERS.index(letter)]))

@@ -35,7 +35,15 @@ def flags(request, monkeypatch):
     return lambda chapter: SHORT.get(chapter.stem, "").split()
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+SLOW = ("g2gnet", "equations")
+"""Chapters whose short form takes seconds, too."""
+
+
+@pytest.mark.parametrize(
+    "chapter",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in CHAPTERS],
+    ids=lambda path: path.stem,
+)
 def test_a_chapter_gives_the_same_numbers_as_on_numpy(chapter, flags, tmp_path, monkeypatch):
     curves, verdicts = {}, {}
     monkeypatch.setattr(minisparse.plot, "save", lambda *_, **__: None)  # what is drawn is on the host

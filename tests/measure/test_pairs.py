@@ -146,6 +146,7 @@ def test_mutual_information_of_gaussians_is_the_closed_form():
     assert value == pytest.approx(-0.5 * np.log(1 - r**2), abs=0.04)
 
 
+@pytest.mark.slow
 def test_processes_do_not_change_mutual_information():
     h, pairs = states(6, 100), ms.random_pairs(6, 12, rng())
     alone, _ = ms.mutual_information(h, pairs, rng(1))

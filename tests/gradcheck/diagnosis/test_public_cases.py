@@ -20,7 +20,7 @@ def report_of(pair, backward, seed):
     return ms.check_pair(pair.forward, backward, pair.inputs(np.random.default_rng([seed, 7])), seed=seed)
 
 
-@pytest.mark.parametrize(("seeds", "every"), [(1, 2), pytest.param(5, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("seeds", "every"), [(1, 4), pytest.param(5, 1, marks=pytest.mark.slow)])
 def test_public_mistakes_are_named_and_right_versions_pass(seeds, every):
     right, told, cases = 0, [], CASES[::every]
     for seed in range(seeds):
