@@ -544,13 +544,14 @@ def run(
 
 
 WATCHED = {
-    "open": (0, 1),
-    "os.mkdir": (0,),
-    "os.rename": (0, 1),
-    "os.remove": (0,),
-    "os.rmdir": (0,),
-    "os.link": (0, 1),
+    "open": (0,),
+    "os.mkdir": (0, 2),
+    "os.remove": (0, 1),
+    "os.rmdir": (0, 1),
+    "os.rename": (0, 2),
+    "os.link": (0, 2),
 }
+"""Of each event the place of its path, and of the folder that the path starts from, if one is open."""
 
 
 def watch() -> list[str]:
@@ -561,10 +562,14 @@ def watch() -> list[str]:
     def look(event: str, given: tuple) -> None:
         if event not in WATCHED or (event == "open" and not writes(*given)):
             return
-        for path in given[: 2 if event in ("os.rename", "os.link") else 1]:
-            known = not isinstance(path, (str, bytes)) or "__pycache__" in os.fsdecode(path)
-            if not known and not os.path.realpath(os.fsdecode(path)).startswith(inside):
-                outside.append(f"{event} {path!r}")
+        first, *folder = WATCHED[event]
+        for k in (0, 1) if event in ("os.rename", "os.link") else (0,):
+            path = given[first + k]
+            if isinstance(path, (str, bytes)) and "__pycache__" not in os.fsdecode(path):
+                start = given[folder[0] + k] if folder else -1
+                whole = os.path.join(os.readlink(f"/proc/self/fd/{start}") if start >= 0 else "", os.fsdecode(path))
+                if not os.path.realpath(whole).startswith(inside):
+                    outside.append(f"{event} {path!r}")
 
     def writes(path: Any, mode: Any, flags: int) -> bool:
         return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) if isinstance(flags, int) else str(mode)[:1] != "r"
