@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
@@ -206,10 +207,10 @@ def read_rows(content: bytes, folder: Path) -> tuple:
     """Do with a file of rows what is done with those of the project: read, draw the page, compare, choose cells."""
     (folder / "gain.jsonl").write_bytes(content)
     table = rows.read(folder / "gain.jsonl")
-    page.RESULTS, page._not_run.__globals__["RESULTS"] = folder, folder
-    text = "\n".join(page._claims_of("gain", claims)) if (claims := page._recorded()["gain"]) else ""
-    text += "\n".join(page._table(("figure", "claim", "paper", "needs"), page._not_run()))
-    page._figures("Fruengel & Oberlaender 2025")
+    with mock.patch.object(page, "RESULTS", folder):
+        text = "\n".join(page._claims_of("gain", claims)) if (claims := page._recorded()["gain"]) else ""
+        text += "\n".join(page._table(("figure", "claim", "paper", "needs"), page._not_run()))
+        page._figures("Fruengel & Oberlaender 2025")
     verify.claims_differ("gain", verify._claims(table), table)
     verify.arguments(claims[0]["made_by"]["command"]) if claims else None
     cells = [row for row in table if "key" in row]

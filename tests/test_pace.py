@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 import minisparse as ms
 from minisparse import kernels
@@ -53,45 +52,19 @@ def test_one_slow_step_changes_nothing_for_good():
     assert pace.count == 2
 
 
-class Restless:
-    """Another number of threads at every step."""
-
-    def __init__(self, use):
-        self.use, self.count = use, 2
-
-    def __enter__(self):
-        self.count = 3 - self.count
-        self.use(self.count)
-
-    def __exit__(self, *exception):
-        pass
-
-
-def trained(monkeypatch, storage, restless):
-    pool = kernels.table(np.empty(0))
-    if restless:
-        monkeypatch.setattr("minisparse.pace.Pace", lambda counts, use: Restless(use))
-    else:
-        monkeypatch.setattr("minisparse.pace.Pace", lambda counts, use: Restless(lambda count: pool.use_threads(2)))
-    model = ms.RNN(8, ms.make_weights(ms.bernoulli(300, 300, 0.3, rng=0), storage), 10)
-    params = model.init(rng=0, w_max=0.05)
-    draw = np.random.default_rng(0)
-    x, y = draw.random((400, 8, 8)).astype(np.float32), draw.integers(0, 10, 400)
-    data = ms.Dataset("noise", x, y, x[:100], y[:100], 10)
-    ms.fit(model, params, ms.Adam(), data, 1, rng=0, quiet=True)
-    return params
-
-
-@pytest.mark.skipif(
-    not hasattr(kernels.table(np.empty(0)), "use_threads") or kernels.table(np.empty(0)).threads() < 2,
-    reason="there is one thread, or none of Numba's",
-)
-def test_no_bit_depends_on_the_number_of_threads_and_the_users_number_comes_back(monkeypatch):
-    pool = kernels.table(np.empty(0))
-    before = pool.threads()
-    fixed, restless = (trained(monkeypatch, "csr", restless) for restless in (False, True))
-    assert all(np.array_equal(fixed[name], restless[name]) for name in fixed)
-    assert pool.threads() == before
+def test_the_users_number_of_threads_comes_back(monkeypatch):
+    """That no bit depends on the number, tests/test_threads.py shows."""
+    pool, used = kernels.table(np.empty(0)), []
+    for name, value in (("own_threads", True), ("threads", lambda: 2), ("use_threads", used.append)):
+        monkeypatch.setattr(pool, name, value, raising=False)
+    model = ms.RNN(8, ms.make_weights(ms.bernoulli(9, 9, 0.5, rng=0), "csr"), 10)
+    model.weights["W_rec"].own_threads = True
+    with paced(model, model.init(rng=0)) as pace:
+        for _ in range(5):
+            with pace:
+                assert pace.count in (1, 2)
+    assert 1 in used
+    assert used[-1] == 2
 
 
 def test_dense_storage_leaves_blas_its_threads():

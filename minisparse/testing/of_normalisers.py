@@ -109,7 +109,7 @@ def empty_rows_and_zeros_stay_finite(case: Case) -> Iterator[str]:
             arrays = {"weight": w, **{f"gradient of {k}": g for k, g in rule.backward(dw, cache).items()}}
             for name, array in arrays.items():
                 if not finite(array):
-                    yield f"{what} makes the {name} nan or inf; divide only by what is above 0, in the size and in its derivative"
+                    yield f"{what} makes the {name} nan or inf; divide by nothing that is 0, in a derivative neither"
 
 
 def float32_stays_float32(case: Case) -> Iterator[str]:
