@@ -1,15 +1,21 @@
 """Files are replaced as a whole, links and modes are kept, and whatever is not a file is refused."""
 
+import errno
+import io
 import os
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from minisparse import files
+import minisparse as ms
+from minisparse import checkpoint, files
 from minisparse.errors import FileError
 from minisparse.files import write_aside
+from minisparse.lab import rows
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
 
@@ -99,3 +105,112 @@ def test_a_reader_that_has_the_file_open_on_windows_is_waited_for(tmp_path, monk
     monkeypatch.setattr(files, "POSIX", False)
     files._replace(aside, target)
     assert (len(calls), target.read_bytes()) == (3, b"new")
+
+
+class Failing:
+    """Lets so many calls of the system through, then fails one: a write in the middle, as on a full disk."""
+
+    CALLS = ((os, "fsync"), (os, "open"), (os, "close"), (Path, "replace"), (Path, "chmod"), (Path, "mkdir"))
+
+    def __init__(self, monkeypatch, left):
+        self.left, self.failed = left, ""
+        for place, name in self.CALLS:
+            monkeypatch.setattr(place, name, self.wrapped(name, getattr(place, name)))
+        monkeypatch.setattr(files, "open", self.opened, raising=False)
+
+    def count(self, name):
+        self.left -= 1
+        if self.left == -1:
+            self.failed = name
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def wrapped(self, name, call):
+        def run(*given, **named):
+            self.count(name)
+            return call(*given, **named)
+
+        return run
+
+    def opened(self, path, mode):
+        self.count("open aside")
+        failing = self
+
+        class Raw(io.FileIO):
+            def write(self, content):
+                if failing.left == 0:
+                    super().write(bytes(content)[: len(content) // 2])
+                failing.count("write")
+                return super().write(content)
+
+        return io.BufferedWriter(Raw(path, mode), 64)
+
+
+def trained(seed):
+    """What the three kinds of files hold, of one seed or another."""
+    model = ms.RNN(2, ms.bernoulli(4, 4, 0.5, rng=seed), 3)
+    params, opt = model.init(rng=seed), ms.Adam()
+    return model, params, opt, [{"part": "note", "x": seed}] * 20
+
+
+def saved_checkpoint(path, seed):
+    model, params, opt, _ = trained(seed)
+    checkpoint.save(path, model, params, opt)
+
+
+def saved_model(path, seed):
+    ms.save_model(path, *trained(seed)[:2])
+
+
+def saved_rows(path, seed):
+    rows.write(path, trained(seed)[3])
+
+
+@posix
+@pytest.mark.parametrize("save", [saved_checkpoint, saved_model, saved_rows])
+def test_whatever_call_fails_the_old_file_or_the_new_one_is_there(save, tmp_path):
+    path, failed = tmp_path / "a.npz", []
+    save(path, 1)
+    new = path.read_bytes()
+    save(path, 0)
+    old = path.read_bytes()
+    assert new != old
+    for left in range(500):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            failing = Failing(monkeypatch, left)
+            said = ""
+            try:
+                save(path, 1)
+            except FileError as error:
+                said = str(error)
+        assert bool(said) == bool(failing.failed)
+        assert not said or said.startswith(f"{path} cannot be written")
+        assert path.read_bytes() in (old, new), failing.failed
+        assert [file.name for file in tmp_path.iterdir()] == ["a.npz"], failing.failed
+        if not failing.failed:
+            break
+        failed.append(failing.failed)
+        save(path, 0)
+    assert path.read_bytes() == new
+    assert {"open aside", "chmod", "write", "fsync", "replace"} <= set(failed)
+
+
+@posix
+def test_a_full_disk_in_a_training_leaves_the_last_checkpoint(tmp_path):
+    path, draw = tmp_path / "run.npz", np.random.default_rng(0)
+    x, y = draw.random((20, 3, 2)).astype(np.float32), draw.integers(0, 3, 20)
+    data = ms.Dataset("noise", x, y, x, y, 3)
+
+    def train(epochs, resume):
+        model, params, opt, _ = trained(0)
+        ms.fit(model, params, opt, data, epochs, rng=0, batch_size=5, checkpoint=path, resume=resume, quiet=True)
+        return params
+
+    expected = train(3, resume=False)
+    path.unlink()
+    train(1, resume=False)
+    with pytest.MonkeyPatch.context() as patched:
+        Failing(patched, 9)
+        with pytest.raises(FileError, match="cannot be written"):
+            train(3, resume=True)
+    found = train(3, resume=True)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)

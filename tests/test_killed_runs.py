@@ -1,6 +1,7 @@
 """Runs that are killed and started again leave no trace."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import time
 
 import numpy as np
 import pytest
+
+from minisparse.lab import rows
 
 EPOCHS = 36
 
@@ -101,7 +104,76 @@ def test_two_kills_leave_no_trace(tmp_path):
     kill_and_restart(tmp_path, kills=2)
 
 
+SWEEP = """
+import sys, time
+from pathlib import Path
+from minisparse.lab import sweep
+
+def cell(config, checkpoint):
+    time.sleep(0.1)
+    return {"y": config["x"] ** 2}
+
+print("ready", flush=True)
+sweep.run([{"config": config} for config in sweep.grid(x=range(40))], cell, Path(sys.argv[1]), 2, quiet=True)
+"""
+RECORDING = """
+import sys
+from pathlib import Path
+from minisparse.lab import rows
+
+print("ready", flush=True)
+for k in range(10**9):
+    rows.write(Path(sys.argv[1]) / "rows.jsonl", [{"part": "note", "k": k, "of": 3000}] * 3000)
+"""
+
+
+def killed(program, folder, seconds):
+    """Start a program in a process group of its own and kill all of it; returns whether it ended before."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    if child.stdout.readline() != "ready\n":
+        pytest.fail(child.communicate()[1])
+    try:
+        _, errors = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        return False
+    assert child.returncode == 0, errors
+    return True
+
+
 @posix
 @pytest.mark.slow
-def test_twenty_kills_leave_no_trace(tmp_path):
-    kill_and_restart(tmp_path, kills=20)
+def test_a_hundred_and_forty_kills_of_a_training_leave_no_trace(tmp_path):
+    kill_and_restart(tmp_path, kills=140)
+
+
+@posix
+@pytest.mark.slow
+def test_thirty_kills_of_sweeps_with_two_jobs_lose_the_cells_in_flight_alone(tmp_path):
+    moments, kills, finished = random.Random(0), 0, 0
+    while kills < 30:
+        folder = tmp_path / str(finished)
+        folder.mkdir(exist_ok=True)
+        if not killed(SWEEP, folder, moments.uniform(0.5, 3)):
+            kills += 1
+            continue
+        found = {row["config"]["x"]: row["y"] for row in rows.read(folder / "rows.jsonl")}
+        assert found == {x: x**2 for x in range(40)}
+        assert [path.name for path in folder.iterdir()] == ["rows.jsonl"]
+        finished += 1
+    print(f"killed {kills} times, finished {finished} times")
+
+
+@posix
+@pytest.mark.slow
+def test_thirty_kills_of_a_recording_leave_a_whole_file(tmp_path):
+    moments = random.Random(0)
+    for _ in range(30):
+        assert not killed(RECORDING, tmp_path, moments.uniform(0.02, 0.5))
+        found = rows.read(tmp_path / "rows.jsonl")
+        assert len(found) in (0, 3000)
+        assert len({row["k"] for row in found}) <= 1
