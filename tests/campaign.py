@@ -29,6 +29,10 @@ from unittest import mock
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))  # as pytest has it
+
+from helpers import saved
+
 import minisparse as ms
 from minisparse.data import formats, unpack
 from minisparse.lab import cli, cost, page, rows, sweep, verify
@@ -224,6 +228,40 @@ def rows_are_sound(content: bytes, result: tuple) -> bool:
     table, text = result
     broken = [line for line in text.splitlines() if line.startswith("|") and not line.endswith("|")]
     return len(table) == sum(bool(line.strip()) for line in content.split(b"\n")) and not broken and "<!--" not in text
+
+
+# Checkpoints and model files
+
+
+class Saved:
+    """Files of one kind: bytes are changed, or fields of a valid archive, whose hash is then made anew."""
+
+    def __init__(self, kind: type):
+        self.kind, self.whole = kind, b""
+
+    def make(self, rng: np.random.Generator) -> bytes:
+        if not self.whole:
+            with tempfile.TemporaryDirectory() as folder:
+                self.whole = self.kind.written(Path(folder) / "a.npz")
+        return self.whole
+
+    def change(self, rng: np.random.Generator, content: bytes) -> bytes:
+        if rng.random() < 0.3:
+            return change_bytes(rng, content)
+        arrays = saved.changed(saved.arrays_of(content), rng)
+        file = io.BytesIO()
+        np.savez(file, **(saved.signed(arrays) if rng.random() < 0.7 else arrays))
+        return file.getvalue()
+
+    def call(self, content: bytes, folder: Path) -> dict:
+        (folder / "a.npz").write_bytes(content)
+        saved.load_or_leave(self.kind(), folder / "a.npz")
+        return saved.arrays_of(content)
+
+    def sound(self, content: bytes, arrays: dict) -> bool:
+        """With its hash, and no array of a checkpoint that is missing."""
+        whole = saved.arrays_of(self.whole)
+        return "sha256" not in whole or arrays["sha256"] == saved.signed(arrays)["sha256"]
 
 
 # Flags
@@ -449,6 +487,7 @@ def change_most(rng: np.random.Generator, content: bytes) -> bytes:
 def corpora() -> list[Corpus]:
     """Return all kinds of input; a new one is a row here."""
     flags, arguments = Flags(), Arguments()
+    checkpoint, model = Saved(saved.Checkpoint), Saved(saved.Model)
 
     def of_content(rng: np.random.Generator, given: tuple) -> tuple:
         return given[0], change_bytes(rng, given[1])
@@ -459,6 +498,8 @@ def corpora() -> list[Corpus]:
         Corpus("ts", make_ts, change_bytes, read_ts, ts_is_sound),
         Corpus("npz", make_npz, change_most, load_coil, dataset_is_sound),
         Corpus("rows", make_rows, change_rows, read_rows, rows_are_sound),
+        Corpus("checkpoint", checkpoint.make, checkpoint.change, checkpoint.call, checkpoint.sound),
+        Corpus("model file", model.make, model.change, model.call, model.sound),
         Corpus("flags", flags.make, flags.change, flags.call, flags.sound),
         Corpus("arguments", arguments.make, arguments.change, arguments.call, arguments.sound),
     ]
