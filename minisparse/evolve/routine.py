@@ -173,8 +173,18 @@ class Rule:
         keep = np.ones(site.values.size, bool)
         count = min(math.floor(share * keep.size), room)  # (E5)
         if count:
-            keep[smallest(self.prune_score(site), count)] = False
+            keep[smallest(self._checked(self.prune_score(site), "prune_score", keep.shape, site), count)] = False
         return keep
+
+    def _checked(self, score: Array, name: str, shape: tuple, site: Site) -> Array:
+        """Refuse a score that is not one number for each place."""
+        if np.shape(score) != shape:
+            what = "a number per synapse, (nnz,)" if len(shape) == 1 else "a matrix (post, pre)"
+            got = f"{what} = {shape} for {site.name}, got shape {tuple(np.shape(score))}"
+            raise InputError(f"{type(self).__name__}.{name} must return {got}")
+        if isinstance(score, np.ndarray) and score.dtype.kind == "f" and np.isnan(score).any():
+            raise InputError(f"{type(self).__name__}.{name} holds nan for {site.name}: nothing is the smallest then")
+        return score
 
     def prune_score(self, site: Site) -> np.ndarray:
         """Return the prune score of each synapse, (nnz,): the smallest go. Here the effective weight's magnitude."""
@@ -202,11 +212,7 @@ class Rule:
         score = self.growth_score(site, keep)
         if score is None or callable(score):
             return score
-        if score.shape != site.weights.shape:
-            raise InputError(
-                f"{type(self).__name__}.growth_score must return a matrix (post, pre) = {site.weights.shape} for "
-                f"{site.name}, got shape {tuple(score.shape)}"
-            )
+        score = self._checked(score, "growth_score", site.weights.shape, site)
         return lambda rows: score[rows]
 
     def grow(self, site: Site, keep: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:

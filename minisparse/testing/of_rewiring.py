@@ -232,10 +232,28 @@ def the_same_generator_gives_the_same_rewiring(case: Case) -> Iterator[str]:
         yield "two rewirings from the same state differ; draw from the generator that is handed in"
 
 
+def what_it_remembers_is_in_its_state(case: Case) -> Iterator[str]:
+    """Steps and rewirings change no attribute but `state`, which is what a checkpoint holds and a new run empties."""
+    done, new = case.rewired(), vars(fresh(case.rule))
+    now = vars(done.rule)
+    for name in sorted((now.keys() | new.keys()) - {"state"}):
+        if name not in now or name not in new or _plain(now[name]) != _plain(new[name]):
+            yield f"self.{name} has changed; keep in self.state, a dict of arrays, what the next rewiring needs"
+
+
+def _plain(thing: Any) -> Any:
+    """Return what can be compared of an attribute; of an object its attributes."""
+    own = hasattr(thing, "__dict__") and not isinstance(thing, type) and not callable(thing)
+    return {name: _plain(value) for name, value in vars(thing).items()} if own else bits(thing)
+
+
+what_it_remembers_is_in_its_state.applies = lambda case: hasattr(case.rule, "__dict__")  # type: ignore
+
+
 LAWS: tuple[Callable, ...] = (
     it_rewires, the_number_of_synapses_is_constant, what_it_says_is_what_it_did, newcomers_come_where_no_synapse_was,
     survivors_keep_their_values, survivors_keep_their_moments, moments_of_newcomers_are_0,
     absent_synapses_stay_exactly_0, full_patterns_stay_as_they_are, storages_agree,
     newcomers_have_the_signs_it_promises, the_network_still_passes_the_gradient_check,
-    the_same_generator_gives_the_same_rewiring,
+    the_same_generator_gives_the_same_rewiring, what_it_remembers_is_in_its_state,
 )  # fmt: skip
