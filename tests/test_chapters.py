@@ -82,6 +82,7 @@ def write_idx(folder, n_train=40, n_test=20, change=None):
         (folder / f"{name}.gz").write_bytes(gzip.compress((change or {}).get(name, lambda c: c)(content)))
 
 
+@pytest.mark.slow
 def test_smoke_run_writes_its_figures_and_rows(tmp_path, here, monkeypatch):
     figures, save = {}, ms.plot.save
 
@@ -200,6 +201,7 @@ def test_rows_of_another_setting_are_refused(tmp_path, here, undrawn):
         here("gain", "--seeds", "1", "--epochs", "1", "--rows", recorded, "--out", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_lesson_on_checks_shows_its_lies_and_writes_its_figure(tmp_path, here, monkeypatch):
     few_mistakes(
         monkeypatch, "adam-derived-weight", "affine-dW-mean", "bptt-not-transposed", "bptt-no-slope", "bptt-truncated"

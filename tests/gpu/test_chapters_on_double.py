@@ -35,7 +35,7 @@ def flags(request, monkeypatch):
     return lambda chapter: SHORT.get(chapter.stem, "").split()
 
 
-SLOW = ("g2gnet", "equations")
+SLOW = ("g2gnet", "equations", "dendritic")
 """Chapters whose short form takes seconds, too."""
 
 

@@ -1,5 +1,6 @@
 """What is generated: numbers come from claims and nowhere else, and one screen says what was found."""
 
+import functools
 import re
 
 import pytest
@@ -33,14 +34,17 @@ def grows(figure="6C", status="REPRODUCED", words="it grows", setting="300 neuro
     return claims.claim(figure, words, setting, {"p = 1": [1.0, 2.0], "p = 0.1": [3.0]}, status, "5 %")
 
 
+results_md = functools.cache(page.results_md)
+
+
 def test_readme_and_results_are_what_the_recorded_rows_say():
-    for name, new in (("README.md", page.readme), ("RESULTS.md", lambda old: page.results_md())):
+    for name, new in (("README.md", page.readme), ("RESULTS.md", lambda old: results_md())):
         found = (ROOT / name).read_text(encoding="utf-8")
         assert new(found) == found, "run: python -m minisparse.lab results --write"
 
 
 def test_every_figure_has_a_name_and_every_name_a_figure():
-    shown = page.results_md().partition("## Every claim")[0]
+    shown = results_md().partition("## Every claim")[0]
     for topic in page.section("figures").splitlines():
         assert f"| {topic.split(': ', 1)[1]} |" in shown, topic
     assert not re.findall(r"^\| (\w{1,8}) \|", shown.replace("| figure |", "").replace("| tables |", ""), re.MULTILINE)
