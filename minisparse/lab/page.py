@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..measure import gains
 from .claims import PAPERS, STATUSES, missing
 from .provenance import ROOT, is_stale
-from .rows import RESULTS, read
+from .rows import RESULTS, read_once
 
 MARKS = {"NOT REPRODUCED": "✗", "REPORTED": "·", "NOT RUN": "–"}
 """How a status is shown; the others are a tick."""
@@ -128,7 +128,7 @@ def results_md() -> str:
 def _claims_of(file: str, claims: list[dict]) -> Iterator[str]:
     """Give the lines about one result file: a row per claim, then the command and the settings, folded."""
     made, paper = claims[0]["made_by"], PAPERS.get(file.partition("-")[0])
-    stale = ", stale" if any(map(is_stale, read(RESULTS / f"{file}.jsonl"))) else ""
+    stale = ", stale" if any(map(is_stale, read_once(RESULTS / f"{file}.jsonl"))) else ""
     yield f"### {file}" + (f" ({paper})" if paper else "") + stale
     yield ""
     yield from _table(("mark", "figure", "claim", "ours", "paper"), claims)
@@ -239,7 +239,7 @@ def mark(row: dict) -> str:
 
 
 def _recorded() -> dict[str, list[dict]]:
-    found = {path.stem: read(path) for path in sorted(RESULTS.glob("*.jsonl"))}
+    found = {path.stem: read_once(path) for path in sorted(RESULTS.glob("*.jsonl"))}
     return {file: [row for row in recorded if row["part"] == "claim"] for file, recorded in found.items()}
 
 
@@ -297,7 +297,7 @@ def fill(text: str) -> str:
         claims = [row for row in claims if row["status"] != "NOT RUN"] or claims
         part, _, place = figure.rpartition(" ")
         if not claims and place.isdigit() and file in recorded:
-            rows = [row for row in read(RESULTS / f"{file}.jsonl") if row["part"] == part]
+            rows = [row for row in read_once(RESULTS / f"{file}.jsonl") if row["part"] == part]
             if int(place) <= len(rows) and isinstance(rows[int(place) - 1][name], (int, float, str)):
                 return format(rows[int(place) - 1][name], form)
         if len(claims) != 1 or name not in {"mark", "ours", *claims[0]["numbers"]}:

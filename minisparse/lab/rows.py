@@ -4,6 +4,7 @@ one of a paper's statements against our numbers.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -200,6 +201,21 @@ def recorded(file: str, words: str = "") -> None:
     for row in (row for row in claims if row["status"] != "NOT RUN"):
         text = f"  {row['figure']:4s} {row['claim']}: {row['status']}; {row['ours']}"
         print(textwrap.fill(text, 100, subsequent_indent=" " * 7))
+
+
+def read_once(path: Path) -> list[dict]:
+    """Read rows once, as long as their file has not changed; leave them as they are.
+
+    Returns
+    -------
+    list of dict
+    """
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(64)
+def _read_once(path: Path, changed: int) -> list[dict]:
+    return read(path)
 
 
 def write(path: Path, rows: Iterable[dict]) -> None:
