@@ -15,10 +15,12 @@ from .protocols import Model
 
 SHARE = 0.02
 """Of the time, what trying the other number of threads may take."""
-WARM = 3
+WARM = 5
 """Steps before the first trial: code is compiled and memory laid out."""
 KEPT = 5
 """Last steps with each number of threads, of which the median is compared."""
+TRIAL = 3
+"""Steps of a trial; the first, for which threads are started, does not count."""
 
 
 class Pace:
@@ -49,7 +51,7 @@ class Pace:
     def __init__(self, counts: tuple[int, int], use: Callable[[int], object], clock: Callable = time.perf_counter):
         self._counts, self._use, self._clock = counts, use, clock
         self._recent = {count: deque[float](maxlen=KEPT) for count in counts}
-        self._steps, self._since, self._trying = 0, 0.0, False
+        self._steps, self._since, self._left = 0, 0.0, 0
         self.count = counts[0]
 
     @property
@@ -68,16 +70,19 @@ class Pace:
         self._steps += 1
         if self._steps < WARM:
             return
-        self._recent[self.count].append(seconds)
-        other = self._recent[self._other]
-        if self._trying:
-            self._trying, self._since = False, 0.0
-            if seconds >= statistics.median(other):
+        own, other = self._recent[self.count], self._recent[self._other]
+        if self._left == TRIAL:
+            own.clear()
+        else:
+            own.append(seconds)
+        if self._left:
+            self._left -= 1
+            if not self._left and statistics.median(own) >= statistics.median(other):
                 self._switch()
             return
         self._since += seconds
-        if not other or self._since * SHARE >= other[-1]:
-            self._trying = True
+        if len(own) == KEPT and (not other or self._since * SHARE >= TRIAL * statistics.median(other)):
+            self._left, self._since = TRIAL, 0.0
             self._switch()
 
 
