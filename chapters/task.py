@@ -23,12 +23,13 @@ The bars of this chapter are ours. It states nothing that a paper claims.
 # %%
 # The claim, in one figure
 # ------------------------
-# The figure of the run is ``out/task/task.png``. Left, the *psychometric curve*: how often the network chooses
-# the side *right*, over the evidence. The line of dots is what is possible at all: the choice of an observer that adds up the evidence
-# without a leak and without forgetting. Right, what happens in the network meanwhile: the mean state of the neurons
-# that prefer *right* minus that of the neurons that prefer *left*, over what it is without evidence. It rises or falls
-# through the stimulus, the faster the stronger the evidence is. A neuron prefers the side in whose trials its state is
-# larger at the go cue; that is found in other trials than those that are drawn. Lines are means over the seeds.
+# The figure of the run is ``out/task/task.png``. Left, the *psychometric curve*: how often the network chooses the side
+# *right*, over the evidence. The line of dots is what is possible at all: the choice of an observer that adds up the
+# evidence without a leak and without forgetting. Right, what happens in the network meanwhile: the mean state of the
+# neurons that prefer *right* minus that of the neurons that prefer *left*, over what it is without evidence. It rises
+# or falls through the stimulus, the faster the stronger the evidence is. A neuron prefers the side in whose trials its
+# state is larger at the go cue; that is found in other trials than those that are drawn. Lines are means over the
+# seeds.
 
 import sys
 
