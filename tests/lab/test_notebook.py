@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -97,10 +98,15 @@ def test_in_a_notebook_the_chapter_takes_its_flags_and_leaves_the_process_alone(
 def test_a_notebook_runs_from_top_to_bottom_and_shows_its_figures(path, tmp_path):
     import nbclient
     import nbformat
+    from jupyter_client.manager import AsyncKernelManager
 
+    sockets = tempfile.TemporaryDirectory()  # files as sockets: two kernels that start together share no port
+    kernel = AsyncKernelManager(transport="ipc", ip=f"{sockets.name}/k")
     written = nbformat.reads(json.dumps(notebook.notebook(path, ["--smoke"])), as_version=4)
     nbformat.validate(written)
-    nbclient.NotebookClient(written, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    where = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(written, km=kernel, timeout=300, resources=where).execute()
+    sockets.cleanup()
     outputs = [output for cell in written.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = sum("image/png" in output.get("data", {}) for output in outputs)
     assert shown == len(list(tmp_path.rglob("*.png"))) > 0
