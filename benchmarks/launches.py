@@ -1,7 +1,8 @@
 """What a training step asks of a GPU: kernels, calls of its libraries, fills and copies within its memory, counted.
 
 A launch costs microseconds, however small the arrays are; a small network's step is as long as its launches. An
-emulated device counts them itself. On a GPU a step is recorded as a graph, whose nodes are counted; that has not run.
+emulated device counts them itself, and copies to and from the host, which make the program or the device wait. On a
+GPU a step is recorded as a graph, whose nodes are counted; that has not run.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def launches(quick: bool) -> Iterator[dict]:
     try:
         with ms.use("cupy"):
             for name, make in CASES.items():
-                yield row(name, "launches per step", [counted(make())], remark=ms.describe())
+                step = make()
+                yield row(name, "launches per step", [counted(step)], remark=ms.describe())
+                if EMULATED.exists():
+                    yield row(name, "copies to or from the host per step", [asked(step, "h2d", "d2h")])
     except UserError as error:
         yield not_run("all", "launches per step", str(error))
 
@@ -51,20 +55,21 @@ def counted(step: Step) -> int:
             step()
         stream.synchronize()
         if EMULATED.exists():
-            return _said_by_the_device(step)
+            return asked(step, "launch")
         stream.begin_capture()
         step()
         graph = stream.end_capture()
     return len(set(re.findall(r"node_\d+", graph.debug_dot_str())))
 
 
-def _said_by_the_device(step: Step) -> int:
+def asked(step: Step, *kinds: str) -> int:
+    """Return how often a step asks an emulated device for one of these: launch, h2d and d2h (copies to it and back)."""
     device = ctypes.CDLL(str(EMULATED))
     device.emulator_events.restype = ctypes.c_char_p
     device.emulator_reset()
     step()
     events = (line.split("\t") for line in device.emulator_events().decode().splitlines())
-    return sum(int(times) for kind, _, times, *_ in events if kind == "launch")
+    return sum(int(times) for kind, _, times, *_ in events if kind in kinds)
 
 
 def recurrent(storage: str, density: float) -> Step:

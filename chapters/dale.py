@@ -103,7 +103,8 @@ def knobs(flag):
 
 args = lab.chapter(
     "dale", __doc__ or "Dale's principle and the gain of a recurrent network",
-    {"nodes": 300, "density": [1.0, 0.5, 0.1], "epochs": 30, "seeds": 3, "time": "half a minute"},
+    {"nodes": 300, "density": [1.0, 0.5, 0.1], "epochs": 30, "seeds": 3, "checkpoint_every": 1,
+     "time": "half a minute"},
     smoke={"nodes": 60, "epochs": 2, "seeds": 1, "figure": ["all"], "time": "under 10 s"}, add=knobs,
     paper={"dataset": "mnist", "nodes": SIZE, "epochs": 40, "seeds": 10, "time": "days on two cores; use a GPU"},
 )  # fmt: skip
@@ -254,9 +255,12 @@ class Gradients:
         self.state = {}
 
     def __call__(self, run):
-        size = abs(ms.to_numpy(run.model.weights["W_rec"].values(run.grads["W_rec"])).astype(float))
-        counts = np.histogram(size, 10.0**DECADES)[0]
-        found = np.array([[np.median(size), (size == 0).mean(), *counts / size.size]])
+        dW = run.model.weights["W_rec"].values(run.grads["W_rec"])
+        xp = ms.array_module(dW)  # a GPU does the counting; what comes to the host is a row of numbers
+        size, found = abs(dW.astype(float)), xp.empty((1, 1 + len(DECADES)))
+        found[0, 0], found[0, 1] = xp.median(size), (size == 0).mean()
+        found[0, 2:] = xp.histogram(size, xp.asarray(10.0**DECADES))[0] / size.size
+        found = ms.to_numpy(found)
         self.state["sizes"] = np.concatenate([ms.to_numpy(self.state.get("sizes", found[:0])), found])
 
 
@@ -264,7 +268,7 @@ class ClippedAdam(ms.Adam):
     """Adam that never sees a gradient longer than 1 (all parameters together)."""
 
     def step(self, params, grads):
-        length = sum(float((grad * grad).sum(dtype=float)) for grad in grads.values()) ** 0.5
+        length = float(sum((grad * grad).sum(dtype=float) for grad in grads.values())) ** 0.5
         super().step(params, {name: grad * min(1.0, 1.0 / length) for name, grad in grads.items()})
 
 
@@ -316,12 +320,12 @@ def run_cell(config, checkpoint):
     signs = np.ones((config["nodes"], 1)) if net.strengths is None else net.strengths
     w = model.weight(params)
     gains = ms.forward_gain(weights, w), ms.backward_gain(weights, w, signs)
-    start, gradients = ms.to_numpy(weights.values(params["W_rec"])).copy(), Gradients()
+    start, gradients = weights.values(params["W_rec"]), Gradients()
 
     history = ms.fit(
         model, params, opt, dataset, config["epochs"], net.rng, after_step=[*args.hooks, *net.after_step],
         after_epoch=[gradients, *([reset_after_first_epoch] if config["adam"] == "reset" else [])],
-        checkpoint=checkpoint, resume=args.resume,
+        checkpoint=checkpoint, resume=args.resume, checkpoint_every=args.checkpoint_every,
         label=f"{title(config)}, seed {config['seed']}", quiet=args.dataset == "digits",
     )  # fmt: skip
     accuracy = [row["test_accuracy"] for row in history[1:]]

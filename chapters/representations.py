@@ -111,8 +111,8 @@ class Active:
         self.x, self.state = x, {"share": np.zeros(epochs)}
 
     def __call__(self, run):
-        h = ms.last_states(run.model, run.params, self.x)
-        self.state["share"][run.epoch - 1] = ms.active_share(h).mean()
+        shares = ms.last_states(run.model, run.params, self.x, of=ms.active_share)
+        self.state["share"][run.epoch - 1] = shares.mean()
 
 
 def run_cell(config, checkpoint):

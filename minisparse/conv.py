@@ -111,9 +111,7 @@ class ConvPool:
         x : (n_in, batch) or (height, channels width, batch)
         """
         check_stem(params, x, self.image, self.filters, self.size**2 * self.image[0])
-        xp = array_module(x, params["K"])
-        patches = xp.stack(self._parts(self._planes(x)))
-        patches = patches.reshape(params["K"].shape[1], -1)
+        patches = self._patches(x)
         a = params["K"] @ patches + params["c"]  # (C1)
         squares = self._into_squares(a)
         winner = squares.argmax(axis=0)  # the first, where several are largest
@@ -143,6 +141,18 @@ class ConvPool:
         dpatches = cache.K.T @ da  # (C7)
         dx = self._collect(dpatches, cache.x.shape)  # (C8)
         return {"K": dK, "c": dc, "x": dx}
+
+    def _patches(self, x: Array) -> Array:
+        """Lay out the pixel under each place of a filter, for all patches: (size² channels, y x batch).
+
+        It is one copy of a view; on a GPU a stack of views would bring a list of their addresses along.
+        """
+        planes, (rows, columns) = self._planes(x), (n * self.pool for n in self.squares)
+        channel, down, right, example = planes.strides
+        shape = self.size, self.size, self.image[0], rows, columns, x.shape[-1]  # (i, j, channel, y, x, batch)
+        strides = down, right, channel, down, right, example
+        view = array_module(x).lib.stride_tricks.as_strided(planes, shape=shape, strides=strides)
+        return view.reshape(self.size**2 * self.image[0], -1)
 
     def _collect(self, dpatches: Array, shape: tuple[int, ...]) -> Array:
         """Add up, for each pixel, what comes from every patch that holds it."""

@@ -92,6 +92,53 @@ def test_resume_without_a_file_starts_anew_and_without_a_name_is_refused(tmp_pat
         Run().fit(2, resume=True)
 
 
+def test_a_run_killed_between_two_checkpoints_does_the_epochs_since_again(tmp_path):
+    path, kept, killed = tmp_path / "run.npz", [], []
+
+    def last():
+        return json.loads(str(np.load(path)["note"]))["history"][-1]["epoch"] if path.exists() else 0
+
+    def watch(run):
+        kept.append(last())
+        if (run.epoch, run.step) == (4, 1) and not killed:
+            killed.append(True)
+            raise KeyboardInterrupt
+
+    def fit():
+        return Run("csr").fit(5, before_step=[watch], checkpoint=path, checkpoint_every=2, resume=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert fit().bits() == Run("csr").fit(5).bits()
+    assert kept == [0] * 6 + [2] * 5 + [2] * 6 + [4] * 3  # an epoch has three steps
+    assert last() == 5  # the last one is kept, though 2 does not divide it
+
+
+def test_a_run_that_stops_early_keeps_its_last_epoch(tmp_path):
+    path = tmp_path / "run.npz"
+    settings = {"patience": 1, "checkpoint": path, "after_epoch": [spoil]}
+    stopped = Run().fit(9, checkpoint_every=5, **settings)
+    assert [len(stopped.history), len(Run().fit(9, resume=True, **settings).history)] == [2, 2]
+
+
+def spoil(run):
+    run.params["b_out"] += np.array([[50], [0], [-50]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("every", "sentence"),
+    [
+        (0, "checkpoint_every must be a whole number of at least 1, got 0"),
+        (1.5, "checkpoint_every must be a whole number of at least 1, got 1.5"),
+        ("two", "checkpoint_every must be a whole number of at least 1, got 'two'"),
+        (2, "checkpoint_every=2 needs checkpoint=, the file to write"),
+    ],
+)
+def test_a_number_of_epochs_between_checkpoints_that_is_none_is_refused(every, sentence):
+    with pytest.raises(ms.UserError, match=sentence):
+        Run().fit(2, checkpoint_every=every)
+
+
 def test_a_checkpoint_is_a_plain_npz_with_values_in_pattern_order(tmp_path):
     files = {}
     for storage in ("dense", "csr"):

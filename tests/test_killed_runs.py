@@ -28,7 +28,7 @@ class Mean:
         self.state["mean"] = 0.9 * self.state["mean"] + run.params["b_rec"] * run.rng.random(dtype=np.float32)
         run.params["b_rec"] -= np.float32(1e-4) * self.state["mean"]
 
-checkpoint, result = sys.argv[1:]
+checkpoint, result, every = sys.argv[1:]
 rng = np.random.default_rng(0)
 model = ms.RNN(8, ms.make_weights(ms.bernoulli(24, 24, 0.4, rng), "dense"), 10)
 signs = ms.dale_signs(24, 0.2, rng)
@@ -40,6 +40,7 @@ start = time.perf_counter()
 history = ms.fit(
     model, params, opt, task, {EPOCHS}, np.random.default_rng(1), batch_size=200,
     after_step=[ms.Dale(signs), mean], checkpoint=checkpoint, resume=True, quiet=True,
+    checkpoint_every=int(every),
 )
 print(time.perf_counter() - start)
 rows = json.dumps([{{k: v for k, v in row.items() if k != "seconds"}} for row in history])
@@ -47,10 +48,13 @@ np.savez(result, history=rows, **params, **{{"opt." + k: v for k, v in opt.state
 """
 
 
-def start(checkpoint, result):
+def start(checkpoint, result, every=1):
     """Start or restart the run; it is about to train when this returns."""
     child = subprocess.Popen(
-        [sys.executable, "-c", RUN, checkpoint, result], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", RUN, checkpoint, result, str(every)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     if child.stdout.readline() != "ready\n":
         pytest.fail(child.communicate()[1])
@@ -67,7 +71,7 @@ def epoch_of(checkpoint):
         return json.loads(str(file["note"]))["history"][-1]["epoch"]
 
 
-def kill_and_restart(folder, kills):
+def kill_and_restart(folder, kills, every=1):
     undisturbed = start(folder / "reference.npz", folder / "reference.result.npz")
     seconds = float(undisturbed.communicate(timeout=120)[0])
     expected = read(folder / "reference.result.npz")
@@ -76,7 +80,7 @@ def kill_and_restart(folder, kills):
     moments, reached, finished = random.Random(0), [], 0
     checkpoint, result = folder / "run.npz", folder / "run.result.npz"
     while True:
-        child = start(checkpoint, result)
+        child = start(checkpoint, result, every)
         if len(reached) < kills:
             time.sleep(moments.uniform(0, 0.8 * seconds))
             child.kill()
@@ -149,6 +153,12 @@ def killed(program, folder, seconds):
 @pytest.mark.slow
 def test_a_hundred_and_forty_kills_of_a_training_leave_no_trace(tmp_path):
     kill_and_restart(tmp_path, kills=140)
+
+
+@posix
+@pytest.mark.slow
+def test_thirty_kills_between_checkpoints_leave_no_trace(tmp_path):
+    kill_and_restart(tmp_path, kills=30, every=5)
 
 
 @posix

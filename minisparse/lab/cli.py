@@ -35,6 +35,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "epochs": {"type": int, "help": "passes over the training set"},
     "seeds": {"type": int, "help": "how many seeds: 0, 1, ..."},
     "first-seed": {"type": int, "help": "the first seed"},
+    "checkpoint-every": {
+        "type": int,
+        "metavar": "EPOCHS",
+        "help": "write a run's checkpoint after so many epochs; one that is killed does those since again",
+    },
     "storage": {"help": f"how recurrent weights are kept: {', '.join(STORAGES)}"},
 }
 """Flags that every chapter that needs them shares, under one name and with one meaning."""
@@ -60,6 +65,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "epochs": (1, 10**6),
     "seeds": (1, 1000),
     "first_seed": (0, 2**31),
+    "checkpoint_every": (1, 10**6),
     "jobs": (1, max(8, 4 * cpu_count())),
     "images": (2, 10**6),
     "pairs": (1, 10**5),
@@ -102,8 +108,9 @@ def chapter(
     doc : str
         Shown by ``--help``.
     defaults : dict
-        Of those of nodes, density (a list), epochs, seeds and first_seed that the chapter has a use for, and ``time``:
-        what the default run takes. May hold dataset and storage. A chapter that trains nothing has none of them.
+        Of those of nodes, density (a list), epochs, seeds, first_seed and checkpoint_every that the chapter has a use
+        for, and ``time``: what the default run takes. May hold dataset and storage. A chapter that trains nothing has
+        none of them.
     smoke, paper : dict
         What ``--smoke`` and ``--paper`` change in the defaults, with a ``time`` of their own. A flag that is given
         wins over both. A chapter that has no paper setting gives none.
@@ -171,7 +178,8 @@ def chapter(
     args.out = _writable(args.out)
     ended.rows = str(getattr(args, "rows", None) or "")
     if trains:
-        ended.saved = f"finished cells are in {args.out / 'rows.jsonl'}, of the others the last epoch is kept"
+        last = "last epoch" if getattr(args, "checkpoint_every", 1) == 1 else "last checkpoint"
+        ended.saved = f"finished cells are in {args.out / 'rows.jsonl'}, of the others the {last} is kept"
         ended.saved += "; the same command with --resume goes on from there"
     args.made_by = stamp(args.command, name)
     if getattr(args, "jobs", 1) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,7 +13,13 @@ from ..errors import InputError
 from ..protocols import Model, Seed
 
 
-def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: int = 100) -> np.ndarray:
+def last_states(
+    model: Model,
+    params: dict[str, Array],
+    x: Array,
+    batch_size: int = 100,
+    of: Callable[[Array], Array] = lambda h: h,
+) -> np.ndarray:
     """Return what the readout reads of each sample: h_T of a recurrent network, an MLP's last hidden layer.
 
     Parameters
@@ -21,11 +27,14 @@ def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: in
     model, params
     x : (samples, ...) array
     batch_size : int
+    of : callable
+        What to return of the states (units, batch) of each batch, the samples along the last axis, as `active_share`.
+        On a GPU it is worked out there, and no more than that comes to the host.
 
     Returns
     -------
     (units, samples) array
-        On the host, in the dtype of the parameters.
+        On the host, in the dtype of the parameters; or what `of` returns.
 
     Raises
     ------
@@ -41,7 +50,7 @@ def last_states(model: Model, params: dict[str, Array], x: Array, batch_size: in
     """
     expect(model=model, params=params, x=x)
     labels = array_module(x).zeros(x.shape[:1])
-    return np.concatenate([to_numpy(h) for h, _ in _last_states(model, params, x, labels, batch_size)], axis=1)
+    return np.concatenate([to_numpy(of(h)) for h, _ in _last_states(model, params, x, labels, batch_size)], axis=-1)
 
 
 def _last_states(
@@ -75,7 +84,7 @@ def active_share(h: Array) -> np.ndarray:
     >>> minisparse.active_share(numpy.array([[0.0, 2.0], [0.0, 0.0]]))
     array([0. , 0.5])
     """
-    return (checked_states(h) != 0).mean(axis=0)
+    return to_numpy((checked_states(h) != 0).mean(axis=0))
 
 
 def dropout_accuracy(
@@ -155,13 +164,13 @@ def _readout(model: Model, params: dict[str, Array], h: Array) -> Array:
     return model.weights[f"W{last}"].bind(model.weight(params, f"W{last}")).matmul(h) + params[f"b{last}"]
 
 
-def checked_states(h: Array) -> np.ndarray:
-    """Return states as a host matrix (units, samples), checked."""
+def checked_states(h: Array) -> Array:
+    """Return states as they are, a matrix (units, samples) of finite numbers."""
     expect(h=h)
-    h = to_numpy(h)
     if h.ndim != 2 or not h.size:
         raise InputError(f"h must be (units, samples) with at least one of each, got shape {h.shape}")
-    wrong = np.flatnonzero(~np.isfinite(h).all(axis=1))
-    if wrong.size:
+    finite = array_module(h).isfinite(h).all(axis=1)
+    if not finite.all():
+        wrong = np.flatnonzero(~to_numpy(finite))
         raise InputError(f"h holds nan or inf in {wrong.size} of {len(h)} units, unit {wrong[0]} first; leave them out")
     return h

@@ -148,7 +148,7 @@ def forward_gain(weights: Weights, w: Array) -> float:
     5.0
     """
     expect(weights=weights, w=w)
-    return float(to_numpy(weights.row_sum(w)).mean(dtype=float))
+    return float(weights.row_sum(w).mean(dtype=float))
 
 
 def backward_gain(weights: Weights, w: Array, signs: np.ndarray) -> float:
@@ -247,24 +247,29 @@ def gradient_statistics(grads: Array, quantiles: Sequence[float] = (0.05, 0.25, 
     (0.025, 0.25, {-2: 2, -1: 0, 0: 1})
     """
     expect(**{"grads, of one parameter,": grads})
-    size = np.abs(to_numpy(grads)).ravel()
+    xp = array_module(grads)
+    size = abs(grads).ravel()
     if not size.size:
         raise InputError("grads holds no entry; pass the packed gradient of a layer with synapses")
-    wrong = size.size - np.count_nonzero(np.isfinite(size))
-    if wrong:
+    if wrong := size.size - int(xp.count_nonzero(xp.isfinite(size))):
         raise InputError(f"grads holds nan or inf in {wrong} of {size.size} entries; leave them out, or use float64")
     if not all(0 <= q <= 1 for q in quantiles):
         raise InputError(f"quantiles must lie in [0, 1], got {list(quantiles)}")
-    values = np.quantile(size, [0.5, *quantiles]).tolist()
-    powers = np.floor(np.log10(size[size > 0], dtype=float)).astype(int)
-    lowest = int(powers.min()) if powers.size else 0
-    counts = np.bincount(powers - lowest).tolist()
+    values = xp.quantile(size, xp.asarray([0.5, *quantiles])).tolist()
+    decades, zeros = {}, size.size - int(xp.count_nonzero(size))
+    if zeros < size.size:
+        some = xp.where(size > 0, size, size.max())  # an exact 0 has no decade: it counts with the largest, and is off
+        powers = xp.floor(xp.log10(some, dtype=float)).astype(int)
+        lowest = int(powers.min())
+        counts = xp.bincount(powers - lowest).tolist()
+        counts[-1] -= zeros
+        decades = {lowest + k: count for k, count in enumerate(counts)}
     return {
         "mean": float(size.mean(dtype=float)),
         "median": values[0],
         "quantiles": dict(zip(map(float, quantiles), values[1:], strict=True)),
-        "zeros": (size.size - powers.size) / size.size,
-        "decades": {lowest + k: count for k, count in enumerate(counts)},
+        "zeros": zeros / size.size,
+        "decades": decades,
     }
 
 
@@ -294,16 +299,23 @@ def sign_changes(before: Array, after: Array) -> dict:
     (1, 0.25, 2.0)
     """
     expect(before=before, after=after)
-    before, after = to_numpy(before), to_numpy(after)
+    xp = array_module(before, after)
     if before.shape != after.shape:
         raise InputError(f"before and after must have one shape, got {before.shape} and {after.shape}")
-    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+    if not (xp.isfinite(before).all() and xp.isfinite(after).all()):
         raise InputError("before or after holds nan or inf; compare weights of a run that stayed finite")
-    growth = np.subtract(np.abs(after), np.abs(before), dtype=float)
+    growth = xp.subtract(abs(after), abs(before), dtype=float)
     found = {}
     for name, other, sign in (("positive", "negative", 1), ("negative", "positive", -1)):
         began = before * sign > 0
         found[name] = int(began.sum())
         found[f"{name}_to_{other}"] = int((began & (after * sign < 0)).sum())
-        found[f"{name}_growth"] = float(growth[began].mean()) if found[name] else None
+        found[f"{name}_growth"] = _mean(growth, began) if found[name] else None
     return found
+
+
+def _mean(values: Array, chosen: Array) -> float:
+    """Return the mean of some entries; a GPU sums all, because to count out the chosen ones it would have to wait."""
+    if isinstance(values, np.ndarray):
+        return float(values[chosen].mean())
+    return float((values * chosen).sum()) / int(chosen.sum())

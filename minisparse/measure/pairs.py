@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arguments import generator, whole
-from ..backend import Array
+from ..backend import Array, to_numpy
 from ..errors import InputError
 from ..protocols import Seed
 from .activity import checked_states
@@ -69,7 +69,7 @@ def correlations(h: Array, pairs: np.ndarray | int | None = None, rng: Seed | No
     >>> r.round(12).tolist(), constant.tolist()
     ([-1.0, 0.0], [False, False, True])
     """
-    h = checked_states(h)
+    h = to_numpy(checked_states(h))
     constant = _constant(h)
     if pairs is None:
         z = _standardised(h)
@@ -124,7 +124,7 @@ def mutual_information(h: Array, pairs: np.ndarray, rng: Seed, neighbours: int =
     """
     from joblib import Parallel, delayed
 
-    h, rng = checked_states(h), generator(rng, "noise")
+    h, rng = to_numpy(checked_states(h)), generator(rng, "noise")
     pairs = _checked_pairs(pairs, len(h))
     neighbours = whole("neighbours", neighbours)
     if not 1 <= neighbours < h.shape[1]:

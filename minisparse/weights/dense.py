@@ -53,6 +53,8 @@ class DenseWeights(Storage):
 
     def values(self, w: Array) -> Array:
         """Return the packed weights as (nnz,) values in pattern order: row by row, columns ascending."""
+        if self.pattern.is_full:
+            return self._expect_matrix(w).flatten()
         rows = self._rows(self._expect_matrix(w))
         return w[rows.rows, rows.indices]
 

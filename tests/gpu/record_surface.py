@@ -20,6 +20,8 @@ SURFACE = Path(__file__).with_name("cupy_surface.json")
 MODULES = (
     "cupy",
     "cupy.cublas",
+    "cupy.lib",
+    "cupy.lib.stride_tricks",
     "cupy.linalg",
     "cupy.random",
     "cupy.cuda",

@@ -38,6 +38,7 @@ SETTINGS = frozenset(
         "shift",
         "size",
         "source",
+        "strides",
     )
 )
 """Parameters where a list or tuple of numbers is no operand."""
@@ -320,8 +321,8 @@ class _Module(types.ModuleType):
         if name not in callables and name not in SURFACE["attributes"][self._owner]:
             raise AttributeError(f"module {self._owner!r} has no attribute {name!r} in CuPy {SURFACE['cupy']}")
         value = getattr(self._numpy, name, None)
-        if name == "linalg":
-            value = _Module(f"{self.__name__}.linalg", "cupy.linalg", np.linalg)
+        if name in ("lib", "linalg", "stride_tricks"):
+            value = _Module(f"{self.__name__}.{name}", f"{self._owner}.{name}", getattr(self._numpy, name))
         elif isinstance(value, np.ufunc) and self._owner == "cupy":
             value = _Ufunc(name, value)
         elif callable(value) and not isinstance(value, type):

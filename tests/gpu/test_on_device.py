@@ -362,6 +362,42 @@ def test_a_training_step_has_few_launches(cupy, storage, density) -> None:
     assert 0 < launches.counted(launches.recurrent(storage, density)) <= launches.AIM
 
 
+@pytest.mark.skipif(not launches.EMULATED.exists(), reason="a GPU does not count its copies")
+@pytest.mark.parametrize("case", launches.CASES)
+def test_a_training_step_copies_nothing_to_or_from_the_host(cupy, case) -> None:
+    step = launches.CASES[case]()
+    for _ in range(2):
+        step()
+    assert launches.asked(step, "h2d", "d2h") == 0
+
+
+def test_measures_bring_numbers_to_the_host_and_no_weights(storage, monkeypatch) -> None:
+    x = np.random.default_rng(5).standard_normal((40, 5, 3))
+
+    def run() -> list:
+        model, params, *_ = network(storage)
+        weights = model.weights["W_rec"]
+        before, after = (weights.values(w) for w in (params["W_rec"], 0.5 - params["W_rec"]))
+        statistics = minisparse.gradient_statistics(before * (before > 0.05))
+        changes = minisparse.sign_changes(before, after)
+        shares = minisparse.last_states(model, params, minisparse.asarray(x), 10, of=minisparse.active_share)
+        gain = minisparse.forward_gain(weights, params["W_rec"])
+        decades, sorted_ones = statistics["decades"], [statistics["median"], *statistics["quantiles"].values()]
+        assert list(decades) == [-2, -1]
+        if launches.EMULATED.exists():  # which does not sort
+            sorted_ones = []
+        found = [*decades.values(), statistics["mean"], statistics["zeros"], *sorted_ones, *changes.values()]
+        return [*found, gain, *shares]
+
+    with minisparse.use("numpy"):
+        host = run()
+    with minisparse.use("cupy") as cupy:
+        sizes, get = [], cupy.ndarray.get
+        monkeypatch.setattr(cupy.ndarray, "get", lambda self, *a, **k: sizes.append(self.size) or get(self, *a, **k))
+        assert run() == pytest.approx(host, rel=1e-9)
+    assert 0 < max(sizes) <= 10
+
+
 def test_nothing_comes_back_inside_a_training_step(cupy, storage, reads) -> None:
     model, params, x, labels = network(storage)
     opt, dale = minisparse.Adam(), minisparse.Dale(signs(60))

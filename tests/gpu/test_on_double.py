@@ -216,10 +216,12 @@ def test_states_and_what_is_read_from_them_are_numpys(storage, activation) -> No
         data, rng = task().to_backend(), np.random.default_rng(4)
         test = data.x_test, data.y_test
         h = minisparse.last_states(model, params, data.x_test, batch_size=4)
+        shares = minisparse.last_states(model, params, data.x_test, 4, of=minisparse.active_share)
         changes = minisparse.sign_changes(params["W_rec"], params["W_rec"] - 0.1)
         assert type(h) is np.ndarray
         return {
             "states": h,
+            "shares": shares,
             "active": minisparse.active_share(minisparse.asarray(h)),
             "r": minisparse.correlations(minisparse.asarray(h))[0],
             "dropout": minisparse.dropout_accuracy(model, params, *test, [0, 0.5, 0.9], rng, batch_size=4),

@@ -45,7 +45,8 @@ def tiny(tmp_path, monkeypatch):
 
     def parse(*words, trains=True, script="tiny.py"):
         monkeypatch.setattr(sys, "argv", [script, "--out", str(tmp_path / "out"), *words])
-        defaults = {"nodes": 30, "density": [1.0, 0.1], "epochs": 3, "seeds": 2, "first_seed": 0} if trains else {}
+        defaults = {"nodes": 30, "density": [1.0, 0.1], "epochs": 3, "seeds": 2, "first_seed": 0, "checkpoint_every": 1}
+        defaults = defaults if trains else {}
         return cli.chapter(
             "tiny", "", {**defaults, "time": "1 s"}, {**({"epochs": 1} if trains else {}), "time": "1 s"},
             {"epochs": 80, "time": "a day"}, knobs,
@@ -77,6 +78,8 @@ def test_the_end_of_the_budget_is_a_hook_that_reaches_other_processes(tiny):
     [
         (["--nodes", "0"], "--nodes must be at least 1, got 0"),
         (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["--checkpoint-every", "0"], "--checkpoint-every must be at least 1, got 0"),
+        (["--checkpoint-every", "some"], "argument --checkpoint-every: invalid int value: 'some'"),
         (["--first-seed", "-1"], "--first-seed must be at least 0, got -1"),
         (["--seeds", "99999999999999999999"], r"--seeds must be at most 1,000, got 1e\+20"),
         (["--seeds", "9" * 10_000], "--seeds"),

@@ -54,6 +54,15 @@ def test_states_keep_their_dtype_and_need_a_sample_and_a_hidden_layer():
         ms.last_states(flat, flat.init(rng(), dtype=np.float64), x)
 
 
+@pytest.mark.parametrize("batch_size", [5, 100])
+def test_of_the_states_of_each_batch_no_more_is_kept_than_was_asked_for(batch_size):
+    model, params = recurrent()
+    x, _ = task()
+    shares = ms.last_states(model, params, x, batch_size, of=ms.active_share)
+    np.testing.assert_array_equal(shares, ms.active_share(ms.last_states(model, params, x, batch_size)))
+    assert shares.shape == (23,)
+
+
 def test_the_active_share_counts_nodes_that_are_not_zero():
     h = np.array([[0.0, -1.0, 1e-30], [-0.0, 2.0, 0.0], [0.0, 3.0, 0.0]])
     assert ms.active_share(h).tolist() == [0, 1, 1 / 3]

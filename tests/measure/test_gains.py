@@ -62,6 +62,15 @@ def test_gradients_that_are_missing_or_not_finite_and_wrong_quantiles_are_refuse
         ms.gradient_statistics(np.ones(3), [50])
 
 
+def test_exact_zeros_have_no_decade():
+    assert ms.gradient_statistics(np.zeros(3))["decades"] == {}
+    assert ms.gradient_statistics(np.array([0.0, 20.0, -0.0, 300.0, 20.0]))["decades"] == {1: 2, 2: 1}
+    drawn = 10.0 ** rng().uniform(-5, 5, 500) * (rng(1).random(500) < 0.5)
+    found, powers = ms.gradient_statistics(drawn), np.floor(np.log10(drawn[drawn > 0]))
+    assert found["decades"] == {k: (powers == k).sum() for k in range(int(powers.min()), int(powers.max()) + 1)}
+    assert found["zeros"] == (drawn == 0).mean()
+
+
 # Signs
 
 
