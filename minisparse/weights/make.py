@@ -18,12 +18,14 @@ Weights = DenseWeights | CsrWeights | GroupedWeights
 STORAGES = {storage.storage: storage for storage in (DenseWeights, CsrWeights, GroupedWeights)}
 CSR_AT_MOST = {"numpy": 0.25, "cupy": 0.02}
 """Density up to which CSR takes over from dense, per backend (``python -m benchmarks crossover``; that of the GPU is
-predicted from its memory traffic against dense float32 products, and not measured)."""
+predicted from its memory traffic against dense float32 products, and not measured; products in TF32 are faster, so with
+``CUPY_TF32=1`` dense storage wins down to fewer synapses)."""
 CSR_FROM = {"numpy": 1 << 16, "cupy": 2500**2}
 """Possible synapses from which CSR is considered: below, a dense product is over before a sparse one starts (that of
 the GPU is predicted from the cost of a launch, and not measured)."""
 GROUPED_AT_MOST = {"numpy": 0.4}
-"""Density up to which blocks and CSR together beat dense, per backend (``python -m benchmarks crossover``)."""
+"""Density up to which blocks and CSR together beat dense, per backend (``python -m benchmarks crossover``); of a GPU
+nothing is predicted, so "auto" takes no blocks there."""
 GROUPED_FROM, BLOCK_FROM = 1 << 18, 1 << 12
 """Possible synapses of the layer, and synapses per block, from which blocks beat CSR (the same benchmark)."""
 BLOCK_FULL = 0.75

@@ -6,7 +6,8 @@ from helpers.kernel_cases import MASKS, NAMES, close, dtypes, kernels, load, mas
 from hypothesis import given
 
 from minisparse import testing
-from minisparse.kernels import reference
+from minisparse.errors import InputError
+from minisparse.kernels import Rows, reference
 from minisparse.kernels import table as kernels_table
 from minisparse.threads import one_blas_thread
 
@@ -239,3 +240,13 @@ def test_results_do_not_depend_on_the_run(name):
 def test_odd_dtypes_get_the_reference(dtype):
     assert kernels_table(np.zeros(1, dtype)) is reference
     assert kernels_table(np.zeros(1, np.float32)) is load(NAMES[-1])
+
+
+def test_more_synapses_than_an_int32_can_count_are_refused_in_a_sentence():
+    rows = Rows(np.array([0, 2**31]), np.zeros(0, np.int32), (1, 2**31), lambda array: array)
+    with pytest.raises(
+        InputError, match=r"at most 2,147,483,647 synapses .*, got 2,147,483,648; lower the density, or"
+    ):
+        _ = rows.short_indptr
+    fits = Rows(np.array([0, 2**31 - 1]), np.zeros(0, np.int32), (1, 2**31), lambda array: array)
+    assert fits.short_indptr.dtype == np.int32

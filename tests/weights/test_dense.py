@@ -1,7 +1,10 @@
 """Masked dense storage, and what a mask has to keep: exact zeros where there is no synapse."""
 
 import numpy as np
+import pytest
 from helpers.layers import bits, layers
+
+import minisparse as ms
 
 
 @layers
@@ -29,3 +32,14 @@ def test_off_the_pattern_a_gradient_is_plus_zero_even_beside_nan(weights, dtype,
     dw = weights.unpack(dw)
     assert bits(dw[~mask]) == [0] * int((~mask).sum())
     np.testing.assert_array_equal(dw[mask], expected[mask])
+
+
+@pytest.mark.parametrize("pattern", [ms.full(3, 4), ms.Pattern.from_mask(np.eye(3, 4))])
+def test_the_values_of_a_matrix_are_a_copy_in_pattern_order(pattern):
+    weights = ms.DenseWeights(pattern)
+    w = weights.pack(np.arange(1.0, 13.0).reshape(3, 4))
+    values = weights.values(w)
+    np.testing.assert_array_equal(values, w[pattern.mask()])
+    np.testing.assert_array_equal(weights.values(np.asfortranarray(w)), values)
+    values[:] = 0
+    assert w.any()
