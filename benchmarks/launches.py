@@ -26,7 +26,7 @@ from .timing import not_run, row
 AIM = 170
 """Launches of a step of the recurrent network, at most."""
 UNITS, SIDE, ROUNDS = 120, 8, 5
-"""Neurons of a layer, on which the counts do not depend; pixels along an image; steps that are taken."""
+"""Neurons of a layer, on which the counts do not depend; pixels along an image; steps until launches are counted."""
 EMULATED = Path(sys.prefix) / "lib" / "libemulator.so"
 """A device emulated by the processor, if CuPy is built on one: it can say what it was asked."""
 Step = Callable[[], Any]
@@ -97,7 +97,7 @@ def feedforward(storage: str, stem: Any = None) -> Step:
 
 def _step(model: Any, params: dict, shape: tuple[int, int], dale: ms.Dale | None = None) -> Step:
     rng = np.random.default_rng(0)
-    x = ms.asarray(rng.random((ROUNDS * BATCH, *shape), dtype=np.float32))
+    x = ms.asarray(rng.random(((ROUNDS + 1) * BATCH, *shape), dtype=np.float32))
     batches = ms.batches(x, ms.asarray(np.arange(len(x)) % CLASSES), BATCH, rng)
     opt = ms.Adam()
 
