@@ -158,7 +158,7 @@ def test_a_hundred_and_forty_kills_of_a_training_leave_no_trace(tmp_path):
 @posix
 @pytest.mark.slow
 def test_thirty_kills_between_checkpoints_leave_no_trace(tmp_path):
-    kill_and_restart(tmp_path, kills=30, every=5)
+    kill_and_restart(tmp_path, kills=30, every=2)
 
 
 @posix
