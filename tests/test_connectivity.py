@@ -1,6 +1,5 @@
 """Which synapses exist: the structure is checked and frozen, the generators draw what they say."""
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 
 import minisparse as ms
-from minisparse import testing
+from minisparse import connectivity, testing
 
 
 @pytest.mark.parametrize(
@@ -118,13 +117,14 @@ def test_transposed_lists_the_same_synapses_column_by_column(pattern):
     np.testing.assert_array_equal(numbers[order], matrix.T[pattern.mask().T])
 
 
-def test_transposed_is_the_same_without_scipy(monkeypatch):
-    pattern, again = (ms.bernoulli(7, 11, 0.3, np.random.default_rng(0)) for _ in range(2))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    found = again.transposed
-    monkeypatch.undo()
-    for ours, theirs in zip(found, pattern.transposed, strict=True):
+@pytest.mark.parametrize("n_pre", [1, 11, 1 << 16, (1 << 16) + 1])
+def test_transposed_is_the_same_by_scipy(monkeypatch, n_pre):
+    pattern, again = (ms.fixed_count(7, n_pre, min(20, n_pre), np.random.default_rng(0)) for _ in range(2))
+    found = pattern.transposed
+    monkeypatch.setattr(connectivity, "FEW", 0)
+    for ours, theirs in zip(found, again.transposed, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
 
 
 @given(testing.sizes(2, distinct=False, high=40), testing.densities(), testing.seeds())

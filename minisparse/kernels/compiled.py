@@ -18,6 +18,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 from ..kernels import leave, say
 
@@ -56,7 +57,9 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is kept for this signature, None if it has to be compiled."""
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except Exception:  # a pickle that is cut short can end in any error
             say(f"a file of compiled kernels in {self.cache_path} is damaged; they are compiled again")
             self._try(self.flush)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
 from numba import prange
 
 from ..kernels import reference
-from ..threads import add_pool, blas_is_limited
+from ..threads import add_pool, blas_is_limited, load_blas
 from .compiled import compiled, has_threads, run
 from .products import (
     OPTIONS,
@@ -29,6 +28,7 @@ from .products import (
 )
 from .reference import factor, product, steps  # noqa: F401 - as they are
 
+load_blas()  # before its threads are limited
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
 SMALL = 1 << 15
