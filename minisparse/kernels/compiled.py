@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -42,6 +43,9 @@ def compiled(**options: Any) -> Callable[[Callable], Any]:
     """
 
     def decorate(function: Callable) -> Any:
+        if options.get("parallel"):  # Numba names a file by the function alone; one that runs on one thread has another
+            again = FunctionType(function.__code__, function.__globals__, closure=function.__closure__)
+            again.__qualname__, function = f"{function.__qualname__}_parallel", again
         dispatcher = numba.njit(**options)(function)
         cache = _cache_of(function)
         if cache is not None:
@@ -55,7 +59,11 @@ class _Cache(FunctionCache):
     """Numba's cache of one function; what goes wrong with its files costs time, and nothing else."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is kept for this signature, None if it has to be compiled."""
+        """Return what is kept for this signature, None if it has to be compiled.
+
+        Numba would first load all that it can compile, a third of a second; code that is compiled needs its memory
+        manager alone.
+        """
         try:
             rtsys.initialize(target_context)
             with self._guard_against_spurious_io_errors():

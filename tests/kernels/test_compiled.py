@@ -113,8 +113,8 @@ def own(tmp_path, monkeypatch):
     source = tmp_path / "own.py"
     source.write_text("def doubled(a):\n    return a + a\n")
 
-    def load():
-        return compiled.compiled()(runpy.run_path(str(source))["doubled"])
+    def load(**options):
+        return compiled.compiled(**options)(runpy.run_path(str(source))["doubled"])
 
     return load
 
@@ -131,6 +131,13 @@ def test_a_damaged_file_is_compiled_again_and_mended(own, tmp_path, capsys):
     assert again(2.0) == 4
     assert sum(again.stats.cache_hits.values()) == 1
     assert not capsys.readouterr().err
+
+
+def test_code_with_threads_is_kept_apart_from_that_without(own):
+    assert own()(2.0) == 4
+    given = (numba.float64,), own().targetctx
+    assert own()._cache.load_overload(*given) is not None
+    assert own(parallel=True)._cache.load_overload(*given) is None
 
 
 def test_a_full_disk_is_said_and_what_was_compiled_runs(own, monkeypatch, capsys):
