@@ -137,7 +137,20 @@ def test_code_with_threads_is_kept_apart_from_that_without(own):
     assert own()(2.0) == 4
     given = (numba.float64,), own().targetctx
     assert own()._cache.load_overload(*given) is not None
-    assert own(parallel=True)._cache.load_overload(*given) is None
+    threaded = own(parallel=True)._cache
+    assert threaded.load_overload(*given) is None
+    threaded._said.cancel()
+
+
+def test_what_takes_long_to_compile_is_said_once(own, monkeypatch, capsys):
+    monkeypatch.setattr(compiled, "PATIENCE", 0)
+    doubled = own()
+    assert doubled(2.0) == 4
+    assert doubled(2) == 4
+    assert capsys.readouterr().err.count("compiling sparse kernels, once") == 1
+    kernels.say.cache_clear()
+    assert own()(2.0) == 4
+    assert not capsys.readouterr().err
 
 
 def test_a_full_disk_is_said_and_what_was_compiled_runs(own, monkeypatch, capsys):
