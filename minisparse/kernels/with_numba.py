@@ -234,10 +234,9 @@ _affine_small = compiled(**SERIAL)(_affine_loop)
 @compiled(**SERIAL)
 def _brought_near(a):
     """Read a number of each line of the cache, in order: BLAS, which reads in another one, would wait for each."""
-    s, apart = a.dtype.type(0), LINE // a.itemsize
-    for i in range(len(a)):
-        for k in range(0, a.shape[1], apart):
-            s += a[i, k]
+    s = a.dtype.type(0)
+    for number in a.reshape(-1)[:: LINE // a.itemsize]:
+        s += number
     return s
 
 
