@@ -1,6 +1,6 @@
 """A child process computes what its parent does: forked after a sparse product, or spawned from nothing.
 
-A forked child takes SciPy's kernels, and the parent goes on as before; a spawned one starts anew, as on Windows and macOS.
+A forked child takes SciPy's kernels, and the parent goes on as before; a spawned one starts anew, as on Windows.
 """
 
 import multiprocessing
