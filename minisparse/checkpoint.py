@@ -263,19 +263,24 @@ def _params(path: Any, arrays: dict[str, np.ndarray], weights: dict[str, Weights
 def _moments(arrays: dict[str, np.ndarray], weights: dict[str, Weights], params: dict, opt: Optimiser) -> dict:
     """Return the optimiser's state; its step counter and rate as plain numbers."""
     state: dict[str, Any] = {}
+    moments = getattr(opt, "moments", ())
     for key in [key for key in arrays if key.startswith("opt/")]:
         value, (moment, _, name) = arrays.pop(key), key.removeprefix("opt/").partition(".")
         if value.dtype.kind not in "biuf":
             raise TypeError(f"its {key} holds no numbers")
-        if name in weights or (name in params and moment in getattr(opt, "moments", ())):
+        if name in weights or (name in params and moment in moments):
             _expect_shape(key, value, (weights[name].nnz,) if name in weights else params[name].shape)
-            if moment in getattr(opt, "moments", ()) and value.dtype != params[name].dtype:
+            if moment in moments and value.dtype != params[name].dtype:
                 raise TypeError(f"its {key} is {value.dtype}, not {params[name].dtype}")
         if not name:
             _expect_shape(key, value, ())
             if moment == "step" and not (value.dtype.kind in "iu" and value > 0):
                 raise ValueError("its number of steps is none")
         state[key.removeprefix("opt/")] = _packed(value, weights.get(name)) if name else value.item()
+    wanted = {f"{moment}.{name}" for moment in moments for name in params} if "step" in state else set()
+    found = {key for key in state if key.partition(".")[0] in moments}
+    if lacking := sorted(wanted - found) or ["its number of steps"] * (bool(found) and not wanted):
+        raise ValueError(f"its optimiser has taken steps, but {lacking[0]} is missing")  # before them it has neither
     return state
 
 
