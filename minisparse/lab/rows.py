@@ -175,7 +175,7 @@ def unlike(table: Iterable[dict]) -> str:
     cells, odd = [row for row in table if "key" in row], []
     for name in dict.fromkeys(name for row in cells for name in row):
         kinds = [(_kind(row[name]), row) for row in cells if name in row]
-        (usual, most), *others = Counter(kind for kind, _ in kinds).most_common()
+        (_, most), *others = Counter(kind for kind, _ in kinds).most_common()
         odd += [(count, f"{next(row for kind, row in kinds if kind == other).where}, under {name!r},")
                 for other, count in others if count < most]  # fmt: skip
     return min(odd, default=(0, ""), key=lambda found: found[0])[1]
