@@ -11,8 +11,6 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from . import kernels
 from .arguments import chosen, shown
 from .backend import Array, array_module
@@ -72,9 +70,9 @@ class Activation:
     def factor(self, kept: Array) -> Array:
         """Return the slope, for a gradient to be multiplied with.
 
-        On a GPU a slope of sums and products is no array: it is worked out within the multiplication.
+        Where a kernel can work it out within the multiplication, it is no array.
         """
-        return self.slope(kept) if type(kept) is np.ndarray else kernels.table(kept).factor(self.slope, kept)
+        return kernels.table(kept).factor(self.slope, kept)
 
     def __call__(self, a: Array, out: Array | None = None) -> Array:
         if self._writes:

@@ -34,6 +34,7 @@ UNTESTED = {
     "minisparse/protocols.py": "no code that runs; .ci/typed.py is checked by mypy",
     "minisparse/testing/strategies.py": "they draw what other tests check",
     "minisparse/evolve/site.py": "tests/evolve/test_routine.py",
+    "minisparse/kernels/blocks.py": "tests/kernels/test_reference.py",
     "minisparse/kernels/with_cupy.py": "tests/gpu",
     "minisparse/exercises/places.py": "tests/exercises/test_bench.py checks every place",
     "minisparse/gradcheck/sight.py": "tests/test_chapters.py shows the table",

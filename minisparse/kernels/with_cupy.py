@@ -16,6 +16,7 @@ import numpy as np
 from ..backend import Array, array_module, uses_tf32
 from ..errors import InputError
 from . import reference
+from .recorded import Factor, text_of
 from .reference import add_blocks, put_outer, relu
 
 __all__ = [
@@ -196,24 +197,6 @@ def affine(W: Array, x: Array, b: Array) -> Sequence[Array]:
     return Lending(reference.affine(W, x, b), 0)
 
 
-class Factor:
-    """A slope that is worked out where it is multiplied with, in one kernel."""
-
-    __array_priority__ = 1000  # above that of an array, which then leaves the multiplication to this class
-
-    def __init__(self, kernel: Callable, kept: Array):
-        self._kernel, self._kept = kernel, kept
-
-    def __rmul__(self, dh: Array) -> Array:
-        return self._kernel(dh, self._kept)
-
-    __mul__ = __rmul__
-
-    def onto(self, dx: Array) -> Array:
-        """Multiply an array in place, and return it."""
-        return self._kernel(dx, self._kept, dx)
-
-
 def factor(slope: Callable, kept: Array) -> Array | Factor:
     """Return slope(kept), to be multiplied with: worked out there, if a kernel can be made from it."""
     kernel = _times_slope(slope)
@@ -222,39 +205,11 @@ def factor(slope: Callable, kept: Array) -> Array | Factor:
 
 @functools.cache
 def _times_slope(slope: Callable) -> Callable | None:
-    """Return the kernel (dh, h) -> dh ∘ slope(h), or None for a slope that does more than `Recorded` can record."""
+    """Return the kernel (dh, h) -> dh ∘ slope(h), or None for a slope that cannot be recorded."""
     import cupy
 
-    try:
-        text = slope(Recorded("h")).text
-    except Exception:
-        return None
-    return cupy.ElementwiseKernel("T dh, T h", "T dx", f"dx = dh * {text}", "times_slope")
-
-
-class Recorded:
-    """A number that records what is done to it, in C: so a kernel is made from the line that Python runs, too."""
-
-    dtype = "T"
-
-    def __init__(self, text: str):
-        self.text = text
-
-    def astype(self, dtype: str) -> Recorded:
-        return Recorded(f"{dtype}({self.text})")
-
-
-def _recording(sign: str, turned: bool) -> Callable:
-    def method(self: Recorded, other: Recorded | float) -> Recorded:
-        pair = self.text, other.text if isinstance(other, Recorded) else f"T({float(other)!r})"
-        return Recorded(f" {sign} ".join(pair[::-1] if turned else pair).join("()"))
-
-    return method
-
-
-for _name, _sign in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "gt": ">", "lt": "<"}.items():
-    setattr(Recorded, f"__{_name}__", _recording(_sign, turned=False))
-    setattr(Recorded, f"__r{_name}__", _recording(_sign, turned=True))
+    text = text_of(slope)
+    return text and cupy.ElementwiseKernel("T dh, T h", "T dx", f"dx = dh * {text}", "times_slope")
 
 
 def row_sum(rows, values: Array) -> Array:

@@ -7,7 +7,7 @@ blocks are multiplied panel by panel, each by BLAS on one of Numba's threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numba
 import numpy as np
@@ -16,8 +16,10 @@ from numba import prange
 
 from ..kernels import reference
 from ..threads import add_pool, blas_is_limited
+from .blocks import PANEL, add_blocks, put_outer  # noqa: F401 - as they are
 from .compiled import compiled, has_threads, run
 from .products import (
+    LINE,
     OPTIONS,
     SERIAL,
     add_rows_of_samples,
@@ -27,7 +29,8 @@ from .products import (
     write_product,
     write_rows,
 )
-from .reference import factor, product, steps  # noqa: F401 - as they are
+from .recorded import GATE, Factor, text_of
+from .reference import product, steps  # noqa: F401 - as they are
 
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
@@ -41,8 +44,6 @@ on a busy one, every parallel region waits until the other thread has its turn, 
 WIDE = 1 << 17
 """Entries from which an elementwise pass between products goes by rows, as they do: each thread finds its own in its
 cache."""
-PANEL = 128
-"""Rows of a block that one thread multiplies at a time; fixed, so that sums do not depend on the number of threads."""
 
 
 def spmm(rows, values: np.ndarray, x: np.ndarray, plus: np.ndarray | None = None) -> np.ndarray:
@@ -156,19 +157,20 @@ def relu(a: np.ndarray, out: np.ndarray | None) -> np.ndarray:
     return out
 
 
-def add_blocks(blocks, values: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """Add W x, (n_post, batch), for W made of dense blocks."""
-    dtype = out.dtype.newbyteorder("=")
-    post, pre = blocks
-    x = np.ascontiguousarray(x, dtype=dtype)
-    _add_blocks(post.order, post.starts, pre.order, pre.starts, values.astype(dtype, copy=False), x, out)
+def factor(slope: Callable, kept: np.ndarray) -> np.ndarray | Factor:
+    """Return slope(kept), to be multiplied with: that of ReLU is worked out there, for a large array."""
+    if kept.size < WIDE or text_of(slope) != GATE or not (blas_is_limited() and _compilable(kept)):
+        return slope(kept)
+    return Factor(_gated, kept)
 
 
-def put_outer(blocks, dy: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """Write the blocks of dy xᵀ, summed over time if the arguments are stacks; padding is left as it is."""
-    dy, x = (np.ascontiguousarray(a if a.ndim == 3 else a[None], dtype=out.dtype) for a in (dy, x))
-    post, pre = blocks
-    _put_outer(post.order, post.starts, pre.order, pre.starts, dy, x, out)
+def _gated(dh: np.ndarray, h: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return dh where h > 0 and 0 elsewhere (exactly, dh times 1 or 0), or write it into `out`."""
+    given = dh, h, np.empty(dh.shape, dh.dtype) if out is None else out
+    if dh.shape != h.shape or not _compilable(*given):
+        return np.multiply(dh, h > 0, out=out)
+    _times_gate(*(a.reshape(len(a), -1) for a in given))
+    return given[2]
 
 
 def adam(w, grad, m, v, lr, beta1, beta2, eps, step) -> None:
@@ -229,6 +231,16 @@ _affine = compiled(**OPTIONS)(_affine_loop)
 _affine_small = compiled(**SERIAL)(_affine_loop)
 
 
+@compiled(**SERIAL)
+def _brought_near(a):
+    """Read a number of each line of the cache, in order: BLAS, which reads in another one, would wait for each."""
+    s, apart = a.dtype.type(0), LINE // a.itemsize
+    for i in range(len(a)):
+        for k in range(0, a.shape[1], apart):
+            s += a[i, k]
+    return s
+
+
 def _sum_outer_loop(dy, x, out):
     """Add dy xᵀ to out; x is (time, batch, units): with rows as they lie, BLAS is twice as fast."""
     setting = float_setting()
@@ -237,7 +249,9 @@ def _sum_outer_loop(dy, x, out):
         part = out[first : first + PANEL]
         y = np.empty(part.shape, out.dtype)
         for t in range(len(dy)):
-            np.dot(dy[t, first : first + len(part)], x[t], y)
+            d = dy[t, first : first + len(part)]
+            y[0, 0] = _brought_near(d)
+            np.dot(d, x[t], y)
             for i in range(len(part)):
                 o, row = part[i], y[i]
                 for k in range(o.size):
@@ -260,46 +274,13 @@ def _relu(a, out):
 
 
 @compiled(**OPTIONS)
-def _add_blocks(post, post_starts, pre, pre_starts, values, x, out):
-    panels, setting = (values.shape[1] + PANEL - 1) // PANEL, float_setting()
-    for task in prange(values.shape[0] * panels):
+def _times_gate(dh, h, out):
+    setting = float_setting()
+    for i in prange(len(h)):
         own = take_over(setting)
-        g, first = task // panels, task % panels * PANEL
-        rows = post[post_starts[g] + first : post_starts[g + 1]][:PANEL]
-        columns = pre[pre_starts[g] : pre_starts[g + 1]]
-        if rows.size and columns.size:
-            block = values[g, first : first + rows.size, : columns.size].copy()
-            y = np.dot(block, _taken(x, columns))
-            for r in range(rows.size):
-                o = out[rows[r]]
-                for b in range(o.size):
-                    o[b] += y[r, b]
+        for b in range(h.shape[1]):
+            out[i, b] = dh[i, b] * h.dtype.type(h[i, b] > 0)
         take_over(own)
-
-
-@compiled(**OPTIONS)
-def _put_outer(post, post_starts, pre, pre_starts, dy, x, out):
-    panels, setting = (out.shape[1] + PANEL - 1) // PANEL, float_setting()
-    for task in prange(out.shape[0] * panels):
-        own = take_over(setting)
-        g, first = task // panels, task % panels * PANEL
-        rows = post[post_starts[g] + first : post_starts[g + 1]][:PANEL]
-        columns = pre[pre_starts[g] : pre_starts[g + 1]]
-        block = out[g, first : first + rows.size, : columns.size]
-        block[:] = 0
-        for t in range(dy.shape[0]):
-            if rows.size and columns.size and dy.shape[2]:
-                block += np.dot(_taken(dy[t], rows), _taken(x[t], columns).T)
-        take_over(own)
-
-
-@compiled(nogil=True)
-def _taken(x, rows):
-    """Return some rows of x, one after another."""
-    out = np.empty((rows.size, x.shape[1]), x.dtype)
-    for r in range(rows.size):
-        out[r] = x[rows[r]]
-    return out
 
 
 @compiled(**SERIAL)

@@ -330,13 +330,6 @@ def rows(xp) -> Rows:
     return rows_of(pattern(), xp)
 
 
-@pytest.mark.parametrize("activation", minisparse.activations.ACTIVATIONS.values(), ids=str)
-@pytest.mark.parametrize("h", [-0.5, 0.0, 0.75])
-def test_a_slope_is_recorded_in_c_as_python_computes_it(activation, h) -> None:
-    text = activation.slope(with_cupy.Recorded("h")).text
-    assert eval(text, {"T": float, "h": h}) == activation.slope(np.array(h))
-
-
 def test_a_slope_that_cannot_be_recorded_is_computed(cupys_kernels, xp) -> None:
     kept = xp.asarray([0.5, 1.0])
     np.testing.assert_array_equal(cupys_kernels.factor(lambda a: xp.exp(a), kept).get(), np.exp([0.5, 1.0]))
