@@ -75,6 +75,18 @@ def test_of_rows_the_one_that_is_unlike_the_others_is_named_by_its_line(tmp_path
     assert f"--rows {hook.rows} line 4, under 'accuracy', holds something else than" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a word")
+def test_a_signal_between_two_cells_is_one_line_too(tmp_path):
+    """While a row is written, and other processes are at work."""
+    script = SCRIPT.replace("quiet=True)", "shown=lambda row: os.kill(os.getpid(), signal.SIGHUP))")
+    (tmp_path / "tiny.py").write_text(f"import os, signal\n{script}", encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "tiny.py"), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == f"ended by SIGHUP{KEPT.format(out=tmp_path / 'out')} goes on from there\n"
+    assert done.returncode == 129
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a word")
 @pytest.mark.parametrize(("name", "jobs"), [("SIGTERM", 1), ("SIGHUP", 2)])
 def test_a_signal_ends_a_run_in_one_line_and_the_same_command_goes_on(name, jobs, tmp_path):
