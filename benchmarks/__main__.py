@@ -19,6 +19,7 @@ import minisparse as ms
 from minisparse.backend import CHOICES
 from minisparse.errors import InputError, UserError
 from minisparse.files import expanded
+from minisparse.kernels.stacks import reused
 
 from . import against, failing, growth, kernels, launches, memory, networks, programs, report, timing
 from .timing import not_run
@@ -68,7 +69,7 @@ def rows_of(name: str, quick: bool, backend: str) -> Iterator[dict]:
         yield {"part": name, **not_run("all", name, reason)}
         return
     try:
-        with ms.use(backend):
+        with ms.use(backend), reused():  # as in `fit`, which keeps memory from step to step
             for row in PARTS[name](quick):
                 yield {"part": name, **row}
     except Exception as error:

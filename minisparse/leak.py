@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from .activations import Activation
 from .arguments import number
-from .backend import Array, array_module
+from .backend import Array
 from .errors import InputError
+from .kernels import stacks
 from .protocols import Bound
 
 
@@ -58,7 +59,7 @@ class Leaky:
             The whole gradient of the state after the first step, ``h[1]``.
         """
         alpha, slope, heard = self.alpha, phi.factor, dh
-        dh = array_module(h).zeros(h.shape, dtype=h.dtype)
+        dh = stacks.zeros(h, h.shape)
         dh[-len(heard) :] = heard
         for t in reversed(range(len(x))):  # (R21)
             da[t] = alpha * dh[t + 1] * slope(kept[t])  # (R22)

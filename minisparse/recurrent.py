@@ -10,10 +10,11 @@ import numpy as np
 from . import activations, kernels
 from .activations import Activation
 from .arguments import expect, generator, number, parameter_of, switch, whole
-from .backend import Array, array_module
+from .backend import Array
 from .errors import InputError
 from .identity import written
 from .initialise import one_signed, uniform
+from .kernels import stacks
 from .leak import Leaky, checked
 from .normalise import rule_of
 from .protocols import Bound, Normaliser, Seed, Weights
@@ -163,7 +164,7 @@ class Recurrent(Summary):
         w, normalised = self._effective(params)
         W, W_in = self.weights["W_rec"].bind(w), params["W_in"]
         b = sum(params[name] for name in self.biases)
-        h = array_module(x, W_in).empty((len(x) + 1, self.n, x.shape[2]), dtype=W_in.dtype)
+        h = stacks.empty(W_in, (len(x) + 1, self.n, x.shape[2]))
 
         drive = affine(W_in, x, b)  # (R14) W_in x_t + b (time, units, batch)
         if noise is not None:
@@ -236,8 +237,8 @@ class Recurrent(Summary):
         x, h, kept = cache.x, cache.h, cache.kept
         if dh.shape[1:] != h.shape[1:] or not 0 < len(dh) <= len(x):
             raise InputError(f"dh must be (time, units, batch) = {tuple(h[1:].shape)}, got {tuple(dh.shape)}")
-        quiet, zeros = len(x) - len(dh), array_module(h).zeros  # of the first states that nobody hears
-        da, dh1 = zeros(h[1:].shape, dtype=h.dtype), zeros(h[0].shape, dtype=h.dtype)
+        quiet = len(x) - len(dh)  # the first states, that nobody hears
+        da, dh1 = stacks.zeros(h, h[1:].shape), stacks.zeros(h, h[0].shape)
         steps = kernels.table(h).steps(da)
         for start, stop in windows(len(x), back):  # (R27)
             part, heard = slice(start, stop), dh[max(start - quiet, 0) : max(stop - quiet, 0)]

@@ -19,6 +19,7 @@ from .checkpoint import load_checkpoint, save
 from .dale import check_rules
 from .data.dataset import Dataset, batches
 from .errors import InputError, NonFiniteError
+from .kernels.stacks import reused
 from .losses import softmax_cross_entropy
 from .pace import paced
 from .progress import Progress
@@ -238,6 +239,7 @@ def _row(epoch: int, train_loss: float | None, test: dict[str, float], seconds: 
     return {"epoch": epoch, "train_loss": train_loss, **test, "seconds": seconds}
 
 
+@reused()
 def _train_epoch(
     run: Run,
     samples: Iterable,
