@@ -78,9 +78,7 @@ def save(
         arrays[f"opt/{key}"] = sparse[name].values(value) if name in sparse else value
     for i, hook in enumerate(hooks):
         arrays |= {f"hook{i}/{k}": v for k, v in getattr(hook, "state", {}).items()}
-    storages = {}
     for name, weights in sparse.items():
-        storages[name] = weights.storage
         arrays |= {f"pattern/{name}/indptr": weights.pattern.indptr, f"pattern/{name}/shape": np.array(weights.shape)}
         if not weights.pattern.is_full:
             arrays[f"pattern/{name}/indices"] = weights.pattern.indices
@@ -90,10 +88,11 @@ def save(
         "format": FORMAT,
         "model": model.config(),
         "optimiser": opt.config(),
-        "storages": storages,
+        "storages": {name: weights.storage for name, weights in sparse.items()},
         "settings": settings or {},
         "generators": {name: _state_of(rng) for name, rng in (generators or {}).items()},
         "hooks": [name_of(hook) for hook in hooks],
+        "memories": [sorted(getattr(hook, "state", {})) for hook in hooks],
         "history": list(history),
     }
     arrays["note"] = np.array(_json(note))
@@ -186,7 +185,7 @@ def read(
         weights = _weights(arrays, note["storages"], model)
         new_params = _params(path, arrays, weights, params)
         state = _moments(arrays, weights, params, opt)
-        memories = _memories(arrays, len(note["hooks"]))
+        memories = _memories(arrays, note)
         new_generators = _generators(path, note["generators"], generators or {})
         if arrays:
             raise ValueError(f"it holds {next(iter(arrays))}, which belongs to no part of a run")
@@ -284,12 +283,15 @@ def _moments(arrays: dict[str, np.ndarray], weights: dict[str, Weights], params:
     return state
 
 
-def _memories(arrays: dict[str, np.ndarray], count: int) -> list[dict[str, Array]]:
-    """Return the state of each hook."""
-    return [
+def _memories(arrays: dict[str, np.ndarray], note: dict) -> list[dict[str, Array]]:
+    """Return the state of each hook, with all that the note says it had (older files do not say it)."""
+    found = [
         {key.partition("/")[2]: asarray(arrays.pop(key)) for key in list(arrays) if key.startswith(f"hook{i}/")}
-        for i in range(count)
+        for i in range(len(note["hooks"]))
     ]
+    if note.get("memories", now := [sorted(memory) for memory in found]) != now:
+        raise ValueError("the memory of a hook is not whole")
+    return found
 
 
 def _generators(path: Any, stored: dict[str, dict], present: dict[str, Rng]) -> dict[str, dict]:
