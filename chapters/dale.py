@@ -387,8 +387,7 @@ rows = lab.cells(args, "dale", cells, run_cell, lambda row: done(
 # factor is above :math:`10^{15}`; spread over :math:`N^2 = 10^8` weights it leaves some :math:`10^{10}` for each of
 # them.)
 
-heads = f"{'g^(T-2)':>9s}{'|dW|':>9s}  {'h grows: 1st, 2nd, 3rd, last':31s}open gates (%): step 0, 1, 2, last"
-print(f"{'first batch':14s}{heads}")
+print("first batch     g^(T-2)     |dW|  h grows: 1st, 2nd, 3rd, last   open gates (%): step 0, 1, 2, last")
 for name, p, k in (("dense", 1.0, 1.0), ("p = 0.1", 0.1, 1.0), ("inhibition x10", 1.0, 10.0)):
     n = min(args.nodes, 300)
     net = build({**base, "nodes": n, "density": p, "seed": args.first_seed, "inhibition_gain": k})
@@ -399,9 +398,27 @@ for name, p, k in (("dense", 1.0, 1.0), ("p = 0.1", 0.1, 1.0), ("inhibition x10"
     size, gates = (ms.to_numpy(value.mean(axis=(1, 2))) for value in (cache.h[1:], 100.0 * (cache.h[1:] > 0)))
     grows, gates = (", ".join(f"{v:.3g}" for v in some[[0, 1, 2, -1]]) for some in (size[1:] / size[:-1], gates))
     print(f"{name:14s}{law:9.1e}{np.linalg.norm(ms.to_numpy(dW)):9.1e}  {grows:31s}{gates}")
+
+# %%
+# An explosion can also stop Adam *for good*. The largest number of float32 is :math:`3.4 \cdot 10^{38}`. So the square
+# of a gradient above :math:`1.8 \cdot 10^{19}` is inf, and :math:`v` is inf from then on: it does not fade. The step
+# :math:`\eta\, m / \sqrt v` is 0, and that weight never moves again, while the loss stays finite and nothing seems
+# wrong. Sixty time steps with the paper's gain are enough, since :math:`g^{58}` is above :math:`10^{33}`. Here are two
+# weights that start at 0. The first gradient of one is just below that border, of the other just above it; all later
+# gradients are 1.
+
+adam, W = ms.Adam(lr=1e-3), np.zeros(2, np.float32)
+with np.errstate(over="ignore"):
+    for k, G in enumerate(([1e19, 2e19], [1, 1], [1, 1]), 1):
+        adam.step({"W": W}, {"W": np.float32(G)})
+        print("Adam in float32, step {}: v = {:.0e}, {}; W = {:.4f}, {:.4f}".format(k, *adam.state["v.W"], *W))
 print()
 
 # %%
+# So ``fit`` looks at the optimiser after each epoch. If a number in it is not finite, training ends there with a
+# ``NonFiniteError``; for the recurrent weights it names ``v.W_rec``. A clipped gradient, smaller initial weights or
+# float64 help.
+#
 # The number that the effect hangs on, then the table. A network that gives one answer to everything is right as often
 # as that class occurs, which is below 10 % for some classes. One that tells two answers apart, and no more, reaches at
 # most the share of the two commonest classes. So a network is *at chance* until its accuracy stays above 25 % for good.
@@ -438,8 +455,7 @@ if "step" in figures:
 share = np.sort(np.bincount(ms.to_numpy(dataset.y_test)) / len(dataset.y_test) * 100)
 ends = f"{share[0]:.1f} to {share[-1]:.1f} %; two answers: at most {share[-2:].sum():.1f} %"
 print(f"chance: one answer to all {len(dataset.y_test):,} test images is right for {ends}\n")
-heads = f"{'g: law':>6s}{'forward':>8s}{'backward':>9s}{'after':>6s}  {'epochs at chance':17s}{'accuracy %':>12s}"
-print(f"{'p: density, f: inhibitory':33s}{heads} epochs")
+print("p: density, f: inhibitory        g: law forward backward after  epochs at chance   accuracy % epochs")
 for group in lab.rows.seeds(rows):
     row, last = group[0], lab.claims.spread([row["accuracy"][-1] for row in group])
     gains = (np.mean([row[key] for row in group]) for key in ("forward_gain", "backward_gain", "gain_after"))
@@ -625,11 +641,12 @@ draw("gradients", "6E", plot_gradients)
 draw("S5C")
 
 # %%
-# The memory also fades, and then the wait is over: ``--figure long`` trains the dense network ten times as long. It
-# starts to learn after some thousands of steps, a few of the times in which :math:`v` is forgotten. On digits that is
-# hundreds of epochs; of MNIST's epochs, with 600 steps each, it would be several. (The 30 epochs of the default run are
-# 450 steps: less than *one* epoch of the paper's.) So "never" in the table means: not in the epochs of this run. All of
-# this was shown for 300 neurons and eight time steps; at the paper's size it is a prediction.
+# As long as :math:`v` is finite the memory also fades, and then the wait is over: ``--figure long`` trains the dense
+# network ten times as long. It starts to learn after some thousands of steps, a few of the times in which :math:`v` is
+# forgotten. On digits that is hundreds of epochs; of MNIST's epochs, with 600 steps each, it would be several. (The 30
+# epochs of the default run are 450 steps: less than *one* epoch of the paper's.) So "never" in the table means: not in
+# the epochs of this run. All of this was shown for 300 neurons and eight time steps; at the paper's size it is a
+# prediction.
 
 draw("long")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
 from collections.abc import Callable, Iterable
@@ -96,6 +97,25 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
     )
 
 
+def within(name: str, value: Any, low: float, high: float = math.inf) -> Any:
+    """Return a finite number that is at least `low` and at most `high`.
+
+    Examples
+    --------
+    >>> minisparse.arguments.within("p, the density,", 0.5, 0, 1)
+    0.5
+    >>> minisparse.arguments.within("w_max", -1, 0)
+    Traceback (most recent call last):
+    ...
+    minisparse.errors.InputError: w_max must be a finite number of at least 0, got -1
+    """
+    found = number(name, value)
+    if not (math.isfinite(found) and low <= found <= high):
+        bounds = f"a finite number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
+        raise InputError(f"{name} must be {bounds}, got {shown(value)}")
+    return found
+
+
 def switch(name: str, value: Any) -> bool:
     """Return True or False.
 
@@ -130,6 +150,17 @@ def chosen(what: str, name: Any, choices: Iterable[Any], also: str = "") -> Any:
 def is_array(thing: Any) -> bool:
     """Whether something is an array of numbers, truth values or symbols, of any library."""
     return getattr(getattr(thing, "dtype", None), "kind", "") in tuple("fiubcO") and hasattr(thing, "shape")
+
+
+def is_column(thing: Any, length: int) -> bool:
+    """Whether something is an array (length, 1) of real numbers.
+
+    Examples
+    --------
+    >>> minisparse.arguments.is_column(numpy.ones((3, 1)), 3), minisparse.arguments.is_column([[1], [2]], 2)
+    (True, False)
+    """
+    return is_array(thing) and thing.dtype.kind in "fiu" and tuple(thing.shape) == (length, 1)
 
 
 def _has(*names: str) -> Callable[[Any], bool]:

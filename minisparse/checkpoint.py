@@ -78,9 +78,7 @@ def save(
         arrays[f"opt/{key}"] = sparse[name].values(value) if name in sparse else value
     for i, hook in enumerate(hooks):
         arrays |= {f"hook{i}/{k}": v for k, v in getattr(hook, "state", {}).items()}
-    storages = {}
     for name, weights in sparse.items():
-        storages[name] = weights.storage
         arrays |= {f"pattern/{name}/indptr": weights.pattern.indptr, f"pattern/{name}/shape": np.array(weights.shape)}
         if not weights.pattern.is_full:
             arrays[f"pattern/{name}/indices"] = weights.pattern.indices
@@ -90,10 +88,11 @@ def save(
         "format": FORMAT,
         "model": model.config(),
         "optimiser": opt.config(),
-        "storages": storages,
+        "storages": {name: weights.storage for name, weights in sparse.items()},
         "settings": settings or {},
         "generators": {name: _state_of(rng) for name, rng in (generators or {}).items()},
         "hooks": [name_of(hook) for hook in hooks],
+        "memories": [sorted(getattr(hook, "state", {})) for hook in hooks],
         "history": list(history),
     }
     arrays["note"] = np.array(_json(note))
@@ -186,7 +185,7 @@ def read(
         weights = _weights(arrays, note["storages"], model)
         new_params = _params(path, arrays, weights, params)
         state = _moments(arrays, weights, params, opt)
-        memories = _memories(arrays, len(note["hooks"]))
+        memories = _memories(arrays, note)
         new_generators = _generators(path, note["generators"], generators or {})
         if arrays:
             raise ValueError(f"it holds {next(iter(arrays))}, which belongs to no part of a run")
@@ -263,28 +262,36 @@ def _params(path: Any, arrays: dict[str, np.ndarray], weights: dict[str, Weights
 def _moments(arrays: dict[str, np.ndarray], weights: dict[str, Weights], params: dict, opt: Optimiser) -> dict:
     """Return the optimiser's state; its step counter and rate as plain numbers."""
     state: dict[str, Any] = {}
+    moments = getattr(opt, "moments", ())
     for key in [key for key in arrays if key.startswith("opt/")]:
         value, (moment, _, name) = arrays.pop(key), key.removeprefix("opt/").partition(".")
         if value.dtype.kind not in "biuf":
             raise TypeError(f"its {key} holds no numbers")
-        if name in weights or (name in params and moment in getattr(opt, "moments", ())):
+        if name in weights or (name in params and moment in moments):
             _expect_shape(key, value, (weights[name].nnz,) if name in weights else params[name].shape)
-            if moment in getattr(opt, "moments", ()) and value.dtype != params[name].dtype:
+            if moment in moments and value.dtype != params[name].dtype:
                 raise TypeError(f"its {key} is {value.dtype}, not {params[name].dtype}")
         if not name:
             _expect_shape(key, value, ())
             if moment == "step" and not (value.dtype.kind in "iu" and value > 0):
                 raise ValueError("its number of steps is none")
         state[key.removeprefix("opt/")] = _packed(value, weights.get(name)) if name else value.item()
+    wanted = {f"{moment}.{name}" for moment in moments for name in params} if "step" in state else set()
+    found = {key for key in state if key.partition(".")[0] in moments}
+    if lacking := sorted(wanted - found) or ["its number of steps"] * (bool(found) and not wanted):
+        raise ValueError(f"its optimiser has taken steps, but {lacking[0]} is missing")  # before them it has neither
     return state
 
 
-def _memories(arrays: dict[str, np.ndarray], count: int) -> list[dict[str, Array]]:
-    """Return the state of each hook."""
-    return [
+def _memories(arrays: dict[str, np.ndarray], note: dict) -> list[dict[str, Array]]:
+    """Return the state of each hook, with all that the note says it had (older files do not say it)."""
+    found = [
         {key.partition("/")[2]: asarray(arrays.pop(key)) for key in list(arrays) if key.startswith(f"hook{i}/")}
-        for i in range(count)
+        for i in range(len(note["hooks"]))
     ]
+    if note.get("memories", now := [sorted(memory) for memory in found]) != now:
+        raise ValueError("the memory of a hook is not whole")
+    return found
 
 
 def _generators(path: Any, stored: dict[str, dict], present: dict[str, Rng]) -> dict[str, dict]:

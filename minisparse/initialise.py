@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .arguments import expect, number, shown, whole
+from .arguments import expect, is_column, shown, whole, within
 from .backend import Array, asarray
 from .errors import InputError
 from .protocols import Rng, Weights
@@ -33,13 +33,13 @@ def uniform(rng: Rng, shape: tuple[int, ...], bound: float, dtype: type = np.flo
     >>> minisparse.initialise.uniform(numpy.random.default_rng(0), (2, 1), 0.1).shape
     (2, 1)
     """
-    if not number("bound", bound) >= 0:
-        raise InputError(f"bound, the largest magnitude, must be at least 0, got {bound}")
+    within("bound, the largest magnitude,", bound, 0)
     return _drawn(_drawing(rng).uniform(-bound, bound, _sides(shape)), dtype)
 
 
 def normal(rng: Rng, shape: tuple[int, ...], std: float = 1.0, dtype: type = np.float32) -> Array:
     """Draw from the normal distribution with mean 0 and this standard deviation; arguments as for `uniform`."""
+    within("std, the standard deviation,", std, 0)
     return _drawn(_drawing(rng).standard_normal(_sides(shape)) * std, dtype)
 
 
@@ -73,7 +73,8 @@ def he(rng: Rng, weights: Weights, dtype: type = np.float32) -> Array:
 
 def glorot(rng: Rng, shape: tuple[int, ...], fan_in: int, fan_out: int, dtype: type = np.float32) -> Array:
     """Draw by the rule of Glorot & Bengio (2010), uniform in ±√(6 / (fan-in + fan-out)); arguments as for `uniform`."""
-    return uniform(rng, shape, math.sqrt(6 / (fan_in + fan_out)), dtype)
+    fans = within("fan_in", fan_in, 0) + within("fan_out", fan_out, 0)
+    return uniform(rng, shape, math.sqrt(6 / max(1, fans)), dtype)
 
 
 def one_signed(rng: Rng, weights: Weights, w_max: float, signs: np.ndarray, dtype: type = np.float32) -> Array:
@@ -99,9 +100,11 @@ def one_signed(rng: Rng, weights: Weights, w_max: float, signs: np.ndarray, dtyp
     ValueError
         If the signs are no column with one number for each presynaptic neuron.
     """
+    expect(weights=weights)
+    within("w_max, the largest magnitude,", w_max, 0)
     pattern = weights.pattern
-    if np.shape(signs) != (weights.shape[1], 1):
-        raise InputError(f"signs must be a column ({weights.shape[1]}, 1), one per neuron, got {np.shape(signs)}")
+    if not is_column(signs, weights.shape[1]):
+        raise InputError(f"signs must be a column ({weights.shape[1]}, 1), one per neuron, got {shown(signs)}")
     values, pre = _drawing(rng).uniform(0, w_max, weights.nnz), np.asarray(signs, float)
     if pattern.is_full:  # the same products, without an index for each synapse
         values.reshape(weights.shape)[:] *= pre.T

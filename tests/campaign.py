@@ -415,6 +415,19 @@ def public() -> dict[str, tuple[Callable, dict[str, Any]]]:
             ms.cross_entropy_per_step, {"logits": np.zeros((4, 3, 2)), "labels": np.zeros((4, 2), int), "mask": None},
         ),
         "generator": (ms.generator, {"rng": 0, "purpose": "weights"}),
+        "predicted_gain": (
+            ms.predicted_gain, {"n": 10, "p": 0.5, "w_max": 0.1, "inhibitory": 0.1, "inhibition_gain": 2.0},
+        ),
+        "gain_step": (ms.gain_step, {"lr": 1e-3, "p": 0.5, "n": 10}),
+        "input_sd": (ms.input_sd, {"std": 1.0, "afferents": 9, "x": x}),
+        "dendritic_step": (ms.measure.dendritic_step, {"scale": 25.0, "afferents": 9}),
+        "uniform": (ms.initialise.uniform, {"rng": rng, "shape": (2, 3), "bound": 0.1}),
+        "normal": (ms.initialise.normal, {"rng": rng, "shape": (2, 3), "std": 0.1}),
+        "glorot": (ms.initialise.glorot, {"rng": rng, "shape": (2, 3), "fan_in": 2, "fan_out": 3}),
+        "one_signed": (
+            ms.initialise.one_signed,
+            {"rng": rng, "weights": ms.make_weights(ms.full(3, 3)), "w_max": 0.1, "signs": np.ones((3, 1))},
+        ),
         "memory": (cost.memory, {"nodes": 10, "density": 0.5, "storage": "csr"}),
         "activations": (cost.activations, {"nodes": 10, "steps_in_time": 3, "batch": 2, "storage": "csr"}),
         "estimate": (
@@ -473,7 +486,11 @@ class Arguments:
             x for x in (result if isinstance(result, tuple) else [result]) if isinstance(x, (int, float, np.ndarray))
         ]
         finite = all(np.isfinite(x).all() for x in numbers if np.asarray(x).dtype.kind in "fi")
-        return finite and not (given[0] in ("memory", "activations") and result <= 0)
+        return (
+            finite
+            and not (given[0] in ("memory", "activations") and result <= 0)
+            and not (given[0] in ("gain_step", "input_sd", "dendritic_step") and result < 0)
+        )
 
 
 def read_idx(given: tuple[str, bytes], _: object) -> np.ndarray:

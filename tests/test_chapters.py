@@ -94,6 +94,7 @@ def test_smoke_run_writes_its_figures_and_rows(tmp_path, here, monkeypatch):
     printed = here("dale", "--smoke", "--out", tmp_path)
     assert "backend: numpy" in printed
     assert "gradients agree" in printed
+    assert "step 3: v = 1e+35, inf; W = -0.0022, 0.0000\n" in printed, "in float32 Adam stops for good"
     for network in ("dense", "p = 0.1", "f = 0.5"):
         assert re.search(rf"^  {network} .* equal$", printed, re.MULTILINE)
     for row in rows(tmp_path):

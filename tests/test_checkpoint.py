@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from helpers.runs import OPTIMISERS, TOY, Remembers, Run, X, Y
+from helpers.saved import signed
 from hypothesis import given
 
 import minisparse as ms
@@ -274,6 +275,10 @@ def arrays_of(content):
         return {name: file[name] for name in file.files}
 
 
+def all_but(content, *names):
+    return {name: array for name, array in arrays_of(content).items() if name not in names}
+
+
 def archive(**arrays):
     out = io.BytesIO()
     np.savez(out, **arrays)
@@ -303,6 +308,18 @@ ALTERED = {
     "no hash": (lambda c: without(c, "sha256"), "is no whole state of this run"),
     "no pattern": (lambda c: without(c, "pattern/W_rec/indptr"), "was altered after it was written"),
     "no moments": (lambda c: without(c, "opt/m.W_rec"), "was altered after it was written"),
+    "a moment missing, signed anew": (
+        lambda c: archive(**signed(all_but(c, "opt/m.W_rec"))),
+        r"is no whole state of this run \(its optimiser has taken steps, but m\.W_rec is missing\)",
+    ),
+    "no moment of a parameter, signed anew": (
+        lambda c: archive(**signed(all_but(c, "opt/m.b_out", "opt/v.b_out"))),
+        r"but m\.b_out is missing",
+    ),
+    "no number of steps, signed anew": (
+        lambda c: archive(**signed(all_but(c, "opt/step"))),
+        "but its number of steps is missing",
+    ),
     "a pickle in it": (
         lambda c: archive(**arrays_of(c), pickled=np.array([{}], dtype=object)),
         "is of another kind .*something else than numbers and text",

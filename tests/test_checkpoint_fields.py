@@ -9,6 +9,16 @@ from helpers.saved import Checkpoint, Model, arrays_of, changed, load_or_leave, 
 import minisparse as ms
 
 
+def test_no_array_of_a_checkpoint_can_be_left_out(tmp_path):
+    """Also if the hash is made anew."""
+    path, target = tmp_path / "a.npz", Checkpoint()
+    whole = arrays_of(Checkpoint.written(path))
+    for name in whole:
+        np.savez(path, **signed({key: array for key, array in whole.items() if key != name}))
+        with pytest.raises(ms.UserError):
+            load_or_leave(target, path)
+
+
 @pytest.mark.parametrize("rounds", [30, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [Checkpoint, Model])
 @pytest.mark.parametrize("signs", [True, False], ids=["hash made anew", "hash left alone"])

@@ -1,10 +1,17 @@
-"""Forked after a sparse product: the child computes, with SciPy's kernels, and the parent goes on as before."""
+"""A child process computes what its parent does: forked after a sparse product, or spawned from nothing.
 
+A forked child takes SciPy's kernels, and the parent goes on as before; a spawned one starts anew, as on Windows.
+"""
+
+import multiprocessing
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+import minisparse as ms
 
 HEAD = """
 import multiprocessing, os, sys, threading, warnings
@@ -118,3 +125,24 @@ def test_with_pytest_forked_a_test_computes(tmp_path):
     if "FAILED test_own.py::test_nothing" in done.stdout:
         pytest.skip("this pytest-forked cannot run a test that does nothing: it does not know this pytest")
     assert "2 passed" in done.stdout, done.stdout
+
+
+def sparse_pass(_=0):
+    """Return a product and a gradient of a sparse network, all drawn anew."""
+    rng = np.random.default_rng(0)
+    weights = ms.make_weights(ms.bernoulli(40, 40, 0.2, rng), "csr")
+    model = ms.RNN(3, weights, 4)
+    params = model.init(rng)
+    logits, cache = model.forward(params, np.ones((3, 3, 5), np.float32))
+    return weights.bind(params["W_rec"]).matmul(cache.h[1]), model.backward(np.ones_like(logits), cache)["W_rec"]
+
+
+@pytest.mark.slow
+def test_a_spawned_child_computes():
+    """Slow: each of the two children imports the library."""
+    expected = sparse_pass()
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        found = pool.map(sparse_pass, range(2))
+    for arrays in found:
+        for array, wanted in zip(arrays, expected, strict=True):
+            np.testing.assert_array_equal(array, wanted)

@@ -35,5 +35,19 @@ def test_signs_are_those_of_the_neuron_that_sends(storage, dtype):
     assert w.dtype == dtype
     assert (w * np.sign(signs).T >= 0).all()
     assert abs(w[:, 3]).max() > 0.5
-    with pytest.raises(ms.errors.InputError, match=r"signs must be a column \(6, 1\), one per neuron, got \(6,\)"):
+    with pytest.raises(ms.errors.InputError, match=r"signs must be a column \(6, 1\), .* of shape \(6,\)"):
         initialise.one_signed(np.random.default_rng(2), weights, 0.5, signs[:, 0])
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf"), "much", None])
+def test_a_size_of_weights_that_makes_no_sense_is_refused_by_name(wrong):
+    rng, weights = np.random.default_rng(0), ms.make_weights(ms.full(3, 3))
+    for name, call in {
+        "bound": lambda: initialise.uniform(rng, (2, 2), wrong),
+        "std": lambda: initialise.normal(rng, (2, 2), wrong),
+        "fan_in": lambda: initialise.glorot(rng, (2, 2), wrong, 3),
+        "fan_out": lambda: initialise.glorot(rng, (2, 2), 3, wrong),
+        "w_max": lambda: initialise.one_signed(rng, weights, wrong, np.ones((3, 1))),
+    }.items():
+        with pytest.raises(ms.UserError, match=f"^{name}.* must be a"):
+            call()

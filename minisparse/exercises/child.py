@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import queue
@@ -24,15 +25,45 @@ START = 60.0
 """Seconds that the child may take to start, on a machine that is busy."""
 
 
-def run(jobs: Iterable[tuple[str, tuple]], seconds: float = SECONDS) -> Iterator[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """What a process may do beside computing; an answer of a student has none of it.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Folders that it may read, and with them those that Python imports from.
+    writes : str
+        The one folder in which it may write.
+    imports : tuple of str
+        Modules that are loaded before the limits hold.
+
+    Examples
+    --------
+    >>> minisparse.exercises.child.Room()
+    Room(reads=(), writes='', imports=())
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: str = ""
+    imports: tuple[str, ...] = ()
+
+
+NO_ROOM = Room()
+
+
+def run(jobs: Iterable[tuple[str, tuple]], seconds: float = SECONDS, room: Room = NO_ROOM) -> Iterator[dict[str, Any]]:
     """Yield the result of each job, in order; a job that kills its child or takes too long gets its sentence.
 
     Parameters
     ----------
     jobs : iterable of (kind, arguments)
-        "line": tag and answer. "pass": name and text of the file.
+        "line": tag and answer. "pass": name and text of the file. "program": text, and the names of the numbers that
+        it makes. "script": path and flags.
     seconds : float
         Time limit of one job; the child's start does not count.
+    room : Room
+        What a job may do beside computing.
 
     Yields
     ------
@@ -46,7 +77,7 @@ def run(jobs: Iterable[tuple[str, tuple]], seconds: float = SECONDS) -> Iterator
             if late == MOST_LATE:
                 yield _over("time", f"it was not run, as {late} answers before it did not end.", over=False)
                 continue
-            child = child or _Child()
+            child = child or _Child(room)
             result = child.ask({"kind": kind, "given": given}, seconds)
             if result.pop("over", False):
                 late += 1
@@ -61,7 +92,7 @@ def run(jobs: Iterable[tuple[str, tuple]], seconds: float = SECONDS) -> Iterator
 class _Child:
     """A process of its own session, in an empty folder, without the caller's environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room = NO_ROOM) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="minisparse-answer-", ignore_cleanup_errors=True)
         home = str(Path(__file__).resolve().parents[2])
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
@@ -82,6 +113,7 @@ class _Child:
         self._said: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self._tell(self._token)
+        self._tell(json.dumps(dataclasses.asdict(room)))
         if (said := self._hear(START)) is None:
             words = self._process.stderr.read()[-300:] if self._process.poll() is not None else "it took too long"
             self.close()

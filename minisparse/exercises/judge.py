@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ from .said import raised, syntax, wrong
 
 class NotAllowed(BaseException):
     """An answer asked for what no answer needs: a file, the network, another process."""
+
+
+class Refused(PermissionError):
+    """The same, asked by a program that has some room: what it calls may try a file and do without."""
 
 
 def judge_line(tag: str, answer: str) -> dict[str, Any]:
@@ -55,6 +60,42 @@ def judge_line(tag: str, answer: str) -> dict[str, Any]:
     return {"state": "done", "findings": []}
 
 
+def run_program(text: str, names: Sequence[str]) -> dict[str, Any]:
+    """Run the Python of an exercise, and return the numbers that it makes.
+
+    Parameters
+    ----------
+    text : str
+    names : sequence of str
+
+    Returns
+    -------
+    dict
+        As of `judge_line`, with the numbers by name.
+
+    Examples
+    --------
+    >>> minisparse.exercises.judge.run_program("x = 2**9", ["x"])
+    {'state': 'done', 'findings': [], 'numbers': {'x': 512.0}}
+    """
+    space: dict[str, Any] = {"__name__": "program"}
+    exec(compile(text, "program", "exec"), space)
+    return {"state": "done", "findings": [], "numbers": {name: float(space[name]) for name in names}}
+
+
+def run_script(path: str, flags: Sequence[str]) -> dict[str, Any]:
+    """Run a script with flags, as from a command line, and say whether it came to its end.
+
+    Parameters
+    ----------
+    path : str
+    flags : sequence of str
+    """
+    sys.argv = [path, *flags]
+    runpy.run_path(path, run_name="__main__")
+    return {"state": "done", "findings": []}
+
+
 def _told(finding: Finding, tag: str) -> dict[str, Any]:
     """Return a finding without the right line; of mistakes that are equal here the one of this line."""
     told = {"code": finding.code, "tensor": finding.tensor, "sentence": finding.sentence}
@@ -73,7 +114,7 @@ def guarded(kind: str, *given: Any) -> dict[str, Any]:
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), np.errstate(all="ignore"):
         try:
             result = JUDGES[kind](*given)
-        except NotAllowed as error:
+        except (NotAllowed, Refused) as error:
             result = wrong("not-allowed", str(error))
         except MemoryError:
             result = wrong(
@@ -90,7 +131,7 @@ def guarded(kind: str, *given: Any) -> dict[str, Any]:
     return result
 
 
-JUDGES: dict[str, Callable] = {"line": judge_line, "pass": judge_pass}
+JUDGES: dict[str, Callable] = {"line": judge_line, "pass": judge_pass, "program": run_program, "script": run_script}
 
 
 class _Capped(io.TextIOBase):

@@ -4,6 +4,8 @@ On Linux the kernel (Landlock, 5.13 and later) lets the process read the Python 
 write nothing; from 6.7 on it opens no TCP connection, and where user namespaces are allowed it has no network at all.
 Elsewhere only Python's audit hook refuses these things: enough for mistakes and for rough attempts, no wall against
 somebody who is set on breaking out. Nothing anywhere stops an answer from forging its own mark.
+
+A process may be given more room, by name: folders that it reads, and one in which it writes.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import os
 import struct
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 MEMORY = 2 << 30
 """Bytes that an answer may take beside what the library has taken."""
+LARGEST = 64 << 20
+"""Bytes of a file, where one may be written."""
 
 _COMPUTES = "an answer only computes."
 _REFUSED = {
@@ -56,6 +60,10 @@ _REFUSED = {
 """By audit event, or its family: what an answer is told."""
 
 
+_PLACED = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.utime", "os.truncate")
+"""Changes of files that are allowed in a folder in which a process may write."""
+
+
 def readable() -> list[str]:
     """Return the folders that a process needs to run Python, NumPy and this package."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -68,34 +76,40 @@ def _site_packages() -> list[str]:
     return [path for path in sys.path if os.path.basename(path.rstrip("/\\")) in ("site-packages", "dist-packages")]
 
 
-def raise_walls(refusal: type[BaseException]) -> tuple[str, ...]:
+def raise_walls(refusal: type[BaseException], reads: Iterable[str] = (), writes: str = "") -> tuple[str, ...]:
     """Limit this process for good.
 
     Parameters
     ----------
     refusal : type
         What the audit hook raises, with a sentence.
+    reads : iterable of str
+        Folders that it may read beside `readable`.
+    writes : str
+        The one folder in which it may read and write; "" if it writes nothing.
 
     Returns
     -------
     tuple of str
         What the system itself enforces here: "memory", "files", "tcp", "network".
     """
-    folders = readable()
-    enforced = [name for name, build in (("network", _no_network), ("memory", _limit)) if build()]
-    enforced += _landlock(folders)
-    sys.addaudithook(_hook(refusal, folders))
+    folders = [*readable(), *map(os.path.realpath, reads)]
+    own = os.path.realpath(writes) if writes else ""
+    enforced = ["network"] if _no_network() else []
+    enforced += ["memory"] if _limit(LARGEST if own else 1 << 20) else []
+    enforced += _landlock(folders, own)
+    sys.addaudithook(_hook(refusal, folders, own))
     return tuple(enforced)
 
 
-def _limit() -> bool:
+def _limit(largest: int) -> bool:
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         with open("/proc/self/statm", encoding="ascii") as file:
             taken = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         return True
     return False
@@ -124,8 +138,11 @@ def _no_network() -> bool:
     return False
 
 
-def _landlock(folders: list[str]) -> list[str]:
-    """Have the kernel refuse every file but those beneath these folders, to read, and every TCP connection."""
+def _landlock(folders: list[str], own: str = "") -> list[str]:
+    """Have the kernel refuse every file but those beneath these folders, to read, and every TCP connection.
+
+    Beneath a process's own folder, if it has one, it may do everything.
+    """
     if not sys.platform.startswith("linux"):
         return []
     import ctypes
@@ -138,9 +155,9 @@ def _landlock(folders: list[str]) -> list[str]:
         files, tcp, scope = (1 << _RIGHTS.get(version, 16)) - 1, 3 if version >= 4 else 0, 3 if version >= 6 else 0
         rules = struct.pack("QQQ", files, tcp, scope)[: 8 if version < 4 else 16 if version < 6 else 24]
         handle = libc.syscall(_CREATE, rules, ctypes.c_size_t(len(rules)), 0)
-        for folder in [*folders, os.devnull]:
+        for folder in [*folders, os.devnull, *([own] if own else [])]:
             inside = os.open(folder, getattr(os, "O_PATH", 0) | os.O_CLOEXEC)
-            rights = _READ if os.path.isdir(folder) else 1 << 1 | 1 << 2
+            rights = files if folder == own else _READ if os.path.isdir(folder) else 1 << 1 | 1 << 2
             rule = struct.pack("=Qi", rights, inside)
             libc.syscall(_ADD, handle, _BENEATH, rule, 0)
             os.close(inside)
@@ -151,8 +168,12 @@ def _landlock(folders: list[str]) -> list[str]:
     return []
 
 
-def _hook(refusal: type[BaseException], folders: list[str]) -> Callable[[str, tuple], None]:
-    beneath = tuple(folder + os.sep for folder in [*folders, os.path.realpath(os.devnull)])
+def _hook(refusal: type[BaseException], folders: list[str], own: str) -> Callable[[str, tuple], None]:
+    ours = (own + os.sep,) if own else ()
+    beneath = (*(folder + os.sep for folder in [*folders, os.path.realpath(os.devnull)]), *ours)
+
+    def is_ours(*paths: Any) -> bool:
+        return bool(ours) and all((os.path.realpath(os.fsdecode(path)) + os.sep).startswith(ours) for path in paths)
 
     def hook(event: str, given: tuple) -> None:
         if event in ("open", "os.listdir", "os.scandir"):
@@ -160,10 +181,14 @@ def _hook(refusal: type[BaseException], folders: list[str]) -> Callable[[str, tu
             if isinstance(path, int):
                 return
             name = os.fsdecode(path or ".")
-            if event == "open" and _writes(*given[1:3]):
+            if event == "open" and _writes(*given[1:3]) and not is_ours(name):
                 raise refusal(f"it writes the file {os.path.basename(name)}; {_COMPUTES}")
             if not (os.path.realpath(name) + os.sep).startswith(beneath):
                 raise refusal(f"it reads {os.path.basename(name)}; {_COMPUTES}")
+        if event == "socket.gethostname":  # no connection; a run signs its folder with it
+            return
+        if event in _PLACED and is_ours(*(path for path in given if isinstance(path, (str, bytes)))):
+            return
         told = _REFUSED.get(event) or _REFUSED.get(event.partition(".")[0])
         if told:
             raise refusal(f"{told}; {_COMPUTES}")

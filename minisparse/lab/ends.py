@@ -6,9 +6,11 @@ import contextlib
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from ..errors import BudgetSpent, UserError
+from . import rows
 
 SIGNALS = tuple(name for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 """Signals that end a run as Ctrl-C does: of a job that is cancelled, of a terminal that is closed."""
@@ -66,9 +68,8 @@ class OneLine:
         if issubclass(kind, UserError):
             self._end(f"error: {error}", 2)
         if self.rows and issubclass(kind, (LookupError, TypeError, ValueError)):
-            what = (
-                f"--rows {self.rows} holds something else than this chapter's cells come to ({kind.__name__}: {error})"
-            )
+            odd = rows.unlike(rows.read(Path(self.rows))) or self.rows
+            what = f"--rows {odd} holds something else than this chapter's cells come to ({kind.__name__}: {error})"
             self._end(f"error: {UserError(what + '; take rows as a whole run of the chapter wrote them')}", 2)
         sys.__excepthook__(kind, error, trace)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import re
@@ -13,13 +12,18 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, RunError
+from ..exercises import child
 from . import folded, verify
 from .page import NEVER, fill
 from .provenance import ROOT, stamp
 from .questions import Number, Question, as_written, exercises, expected, names, record
 from .rows import read
+
+PROGRAM, SCRIPT = 120.0, 3600.0
+"""Seconds that an exercise's Python may take, and a changed chapter, which runs on one processor."""
 
 
 def marked(question: Question, answers: Sequence[str]) -> list[tuple[str, bool]]:
@@ -87,10 +91,10 @@ def is_within(value: float, wanted: float, tolerance: float) -> bool:
 def measured(question: Question) -> dict[str, float]:
     """Run what an exercise's numbers come from, in a process and a temporary folder of its own.
 
-    An exercise is code of this project, as a chapter is: its Python, and its change to the chapter, run with all rights
-    of the one who asks for it. So the command line runs those of ``chapters/exercises/`` in this checkout alone, by the
-    plain name of their chapter; read what somebody has sent before it is there, as any other change of the code.
-    A command is limited further: ``python chapters/NAME.py`` with flags of that chapter.
+    The Python of an exercise, and the chapter with an exercise's change, stand in a file of text. They run as an answer
+    does, in a process with limits (`minisparse.exercises.walls`): both may read this checkout too, and the changed
+    chapter may write in the temporary folder. A command without a change runs the chapter as it is: ``python
+    chapters/NAME.py`` with flags of that chapter, and no other.
 
     Parameters
     ----------
@@ -111,12 +115,23 @@ def measured(question: Question) -> dict[str, float]:
         raise InputError("this exercise has nothing to run; --hint and --solution show what there is")
     with tempfile.TemporaryDirectory() as out:
         if not question.command:
-            named = ", ".join(f"{n.name!r}: float({n.name})" for n in question.numbers)
-            said = _run(["-c", f"{question.run}\nimport json\nprint(json.dumps({{{named}}}))"], out)
-            return json.loads(said.splitlines()[-1])
+            return _limited("program", question.run, [n.name for n in question.numbers], seconds=PROGRAM)["numbers"]
         script, *flags = verify.arguments(question.command)
-        _run([str(changed(question, ROOT / script, Path(out))), *flags, "--out", f"{out}/out"], out)
+        path = str(changed(question, ROOT / script, Path(out)))
+        if question.change:
+            _limited("script", path, [*flags, "--jobs", "1", "--out", f"{out}/out"], seconds=SCRIPT, writes=out)
+        else:
+            _run([path, *flags, "--out", f"{out}/out"], out)
         return of_rows(question.numbers, read(Path(out) / "out" / "rows.jsonl"))
+
+
+def _limited(kind: str, *given: Any, seconds: float, writes: str = "") -> dict[str, Any]:
+    """Run what stands in an exercise in a child process with limits, and return its result."""
+    imports = ("joblib", "minisparse.lab.recipes", "matplotlib.font_manager") if writes else ()
+    (result,) = child.run([(kind, given)], seconds, child.Room((str(ROOT),), writes, imports))
+    if result["state"] != "done":
+        raise RunError(f"the run failed: {result['findings'][0]['sentence']}")
+    return result
 
 
 def _run(words: list[str], folder: str) -> str:

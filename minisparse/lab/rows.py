@@ -10,8 +10,10 @@ import json
 import os
 import textwrap
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..arguments import shown
 from ..errors import FileError, InputError, shortened
@@ -150,6 +152,40 @@ class Row(dict):
 
     def __reduce__(self) -> tuple:
         return Row, (dict(self), self.where)
+
+
+def unlike(table: Iterable[dict]) -> str:
+    """Return where an entry of a cell is of another kind than in the other rows; "" if none stands out.
+
+    Parameters
+    ----------
+    table : iterable of Row
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> of = minisparse.lab.rows.Row
+    >>> table = [of({"key": "", "accuracy": value}, f"a.jsonl line {k}") for k, value in enumerate(([1], 2, [3]), 1)]
+    >>> minisparse.lab.rows.unlike(table)
+    "a.jsonl line 2, under 'accuracy',"
+    """
+    cells, odd = [row for row in table if "key" in row], []
+    for name in dict.fromkeys(name for row in cells for name in row):
+        kinds = [(_kind(row[name]), row) for row in cells if name in row]
+        (_, most), *others = Counter(kind for kind, _ in kinds).most_common()
+        odd += [(count, f"{next(row for kind, row in kinds if kind == other).where}, under {name!r},")
+                for other, count in others if count < most]  # fmt: skip
+    return min(odd, default=(0, ""), key=lambda found: found[0])[1]
+
+
+def _kind(value: Any) -> str:
+    """Return what an entry holds, in one word; a number may be missing, as that of a delay without end."""
+    if isinstance(value, list):
+        return f"list of {', '.join(sorted({_kind(item) for item in value}))}"
+    return "number" if value is None or isinstance(value, (bool, int, float)) else type(value).__name__
 
 
 def _parse(line: bytes) -> tuple[str, dict]:

@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -279,6 +280,7 @@ def _outcomes(
     """Run cells wherever it was asked for, and yield their outcomes as they come."""
     import joblib
 
+    warnings.filterwarnings("ignore", ".*tasks (which were still|have been success)", UserWarning)  # a signal says it
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     jobs = max(1, min(jobs, len(tasks)))
     settings = (passed, backend.current_module().__name__) if jobs > 1 or scheduler else None

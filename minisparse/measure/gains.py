@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..arguments import expect, number, shown
+from ..arguments import expect, is_column, number, shown, within
 from ..backend import Array, array_module, to_numpy
 from ..errors import InputError
 from ..protocols import Weights
@@ -39,8 +40,8 @@ def predicted_gain(n: int, p: float, w_max: float, inhibitory: float = 0.0, inhi
     >>> round(minisparse.predicted_gain(10_000, p=1, w_max=0.001, inhibitory=0.115), 3)
     3.85
     """
-    for name, value in {"n": n, "p": p, "w_max": w_max, "f": inhibitory, "k": inhibition_gain}.items():
-        number(name, value)
+    within("n, the number of neurons,", n, 1), within("p, the density,", p, 0, 1), within("w_max", w_max, 0)
+    within("inhibitory, a fraction,", inhibitory, 0, 1), within("inhibition_gain", inhibition_gain, 0)
     return p * n * (w_max / 2) * (1 - inhibitory - inhibition_gain * inhibitory)
 
 
@@ -71,7 +72,7 @@ def gain_step(lr: float, p: float, n: int) -> float:
     >>> [round(minisparse.gain_step(0.001, p, 10_000), 9) for p in (1, 0.1)]
     [10.0, 1.0]
     """
-    return number("lr", lr) * number("p", p) * number("n", n)
+    return within("lr", lr, 0) * within("p, the density,", p, 0, 1) * within("n, the number of neurons,", n, 1)
 
 
 def input_sd(std: float, afferents: float, x: np.ndarray) -> float:
@@ -100,7 +101,12 @@ def input_sd(std: float, afferents: float, x: np.ndarray) -> float:
     >>> minisparse.input_sd(0.5, 16, numpy.array([[1.0, -1.0], [1.0, 1.0]]))
     2.0
     """
-    return float(std * np.sqrt(afferents * np.mean(np.square(to_numpy(x), dtype=float))))
+    expect(x=x)
+    real = x.size and x.dtype.kind in "fiub"
+    mean_square = np.mean(np.square(to_numpy(x), dtype=float)) if real else math.nan
+    if not math.isfinite(mean_square):
+        raise InputError(f"x must hold at least one number, and real and finite ones alone, got {shown(x)}")
+    return float(within("std", std, 0) * np.sqrt(within("afferents", afferents, 0) * mean_square))
 
 
 def dendritic_step(scale: float, afferents: float) -> float:
@@ -125,7 +131,7 @@ def dendritic_step(scale: float, afferents: float) -> float:
     >>> minisparse.dendritic_step(25.0, 100)
     0.0625
     """
-    return (scale / afferents) ** 2
+    return (within("scale", scale, 0) / within("afferents", afferents, 1)) ** 2
 
 
 def forward_gain(weights: Weights, w: Array) -> float:
@@ -173,7 +179,7 @@ def backward_gain(weights: Weights, w: Array, signs: np.ndarray) -> float:
     0.0
     """
     expect(weights=weights, w=w)
-    if np.shape(signs) != (weights.shape[0], 1) or weights.shape[0] != weights.shape[1]:
+    if not is_column(signs, weights.shape[0]) or weights.shape[0] != weights.shape[1]:
         raise InputError(
             f"signs must be a column ({weights.shape[0]}, 1), one per neuron of a square pattern, got {shown(signs)}"
         )

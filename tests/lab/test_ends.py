@@ -1,10 +1,12 @@
 """How a run ends: one line for what the user can mend and for a signal, a traceback for a bug."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,31 @@ def test_rows_of_another_kind_are_the_files_fault(capsys):
     with pytest.raises(SystemExit):
         hook(TypeError, TypeError("no list"), None)
     assert capsys.readouterr().err.startswith("error: --rows a.jsonl holds something else than this chapter's cells")
+
+
+def test_of_rows_the_one_that_is_unlike_the_others_is_named_by_its_line(tmp_path, capsys):
+    made = {"command": "python chapters/dale.py"}
+    table = [{"key": str(k), "config": {}, "made_by": made, "accuracy": [1.0], "delay": k or None} for k in range(4)]
+    table[2]["accuracy"] = [1.0, "two"]
+    table[3]["more"] = {}
+    hook = ends.OneLine()
+    hook.rows = str(tmp_path / "a.jsonl")
+    Path(hook.rows).write_text("\n" + "".join(json.dumps(row) + "\n" for row in table))
+    with pytest.raises(SystemExit):
+        hook(TypeError, TypeError("no list"), None)
+    assert f"--rows {hook.rows} line 4, under 'accuracy', holds something else than" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a word")
+def test_a_signal_between_two_cells_is_one_line_too(tmp_path):
+    """While a row is written, and other processes are at work."""
+    script = SCRIPT.replace("quiet=True)", "shown=lambda row: os.kill(os.getpid(), signal.SIGHUP))")
+    (tmp_path / "tiny.py").write_text(f"import os, signal\n{script}", encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "tiny.py"), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr == f"ended by SIGHUP{KEPT.format(out=tmp_path / 'out')} goes on from there\n"
+    assert done.returncode == 129
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a word")

@@ -124,6 +124,40 @@ def test_a_chapter_is_run_as_an_argument_list_and_its_rows_are_read(monkeypatch,
     assert not seen["shell"]
 
 
+def test_what_stands_in_an_exercise_runs_with_limits_and_in_no_other_way(monkeypatch, tmp_path):
+    """As a child of `minisparse.exercises` runs it: its Python reads, a changed chapter writes in one folder, too."""
+    seen = []
+
+    def run(jobs, seconds, room):
+        ((kind, given),) = jobs
+        seen.append((kind, given, room))
+        if kind == "program":
+            return [{"state": "done", "numbers": {"x": 2.5}}]
+        folder = marking.Path(given[1][-1])
+        folder.mkdir()
+        (folder / "rows.jsonl").write_text('{"part": "6B", "config": {}, "delay": 3}')
+        return [{"state": "done"}]
+
+    monkeypatch.setattr(marking.child, "run", run)
+    monkeypatch.setattr(marking.subprocess, "run", lambda *_, **__: pytest.fail("it has to run with limits"))
+    assert marking.measured(question("1", "x = 2.5")) == {"x": 2.5}
+    goes = 'print("begin")'
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "dale.py").write_text(f"{goes}\n")
+    monkeypatch.setattr(marking, "ROOT", tmp_path)
+    asked = question("delay of part=6B", "python chapters/dale.py --figure 6B", ((goes, "pass"),))
+    assert marking.measured(asked) == {"x": 3}
+    (_, given, room), (kind, (path, flags), wider) = seen
+    assert given == ("x = 2.5", ["x"])
+    assert (room.writes, room.reads) == ("", (str(ROOT),))
+    assert (kind, flags[:2], flags[-4:-1]) == ("script", ["--figure", "6B"], ["--jobs", "1", "--out"])
+    assert marking.Path(path).parent == marking.Path(wider.writes) == marking.Path(flags[-1]).parent
+    refused = {"state": "wrong", "findings": [{"sentence": "it uses the network; an answer only computes."}]}
+    monkeypatch.setattr(marking.child, "run", lambda *_: [refused])
+    with pytest.raises(RuntimeError, match="the run failed: it uses the network; an answer only computes"):
+        marking.measured(question("1", "x = 2.5"))
+
+
 @pytest.mark.parametrize("run", ["python setup.py", "python chapters/dale.py --density 1; rm -r x", "python -m this",
                                  "python chapters/dale.py --not-a-flag 1", "python chapters/../x.py"])  # fmt: skip
 def test_no_other_command_is_run(run, monkeypatch):

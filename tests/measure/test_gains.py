@@ -1,5 +1,7 @@
 """Gains, delays, gradient statistics and changed signs."""
 
+import re
+
 import numpy as np
 import pytest
 from helpers.states import recurrent, rng, task
@@ -254,3 +256,25 @@ def test_a_dendritic_step_is_a_plain_step_times_the_square_of_scale_over_afferen
         params["W0"] = raw - 0.1 * grads["W0"]
         moved.append(model.weight(params, "W0") - start)
     np.testing.assert_allclose(moved[1], moved[0] * ms.dendritic_step(2.5, 4), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: ms.predicted_gain(-5, 0.5, 0.1), "n, the number of neurons, must be a finite number of at least 1"),
+        (lambda: ms.predicted_gain(5, 1.5, 0.1), "p, the density, must be a number from 0 to 1, got 1.5"),
+        (lambda: ms.predicted_gain(5, 0.5, -0.1), "w_max must be a finite number of at least 0, got -0.1"),
+        (lambda: ms.predicted_gain(5, 0.5, 0.1, float("nan")), "inhibitory, a fraction, must be a number from 0 to 1"),
+        (lambda: ms.predicted_gain(5, 0.5, 0.1, 0.2, float("inf")), "inhibition_gain must be a finite number"),
+        (lambda: ms.gain_step(-1e-3, 0.5, 5), "lr must be a finite number of at least 0, got -0.001"),
+        (lambda: ms.gain_step(1e-3, 0.5, 0), "n, the number of neurons, must be"),
+        (lambda: ms.input_sd(-1.0, 5, np.ones(3)), "std must be"),
+        (lambda: ms.input_sd(1.0, -5, np.ones(3)), "afferents must be"),
+        (lambda: ms.input_sd(1.0, 5, np.zeros(0)), "x must hold at least one number, and real and finite ones"),
+        (lambda: ms.input_sd(1.0, 5, "x"), "x must be an array of numbers"),
+        (lambda: ms.dendritic_step(1.0, 0), "afferents must be a finite number of at least 1, got 0"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_by_name(call, said):
+    with pytest.raises(ms.UserError, match=f"^{re.escape(said)}"):
+        call()
