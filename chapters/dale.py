@@ -102,9 +102,8 @@ def knobs(flag):
 
 
 args = lab.chapter(
-    "dale", __doc__ or "Dale's principle and the gain of a recurrent network",
-    {"nodes": 300, "density": [1.0, 0.5, 0.1], "epochs": 30, "seeds": 3, "checkpoint_every": 1,
-     "time": "half a minute"},
+    "dale", __doc__ or "Dale's principle and the gain of a recurrent network", {"nodes": 300, "epochs": 30, "seeds": 3,
+    "density": [1.0, 0.5, 0.1], "checkpoint_every": 1, "time": "half a minute"},
     smoke={"nodes": 60, "epochs": 2, "seeds": 1, "figure": ["all"], "time": "under 10 s"}, add=knobs,
     paper={"dataset": "mnist", "nodes": SIZE, "epochs": 40, "seeds": 10, "time": "days on two cores; use a GPU"},
 )  # fmt: skip
@@ -255,13 +254,11 @@ class Gradients:
         self.state = {}
 
     def __call__(self, run):
-        dW = run.model.weights["W_rec"].values(run.grads["W_rec"])
-        xp = ms.array_module(dW)  # a GPU does the counting; what comes to the host is a row of numbers
-        size, found = abs(dW.astype(float)), xp.empty((1, 1 + len(DECADES)))
-        found[0, 0], found[0, 1] = xp.median(size), (size == 0).mean()
-        found[0, 2:] = xp.histogram(size, xp.asarray(10.0**DECADES))[0] / size.size
-        found = ms.to_numpy(found)
-        self.state["sizes"] = np.concatenate([ms.to_numpy(self.state.get("sizes", found[:0])), found])
+        size = abs(run.model.weights["W_rec"].values(run.grads["W_rec"]).astype(float))
+        xp = ms.array_module(size)  # a GPU does the counting; what comes to the host is a row of numbers
+        counts = xp.histogram(size, xp.asarray(10.0**DECADES))[0]
+        found = xp.concatenate([xp.median(size)[None], (size == 0).mean()[None], counts / size.size])[None]
+        self.state["sizes"] = np.concatenate([ms.to_numpy(a) for a in (self.state.get("sizes", found[:0]), found)])
 
 
 class ClippedAdam(ms.Adam):
@@ -305,10 +302,9 @@ def implant_dense_memory(opt, weights, config):
 def run_cell(config, checkpoint):
     """Train one network; returns its measurements."""
     net = build(config)
-    model, params = net.model, net.params
+    model, params, weights = net.model, net.params, net.model.weights["W_rec"]
     n, p, f, k = (config[name] for name in ("nodes", "density", "inhibitory", "inhibition_gain"))
     rates = recipes.replica_of(max(SIZE, n), n).rates(1e-3, ("W_rec",)) if config["adam"] == "matched step" else {}
-    weights = model.weights["W_rec"]
     opt = (ClippedAdam if config["adam"] == "clipped" else ms.Adam)(lr=1e-3, rates=rates)
     if config["adam"] == "implanted":
         implant_dense_memory(opt, weights, config)
