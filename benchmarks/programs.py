@@ -47,12 +47,12 @@ def startup(quick: bool) -> Iterator[dict]:
     """Seconds until the library is there and the first step is done, over those of importing Numba (or NumPy)."""
     base = "import numpy" if lacking("numba") else "import numba"
     with tempfile.TemporaryDirectory() as folder:
-        sides = {words: Call(lambda words=words: python("-c", words)) for words in (base, "import minisparse")}
+        sides = {words: Call(lambda words=words: _kept("-c", words)) for words in (base, "import minisparse")}
         if not lacking("numba"):
             program = Path(folder) / "one_line.py"  # Numba caches what stands in a file
             program.write_text(ONE_LINE)
-            sides["one line, compiled"] = Call(lambda: python(str(program)))
-        sides["first step, compiled"] = Call(lambda: python("-c", FIRST_STEP))
+            sides["one line, compiled"] = Call(lambda: _kept(str(program)))
+        sides["first step, compiled"] = Call(lambda: _kept("-c", FIRST_STEP))
         for made in compare("a new process", sides, base, same=(), rounds=1 if quick else None):
             bar = f"; bar {CACHED}" if made["quantity"].startswith("first step") else ""
             yield made | {"remark": made["remark"] + bar}
@@ -62,6 +62,11 @@ def startup(quick: bool) -> Iterator[dict]:
             yield row(case, quantity, [Call(run)()], "s", f"bar {COLD} s")
         except ProgramError as error:
             yield not_run(case, quantity, str(error), "FAILED")
+
+
+def _kept(*words: str) -> None:
+    """Run Python as a user does: what is compiled stays on the disk, Python's own byte code, too."""
+    python(*words, PYTHONDONTWRITEBYTECODE="")
 
 
 def _cold() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import importlib
 import importlib.util
 import inspect
 import os
@@ -15,6 +16,7 @@ import platform
 import sys
 import threading
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +28,29 @@ from .protocols import Model
 
 
 @functools.cache
+def load_blas() -> None:
+    """Load SciPy's BLAS, which compiled code calls: this one module, for the rest of ``scipy.linalg`` takes longer to
+    load than a first step to run.
+
+    Examples
+    --------
+    >>> minisparse.threads.load_blas()
+    """
+    name = "scipy.linalg.cython_blas"
+    if "scipy.linalg" not in sys.modules:
+        import scipy
+
+        spec = PathFinder.find_spec(name, [os.path.join(path, "linalg") for path in scipy.__path__])
+        try:
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return
+        except Exception:  # it needs the rest after all
+            sys.modules.pop(name, None)
+    importlib.import_module(name)
+
+
+@functools.cache
 def blas_pools() -> Any:
     """Return what sets the number of threads of every BLAS in the process, found once: a search takes milliseconds.
 
@@ -33,9 +58,9 @@ def blas_pools() -> Any:
     """
     if not all(map(importlib.util.find_spec, ("scipy", "threadpoolctl"))):
         return SimpleNamespace(lib_controllers=[])
-    import scipy.linalg.cython_blas  # noqa: F401 - a BLAS of its own, which compiled code calls
     from threadpoolctl import ThreadpoolController
 
+    load_blas()
     return ThreadpoolController().select(user_api="blas")
 
 

@@ -71,6 +71,19 @@ def test_the_blas_of_compiled_code_is_limited_with_the_others():
     assert found.stdout.strip() == "{1}"
 
 
+def test_of_scipy_a_step_loads_the_blas_alone_and_the_rest_can_follow():
+    script = (
+        "import sys, minisparse as ms\n"
+        "ms.RNN, ms.MLP, ms.Adam, ms.fit, ms.bernoulli(9, 9, 0.5, 0).transposed, ms.threads.blas_pools()\n"
+        "print([name for name in ('scipy.linalg', 'scipy.sparse', 'matplotlib', 'sklearn') if name in sys.modules])\n"
+        "import scipy.linalg\n"
+        "from scipy.linalg import cython_blas\n"
+        "print(cython_blas is sys.modules['scipy.linalg.cython_blas'], scipy.linalg.det([[2.0]]))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\nTrue 2.0\n"
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="Numba is not installed")
 def test_results_do_not_depend_on_the_number_of_threads():
     """One step at a size where products, the input drive and ReLU all go in parallel."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls
 from numba import prange
 
 from .compiled import compiled

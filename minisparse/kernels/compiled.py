@@ -14,10 +14,12 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 from ..kernels import leave, say
 
@@ -41,6 +43,9 @@ def compiled(**options: Any) -> Callable[[Callable], Any]:
     """
 
     def decorate(function: Callable) -> Any:
+        if options.get("parallel"):  # Numba names a file by the function alone; one that runs on one thread has another
+            again = FunctionType(function.__code__, function.__globals__, closure=function.__closure__)
+            again.__qualname__, function = f"{function.__qualname__}_parallel", again
         dispatcher = numba.njit(**options)(function)
         cache = _cache_of(function)
         if cache is not None:
@@ -50,20 +55,42 @@ def compiled(**options: Any) -> Callable[[Callable], Any]:
     return decorate
 
 
+PATIENCE = 0.3
+"""Seconds after which it is said that a kernel is being compiled."""
+
+
 class _Cache(FunctionCache):
-    """Numba's cache of one function; what goes wrong with its files costs time, and nothing else."""
+    """Numba's cache of one function; what goes wrong with its files costs time, and nothing else.
+
+    Numba looks here before it compiles, and brings what it has compiled: in between, what takes long is said.
+    """
+
+    _said: threading.Timer | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is kept for this signature, None if it has to be compiled."""
+        """Return what is kept for this signature, None if it has to be compiled.
+
+        Numba would first load all that it can compile, a third of a second; code that is compiled needs its memory
+        manager alone.
+        """
+        found = None
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                found = self._load_overload(sig, target_context)
         except Exception:  # a pickle that is cut short can end in any error
             say(f"a file of compiled kernels in {self.cache_path} is damaged; they are compiled again")
             self._try(self.flush)
-            return None
+        if found is None:
+            self._said = threading.Timer(PATIENCE, say, ["compiling sparse kernels, once (some seconds; kept on disk)"])
+            self._said.daemon = True
+            self._said.start()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled."""
+        if self._said is not None:
+            self._said.cancel()
         self._try(super().save_overload, sig, data)
 
     def _try(self, write: Callable, *arguments: Any) -> None:
@@ -109,27 +136,6 @@ def _temporary_folder() -> str:
         return str(folder)
     say("no folder for compiled kernels can be written (NUMBA_CACHE_DIR names one); each process compiles them")
     return ""
-
-
-PATIENCE = 1.0
-"""Seconds after which a first call says that it is compiling."""
-_ready: set[int] = set()
-"""Kernels that have run."""
-
-
-def run(kernel: Callable, *arguments: Any) -> None:
-    """Run a kernel that may have to be compiled; what takes long is said on stderr, once in a process."""
-    if id(kernel) in _ready:
-        kernel(*arguments)
-        return
-    _ready.add(id(kernel))
-    said = threading.Timer(PATIENCE, say, ["compiling sparse kernels, once (some seconds; kept on disk)"])
-    said.daemon = True
-    said.start()
-    try:
-        kernel(*arguments)
-    finally:
-        said.cancel()
 
 
 _lost: list[bool] = []

@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that compiled code calls, loaded before its threads are limited
 from numba import prange
 
 from ..kernels import reference
-from ..threads import add_pool, blas_is_limited
+from ..threads import add_pool, blas_is_limited, load_blas
 from .blocks import PANEL, add_blocks, put_outer  # noqa: F401 - as they are
-from .compiled import compiled, has_threads, run
+from .compiled import compiled, has_threads
 from .products import (
     LINE,
     OPTIONS,
@@ -32,6 +31,7 @@ from .products import (
 from .recorded import GATE, Factor, text_of
 from .reference import product, steps  # noqa: F401 - as they are
 
+load_blas()  # before its threads are limited
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 own_threads = True
 SMALL = 1 << 15
@@ -54,9 +54,9 @@ def spmm(rows, values: np.ndarray, x: np.ndarray, plus: np.ndarray | None = None
     first = plus if fused else y[:0]
     given = rows.indptr, rows.indices.view(np.uint32), values, x, first, y
     if values.size * x.shape[1] < PARALLEL:
-        run(write_rows, *given, 0, len(y))
+        write_rows(*given, 0, len(y))
     else:
-        run(write_product, *given)
+        write_product(*given)
     return y if fused else reference.added(y, plus)
 
 
@@ -66,9 +66,9 @@ def sddmm(rows, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     dy, x = (_laid_out(a if a.ndim == 3 else a[None], out.dtype) for a in (dy, x))
     given = rows.indptr, rows.indices.view(np.uint32), dy, x, out
     if out.size * x.shape[0] * x.shape[2] < PARALLEL:
-        run(add_rows_of_samples, *given, 0, rows.shape[0])
+        add_rows_of_samples(*given, 0, rows.shape[0])
     else:  # each thread takes its rows through all time steps
-        run(add_samples, *given, max(1, -(-rows.shape[0] // numba.get_num_threads())))
+        add_samples(*given, max(1, -(-rows.shape[0] // numba.get_num_threads())))
     return out
 
 
@@ -112,7 +112,7 @@ def affine(W: np.ndarray, x: np.ndarray, b: np.ndarray) -> Sequence[np.ndarray]:
     if work >= PARALLEL:
         return _Affine(W, x, b)
     out = np.empty((len(x), len(W), x.shape[2]), W.dtype)
-    run(_affine if work * len(x) >= PARALLEL else _affine_small, W, b, x, out, len(W))
+    (_affine if work * len(x) >= PARALLEL else _affine_small)(W, b, x, out, len(W))
     return out
 
 
@@ -137,7 +137,7 @@ def sum_outer(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     if not (fits and blas_is_limited() and _compilable(dy, x)):
         return reference.sum_outer(dy, x)
     out, x = np.zeros((dy.shape[1], x.shape[1]), dy.dtype), np.ascontiguousarray(x.transpose(0, 2, 1))
-    run(_sum_outer if out.size * x.shape[0] * x.shape[1] >= 4 * PARALLEL else _sum_outer_small, dy, x, out)
+    (_sum_outer if out.size * x.shape[0] * x.shape[1] >= 4 * PARALLEL else _sum_outer_small)(dy, x, out)
     return out
 
 

@@ -113,8 +113,8 @@ def own(tmp_path, monkeypatch):
     source = tmp_path / "own.py"
     source.write_text("def doubled(a):\n    return a + a\n")
 
-    def load():
-        return compiled.compiled()(runpy.run_path(str(source))["doubled"])
+    def load(**options):
+        return compiled.compiled(**options)(runpy.run_path(str(source))["doubled"])
 
     return load
 
@@ -130,6 +130,26 @@ def test_a_damaged_file_is_compiled_again_and_mended(own, tmp_path, capsys):
     again = own()
     assert again(2.0) == 4
     assert sum(again.stats.cache_hits.values()) == 1
+    assert not capsys.readouterr().err
+
+
+def test_code_with_threads_is_kept_apart_from_that_without(own):
+    assert own()(2.0) == 4
+    given = (numba.float64,), own().targetctx
+    assert own()._cache.load_overload(*given) is not None
+    threaded = own(parallel=True)._cache
+    assert threaded.load_overload(*given) is None
+    threaded._said.cancel()
+
+
+def test_what_takes_long_to_compile_is_said_once(own, monkeypatch, capsys):
+    monkeypatch.setattr(compiled, "PATIENCE", 0)
+    doubled = own()
+    assert doubled(2.0) == 4
+    assert doubled(2) == 4
+    assert capsys.readouterr().err.count("compiling sparse kernels, once") == 1
+    kernels.say.cache_clear()
+    assert own()(2.0) == 4
     assert not capsys.readouterr().err
 
 
