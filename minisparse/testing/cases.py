@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +47,21 @@ def stored(model: Any, storage: str) -> Any:
         twin.weights = dict(model.weights)
     for name, weights in list(twin.weights.items()):
         twin.weights[name] = make_weights(weights.pattern, storage)
+    return twin
+
+
+def noted(weights: Any, used: list) -> Any:
+    """Return a copy of a storage that notes the packed numbers which are bound to it or unpacked."""
+    twin = copy.copy(weights)
+
+    def noting(method: Callable) -> Callable:
+        def call(w: Any, *more: Any) -> Any:
+            used.append(w)
+            return method(w, *more)
+
+        return call
+
+    vars(twin).update(bind=noting(weights.bind), unpack=noting(weights.unpack))
     return twin
 
 

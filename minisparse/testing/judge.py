@@ -7,9 +7,11 @@ law's name, its docstring what the law demands.
 from __future__ import annotations
 
 import inspect
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -239,11 +241,18 @@ def _law(name: str, function: Callable[[Any], Iterable[str]], case: Any) -> Law:
             with np.errstate(all="ignore"):
                 return next(iter(function(case)), None)
         except Exception as error:  # whatever a rule of somebody's own may raise
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            place = ([frame for frame in frames if _is_own(frame.filename)] or frames)[-1]
             return f"it raises {type(error).__name__}: {error} ({place.name}, line {place.lineno})"
 
     demand = " ".join((function.__doc__ or name).split())
     return Law(name, demand, broken)
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file is the user's: neither of this library nor of what is installed."""
+    places = [Path(__file__).parents[1], *(sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib"))]
+    return not any(Path(file).is_relative_to(place) for place in places)
 
 
 def _judged(rule: Any, kind: str, found: list[Law], exempt: dict[str, str]) -> Verdict:

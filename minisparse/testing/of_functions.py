@@ -28,7 +28,8 @@ class ActivationCase:
         self.phi = rule
 
     def both(self, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return value and slope."""
+        """Return value and slope at a copy of the argument: that it may not be changed is a law of its own."""
+        a = a.copy()
         h = self.phi(a)
         return h, self.phi.slope(self.phi.kept(a, h))
 
@@ -46,10 +47,10 @@ def the_slope_is_the_derivative(case: ActivationCase) -> Iterator[str]:
     phi = case.phi
 
     def forward(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        h = phi(a)
+        h = phi(a.copy())
         return h, phi.kept(a, h)
 
-    report = check_pair(forward, lambda dy, kept: {"a": dy * phi.slope(kept)}, {"a": 2 * away((3, 5))})
+    report = check_pair(forward, lambda dy, kept: {"a": dy * phi.slope(kept.copy())}, {"a": 2 * away((3, 5))})
     if not report.ok:
         yield f"{said(report)}; slope is given the {phi.keeps}, as keeps= says"
 
@@ -67,7 +68,8 @@ def float32_stays_float32(case: ActivationCase) -> Iterator[str]:
     for dtype in (np.float32, np.float64):
         for what, found in zip(("value", "slope"), case.both(away((4, 5), dtype=dtype)), strict=True):
             if found.dtype != dtype:
-                yield f"the {what} of a {np.dtype(dtype)} argument is {found.dtype}; take constants as plain numbers"
+                how = "plain constants, and .astype(a.dtype) after np.where or a comparison"
+                yield f"the {what} of a {np.dtype(dtype)} argument is {found.dtype}; take {how}"
 
 
 def large_arguments_stay_finite(case: ActivationCase) -> Iterator[str]:
@@ -82,11 +84,17 @@ def it_changes_nothing(case: ActivationCase) -> Iterator[str]:
     """The argument is left as it was, and the same argument gives the same value again."""
     a = away((4, 5))
     before = bits(a)
-    h, s = case.both(a)
-    kept = bits(h), bits(s)
+    h = case.phi(a)
+    if bits(a) != before:
+        yield "value(a) writes into a; make a new array"
+    value = bits(h)
+    s = case.phi.slope(case.phi.kept(a, h))
+    kept = value, bits(s)
+    if bits(a) != before or bits(h) != value:
+        yield f"slope writes into what it is given, the {case.phi.keeps}; make a new array"
     again = case.both(a)
-    if bits(a) != before or bits(h) != kept[0]:
-        yield "it writes into its argument or into the value it has returned; make a new array"
+    if bits(h) != value:
+        yield "a second call writes into what the first has returned; make a new array"
     if bits(again) != list(kept):
         yield "it gives another value the second time"
 
@@ -95,11 +103,11 @@ def out_is_written(case: ActivationCase) -> Iterator[str]:
     """With out= the value is written there, and that array is returned."""
     a = away((4, 5))
     out = np.full((4, 5), np.nan)
-    found, h = case.phi(a, out=out), case.phi(a)
-    if found is not out:
-        yield "with out= it returns another array than out"
+    found, h = case.phi(a.copy(), out=out), case.phi(a.copy())
     if bits(out) != bits(h):
-        yield "with out= another value is written than without"
+        yield "value(a, out) does not write its value into out, though it has that argument"
+    if found is not out:
+        yield "value(a, out) returns another array than out"
 
 
 def a_network_with_it_passes_the_gradient_check(case: ActivationCase) -> Iterator[str]:
@@ -111,7 +119,8 @@ def a_network_with_it_passes_the_gradient_check(case: ActivationCase) -> Iterato
         params = twin.init(rng, dtype=np.float64, w_max=0.5)
         report = check(twin, params, rng.standard_normal((3, 2, 4)), mode="direction")
         if not report.ok:
-            yield f"{storage}: {said(report)}"
+            cause = next((each for law in (it_changes_nothing, out_is_written) for each in law(case)), None)
+            yield cause or f"{storage}: {said(report)}"
 
 
 ACTIVATION: tuple[Callable, ...] = (
@@ -216,8 +225,9 @@ def what_is_masked_does_not_count(case: LossCase) -> Iterator[str]:
     alone, dalone = case(case.output[:, seen], case.target[..., seen])
     if np.any(doutput[:, ~seen] != 0):
         yield "an answer that is masked out has a gradient; multiply by the mask"
-    elif not np.allclose(value, alone, rtol=1e-9) or not np.allclose(doutput[:, seen], dalone, rtol=1e-9):
-        yield "the value is not that of the answers that count; divide by the sum of the mask, not by the batch"
+    for what, found, right in (("value", value, alone), ("gradient", doutput[:, seen], dalone)):
+        if not np.allclose(found, right, rtol=1e-9):
+            yield f"the {what} is not that of the answers that count; divide by the sum of the mask, not by the batch"
 
 
 for _law in (a_mask_of_ones_changes_nothing, what_is_masked_does_not_count):

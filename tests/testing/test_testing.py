@@ -6,12 +6,14 @@ The users' rules are those of the pages; a defect is one line of a page, written
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minisparse as ms
+from minisparse.testing import of_models
 
 laws = ms.testing.laws
 DOCS = Path(__file__).parents[2] / "docs"
@@ -169,6 +171,7 @@ DEFECTS = [
     ("gelu", "* C * (1 + 3 * K * a**2)", "* C", "the slope is the derivative"),
     ("gelu", "0.5 * a * (1 + np.tanh(C * (a + K * a**3)))", "a - a.mean()", "each entry stands alone"),
     ("gelu", "math.sqrt(2 / math.pi)", "np.sqrt(2 / np.pi)", "float32 stays float32"),
+    ("gelu", "return 0.5 * (1 + t) +", "return np.where(a > 0, 1, 1) * 0.5 * (1 + t) +", "float32 stays float32"),
     ("gelu", "0.5 * a * (1 + np.tanh(C * (a + K * a**3)))", "np.log(1 + np.exp(a))", "large arguments stay finite"),
     ("gelu", "    return 0.5 * a * (1 +", "    a *= 1.01\n    return 0.5 * a * (1 +", "it changes nothing"),
     ("gelu", "def value(a):", "def value(a, out=None):", "out is written"),
@@ -181,6 +184,8 @@ DEFECTS = [
     ("smoothed", " - output.max(axis=-2, keepdims=True)", "", "large outputs stay finite"),
     ("smoothed", "    z = output -", "    output -= 1\n    z = output -", "it leaves its arguments alone"),
     ("smoothed", "mask.sum())", "mask.size)", "what is masked does not count"),
+    ("smoothed", "share * (np.exp(log_p) - q)", "share * (np.exp(log_p) - q) * mask.mean()",
+     "what is masked does not count"),
     ("smoothed", "xp.ones(labels.shape)", "np.arange(1.0, 1 + labels.size)", "a mask of ones changes nothing"),
     ("smoothed", "log_p).sum(),", "log_p).sum(axis=0),", "it returns a value and a gradient"),
     ("l1", ", v / length", ", None", "the gradient is right in every storage"),
@@ -198,6 +203,11 @@ DEFECTS = [
     ("noise", "in run.grads.items()", "in run.gradients.items()", "it runs"),
     ("noise", "            run.grads[name] =", "            run.params = {**run.params}\n            run.grads[name] =",
      "the parameters keep their form"),
+    ("noise", "= grad + noise", "= grad + noise + grad.dtype.type(0.01)", "the parameters keep their form"),
+    ("noise", "            run.grads[name] =", "            run.params['W0'] = run.params['W0'].reshape(-1)\n"
+     "            run.grads[name] =", "it runs"),
+    ("noise", '= {"t": np.array(0)}', '= {"t": np.array(0), "n": getattr(self, "state", {}).get("n", 0) + np.ones(1)}',
+     "a new run starts afresh"),
     ("noise", "run.rng.standard_normal", "np.random.default_rng().standard_normal", "the same seed gives the same run"),
     ("noise", "np.array(0)", "0", "its state is a flat dict of arrays"),
     ("noise", "begin", "start", "a new run starts afresh"),
@@ -217,6 +227,7 @@ DEFECTS = [
     ("skip", "held = dict(self.weights)\n", "held = self.held = getattr(self, 'held', None) or dict(self.weights)\n",
      "the weights in force are used"),
     ("skip", "return params[name]", "return self.weights[name].unpack(params[name])", "weight is what the passes use"),
+    ("skip", "return params[name]", "return 2 * params[name]", "weight is what the passes use"),
     ("skip", "cache.links.update(saw)", "cache.links.update({n: (-p, q, d) for n, (p, q, d) in saw.items()})",
      "links are what the synapses saw"),
     ("layer", "(dy * self.x).sum", "(dy * self.x).mean", "the layer passes the gradient check"),
@@ -240,6 +251,75 @@ def test_a_defect_breaks_the_law_that_is_its_own(rule, line, defect, law):
     sentence = {each.name: each for each in laws(made, generate_only=True, **given)}[law].broken()
     assert sentence is not None
     assert law in ("it runs", "it rewires") or not sentence.startswith("it raises")
+
+
+SAID = [
+    ("noise", "            run.grads[name] =", "            run.params['W0'] = run.params['W0'].reshape(-1)\n"
+     "            run.grads[name] =", "it runs",
+     r"^W0, float32 \(6, 7\), as its dense .* \(42,\) after it, and then `fit`"),
+    ("smoothed", "share * (np.exp(log_p) - q)", "share * (np.exp(log_p) - q) * mask.mean()",
+     "what is masked does not count", "^the gradient is not that of the answers"),
+    ("gelu", "def value(a):", "def value(a, out=None):", "a network with it passes the gradient check",
+     r"^value\(a, out\) does not write"),
+    ("gelu", "    return 0.5 * a * (1 +", "    a *= 1.01\n    return 0.5 * a * (1 +", "it changes nothing",
+     r"^value\(a\) writes into a"),
+    ("gelu", "np.tanh(C * (a + K", "np.no_such(C * (a + K", "it keeps the shape", r"\(value, line 8\)"),
+    ("skip", "dict(self.weights)\n", "self.held = getattr(self, 'held', None) or dict(self.weights)\n",
+     "the weights in force are used", "does forward read self.weights"),
+    ("skip", "da.sum(axis=1, keepdims=True)", "da.mean(axis=1, keepdims=True)", "the weights in force are used",
+     "and so before it$"),
+]  # fmt: skip
+"""Defects of which a law must say in so many words what is wrong."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "defect", "law", "said"), SAID, ids=[f"{each[0]}: {each[-1]}" for each in SAID]
+)
+def test_a_law_names_what_the_user_has_written(rule, line, defect, law, said):
+    made, given = broken(rule, line, defect)
+    found = {each.name: each for each in laws(made, generate_only=True, **given)}[law].broken()
+    assert re.search(said, found)
+
+
+def test_storages_that_a_model_keeps_beside_its_weights_are_found_at_once():
+    made, _ = broken("skip", "W0", "W0")
+
+    class Old(type(made)):
+        def __init__(self, *storages):
+            super().__init__(*storages)
+            self.kept = dict(self.weights)
+
+        def forward(self, params, x):
+            return super(Old, Old(*self.kept.values())).forward(params, x)
+
+        def copy(self):
+            return Old(*self.weights.values())
+
+    failed = laws(Old(*made.weights.values()), on_fail=None).failed
+    assert [name for name, _ in failed] == ["it runs forward and back"]
+    assert re.search(r"put into csr storage .* does forward read self\.weights\?$", failed[0].sentence)
+
+
+def test_arrays_of_many_numbers_are_moved_all_together(monkeypatch):
+    monkeypatch.setattr(of_models, "EACH", 3)
+    assert laws(broken("skip", "W0", "W0")[0]).ok
+    wrong, _ = broken("skip", "outer(dpost, pre)", "outer(dpost * (np.arange(len(dpost)) != 2)[:, None], pre)")
+    law = "every gradient is right in both storages"
+    sentence = {each.name: each for each in laws(wrong, generate_only=True)}[law].broken()
+    assert "along a random direction" in sentence
+    assert sentence.endswith("a smaller network shows which entries")
+
+
+def test_a_hook_may_hold_what_chance_has_made_and_arrays_that_grow():
+    class Times:
+        def begin(self):
+            self.state = {"seconds": np.zeros(0), "drawn": np.zeros(0)}
+
+        def __call__(self, run):
+            self.state["seconds"] = np.append(self.state["seconds"], time.perf_counter())
+            self.state["drawn"] = np.append(self.state["drawn"], 1.0)
+
+    assert laws(Times()).ok
 
 
 @pytest.mark.slow
