@@ -113,7 +113,7 @@ def shares(output: Array, mask: Array | None) -> Array:
     xp, shape = array_module(output), (*output.shape[:-2], output.shape[-1])
     if mask is not None:
         expect(mask=mask)
-        if mask.dtype.kind not in "fiub":
+        if mask.dtype.kind == "c":
             raise InputError(f"the mask must hold real numbers, got {mask.dtype}")
     mask = xp.ones(shape, dtype=output.dtype) if mask is None else mask.astype(output.dtype)
     if mask.shape != shape:

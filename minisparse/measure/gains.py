@@ -88,8 +88,8 @@ def input_sd(std: float, afferents: float, x: np.ndarray) -> float:
         Standard deviation of one weight.
     afferents : float
         Synapses of a unit.
-    x : array
-        Inputs, any shape.
+    x : array or number
+        Inputs, any shape; or what the root of their mean square is.
 
     Returns
     -------
@@ -101,6 +101,7 @@ def input_sd(std: float, afferents: float, x: np.ndarray) -> float:
     >>> minisparse.input_sd(0.5, 16, numpy.array([[1.0, -1.0], [1.0, 1.0]]))
     2.0
     """
+    x = np.float64(x) if isinstance(x, (int, float)) else x
     expect(x=x)
     real = x.size and x.dtype.kind in "fiub"
     mean_square = np.mean(np.square(to_numpy(x), dtype=float)) if real else math.nan
