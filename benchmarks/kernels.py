@@ -44,7 +44,7 @@ def _products(n: int, p: float) -> Iterator[dict]:
     weights, nnz = ms.make_weights(pattern, "csr"), pattern.nnz
     values, x, dy = rng.random(nnz, np.float32), *rng.random((2, n, BATCH), np.float32)
     flops = 2 * nnz * BATCH
-    count = min(50, max(1, round(2e8 / flops)))
+    count = min(50, max(5, round(2e8 / flops)))  # threads that sleep take a call or two to get going
     bound, matrix = weights.bind(values), csr_array((values, pattern.indices, pattern.indptr), pattern.shape)
     sides: dict[str, Callable] = {"spmm": Call(lambda: bound.matmul(x), count)}
     sides["SciPy"] = Call(lambda: matrix @ x, count)
@@ -216,9 +216,9 @@ def limits(quick: bool) -> Iterator[dict]:
     matrix = np.random.default_rng(0).random((size, size), np.float32)
     machine = {"product": Call(lambda: matrix @ matrix, 2), "stream": Call(read.stream, 3), "rows": Call(read.rows, 20)}
     cells = [(n, p) for n in ((300, 500) if quick else (1000, 2000, 4000)) for p in (0.1, 0.01)]
-    sparse = {cell: recurrent(random_pattern(*cell), "csr").side() for cell in cells}
+    sparse = {cell: recurrent(random_pattern(*cell), "csr").side(3) for cell in cells}
     whole = [(n, 1) for n in ((300, 500) if quick else (500, 1000, 2000))]
-    dense = {cell: recurrent(random_pattern(*cell), "dense").side() for cell in whole}
+    dense = {cell: recurrent(random_pattern(*cell), "dense").side(3) for cell in whole}
     times = interleave({**machine, **sparse, **dense})
     peaks = [2 * size**3 / seconds for seconds in times["product"]]
     bandwidths = [read.rows_bytes / seconds for seconds in times["rows"]]

@@ -202,7 +202,7 @@ def mlp(quick: bool) -> Iterator[dict]:
     threads = [cpu_count()] if quick else sorted({1, cpu_count()})
     yield from _mlp((784, 100), 0.2, batch=10, momentum=0.0, threads=threads, count=20 if quick else 100)
     wide = (784, 300, 300) if quick else (784, 1000, 1000, 1000)
-    yield from _mlp(wide, 0.04, batch=100, momentum=0.9, threads=[cpu_count()], count=2)
+    yield from _mlp(wide, 0.04, batch=100, momentum=0.9, threads=[cpu_count()], count=10)
     yield from _epochs((784, 100), 0.2, batch=10)
     yield from _epochs(wide, 0.04, batch=100)
 
