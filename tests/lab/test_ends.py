@@ -15,15 +15,20 @@ from minisparse.errors import InputError
 from minisparse.lab import ends
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from minisparse import lab
+from minisparse.lab import ends
+
+for name in ends.SIGNALS:
+    signal.signal(getattr(signal, name), signal.SIG_DFL)  # these tests may be run by nohup
 
 args = lab.chapter("tiny", "A tiny chapter", {"epochs": 3, "seeds": 2, "time": "1 s"}, {"epochs": 1, "time": "1 s"})
 
 
 def run_cell(config, checkpoint):
     if config["x"]:
-        print("begun", flush=True)
+        sys.stdout.write("begun\\n")  # at once: the other process writes one, too
+        sys.stdout.flush()
         time.sleep(60)
     return {"y": 1}
 
