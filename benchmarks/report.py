@@ -134,7 +134,7 @@ def page(run: dict, plots: Iterable[str]) -> str:
             lines += [f"### {peer}", "", verdict(of_peer), "", *_table(of_peer), ""]
         if rest := [row for row in rows if "peer" not in row]:
             lines += [*_table(rest), ""]
-    lines += [f"![{Path(name).stem} against synapses](results/{name})" for name in plots]
+    lines += [f"![{Path(name).stem} and synapses](results/{name})" for name in plots]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -213,7 +213,9 @@ def _time(rows: list[dict]) -> tuple | None:
                     lines.setdefault(f"{side}, p = {row['p']:g}", {})[row["synapses"]] = 1e3 * seconds
         elif row["part"] == "growth" and row["quantity"] == "CSR step":
             lines.setdefault("CSR, 100 afferents", {})[row["synapses"]] = row["median"]
-    return _lines(lines, "time per training step [ms]", "Time per training step against synapses", log=True)
+    slower = [row["median"] for row in rows if row["part"] == "rnn" and row["quantity"] == "PyTorch / CSR"]
+    title = f"PyTorch takes up to {max(slower):.3g} times as long as CSR" if slower else "CSR, step by step"
+    return _lines(lines, "time per training step [ms]", title, log=True)
 
 
 def _memory(rows: list[dict]) -> tuple | None:
@@ -221,19 +223,22 @@ def _memory(rows: list[dict]) -> tuple | None:
     for row in rows:
         if row["part"] == "growth" and "storage" in row:
             lines.setdefault(f"{row['storage']}, 100 afferents", {})[row["synapses"]] = row["median"]
-    return _lines(lines, "peak memory inside fit [MB]", "Peak memory of training against synapses", log=True)
+    dense, csr = (lines.get(f"{storage}, 100 afferents", {}) for storage in ("dense", "CSR"))
+    more = [dense[synapses] / csr[synapses] for synapses in set(dense) & set(csr)]
+    title = f"Dense takes up to {max(more):.3g} times the memory of CSR" if more else "The memory of CSR"
+    return _lines(lines, "peak memory inside fit [MB]", title, log=True)
 
 
 def _limit(rows: list[dict]) -> tuple | None:
     lines: dict[str, dict[int, float]] = {}
     for row in rows:
         if row["part"] == "limits" and "side" in row:
-            limit = "reads from L2" if row["side"] == "CSR" else "peak of a product"
-            name = f"{row['side']}, p = {row['p']:g}: of the {limit}"
-            lines.setdefault(name, {})[row["synapses"]] = 100 / row["median"]
-    return _lines(
-        lines, "share of the physical limit [%]", "Share of what the machine can do against synapses", log=False
-    )
+            lines.setdefault(f"{row['side']}, p = {row['p']:g}", {})[row["synapses"]] = 100 / row["median"]
+    best = [
+        f"{max(shares.values()):.0f} % ({name.partition(', ')[2]})" for name, shares in lines.items() if "CSR" in name
+    ]
+    title = f"CSR reaches {', '.join(best)} of the machine's limit"
+    return _lines(lines, "share of L2's reads (CSR), of peak (dense) [%]", title, log=False)
 
 
 def _lines(lines: dict[str, dict[int, float]], ylabel: str, title: str, log: bool) -> tuple | None:
@@ -249,7 +254,7 @@ def _lines(lines: dict[str, dict[int, float]], ylabel: str, title: str, log: boo
         axes.set_yscale("log")
     else:
         axes.set_ylim(0, None)
-    axes.legend(fontsize=8)
+    plot.name_lines(axes)
     ends = [f"{name}: {points[max(points)]:.3g} at {max(points):,}" for name, points in lines.items()]
     return figure, f"{title}; {ylabel} at the largest size: {'; '.join(ends)}."
 
