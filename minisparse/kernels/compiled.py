@@ -19,7 +19,6 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
 
 from ..kernels import leave, say
 
@@ -68,16 +67,13 @@ class _Cache(FunctionCache):
     _said: threading.Timer | None = None
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is kept for this signature, None if it has to be compiled.
-
-        Numba would first load all that it can compile, a third of a second; code that is compiled needs its memory
-        manager alone.
-        """
+        """Return what is kept for this signature, None if it has to be compiled."""
         found = None
         try:
-            rtsys.initialize(target_context)
-            with self._guard_against_spurious_io_errors():
-                found = self._load_overload(sig, target_context)
+            try:
+                found = self._without_compiler(sig, target_context)
+            except (AttributeError, ImportError, TypeError):  # another Numba has other names for its parts
+                found = super().load_overload(sig, target_context)
         except Exception:  # a pickle that is cut short can end in any error
             say(f"a file of compiled kernels in {self.cache_path} is damaged; they are compiled again")
             self._try(self.flush)
@@ -86,6 +82,16 @@ class _Cache(FunctionCache):
             self._said.daemon = True
             self._said.start()
         return found
+
+    def _without_compiler(self, sig: Any, target_context: Any) -> Any:
+        """Load what is kept. Numba would first load all that it can compile, a third of a second; code that is compiled
+        needs its memory manager alone.
+        """
+        from numba.core.runtime import rtsys
+
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled."""

@@ -21,6 +21,9 @@ class Recorded:
     def __init__(self, text: str):
         self.text = text
 
+    def __bool__(self) -> bool:
+        raise TypeError("a slope whose line depends on the number cannot be recorded")
+
     def astype(self, dtype: str) -> Recorded:
         return Recorded(f"{dtype}({self.text})")
 

@@ -153,6 +153,17 @@ def test_what_takes_long_to_compile_is_said_once(own, monkeypatch, capsys):
     assert not capsys.readouterr().err
 
 
+@pytest.mark.parametrize("part", ["_load_overload", "_guard_against_spurious_io_errors"])
+def test_with_a_numba_that_names_its_parts_otherwise_its_own_way_is_taken(own, monkeypatch, capsys, part):
+    assert own()(2.0) == 4
+    ways = []
+    monkeypatch.setattr(compiled._Cache, part, property(lambda cache: cache.no_such_part))
+    monkeypatch.setattr(compiled.FunctionCache, "load_overload", lambda *given: ways.append("Numba's"))
+    assert own()(2.0) == 4
+    assert ways == ["Numba's"]
+    assert "damaged" not in capsys.readouterr().err
+
+
 def test_a_full_disk_is_said_and_what_was_compiled_runs(own, monkeypatch, capsys):
     def full(*arguments):
         raise OSError(28, "No space left on device")

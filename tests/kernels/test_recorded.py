@@ -20,6 +20,8 @@ def test_a_slope_is_recorded_in_c_as_python_computes_it(activation, h):
 
 def test_what_does_more_is_not_recorded():
     assert text_of(np.exp) is None
+    assert text_of(lambda h: h if h > 0 else 0 * h) is None
+    assert text_of(lambda h: np.where(h > 0, h, 0)) is None
     assert text_of(lambda h: h) == "h"
     assert text_of(lambda h: 2 / Recorded("h")) == "(T(2.0) / h)"
 
